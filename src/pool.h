@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * A hub's memory: counted against a limit, with a short free list of the two block sizes that inboxes and outboxes use all the time.
+ */
+#ifndef LTI_POOL_H
+#define LTI_POOL_H
+
+#include <stddef.h>
+#include <stdint.h>
+
+#define LTI_BLOCK_SMALL 4096u
+#define LTI_BLOCK_LARGE 65536u
+#define LTI_POOL_KEEP 8 /* free blocks of each size that are kept */
+
+struct lti_pool {
+    size_t bytes;      /* allocated now, free blocks included */
+    size_t bytes_high; /* the most it ever was */
+    size_t bytes_max;
+    void *free[2][LTI_POOL_KEEP];
+    uint32_t free_count[2];
+};
+
+void lti_pool_init(struct lti_pool *pool, size_t bytes_max);
+void lti_pool_end(struct lti_pool *pool); /* frees the free lists; everything else must have come back (asserted) */
+
+/* Null when the limit or the system says no. Kept blocks are given up before the limit says no. `size` must be given again to free. */
+void *lti_pool_alloc(struct lti_pool *pool, size_t size);
+void lti_pool_free(struct lti_pool *pool, void *memory, size_t size);
+
+#endif
