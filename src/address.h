@@ -17,15 +17,20 @@ enum lti_name_form {
 
 struct lti_name {
     enum lti_name_form form;
-    const char *text; /* points into the given name: plain name, path, or abstract name without '@' */
+    const char *text; /* points into the given name: plain name, path, or abstract name without
+                       * '@' */
     size_t size;
 };
 
-/* NAME; NAME_TOO_LONG (a plain name above 64 bytes; a path or an abstract name above `path_bytes_max`). */
-enum leat_error lti_name_parse(const char *name, size_t size, size_t path_bytes_max, struct lti_name *name_out);
+/* NAME; NAME_TOO_LONG (a plain name above 64 bytes; a path or an abstract name above
+ * `path_bytes_max`). */
+enum leat_error lti_name_parse(const char *name, size_t size, size_t path_bytes_max,
+                               struct lti_name *name_out);
 
-/* "directory/name" as a path, no zero byte, into a buffer; NAME_TOO_LONG when it does not fit path_bytes_max. */
-enum leat_error lti_address_plain(const char *directory, const struct lti_name *name, size_t path_bytes_max, char *path_out, size_t *size_out);
+/* "directory/name" as a path, no zero byte, into a buffer; NAME_TOO_LONG when it does not fit
+ * path_bytes_max. */
+enum leat_error lti_address_plain(const char *directory, const struct lti_name *name,
+                                  size_t path_bytes_max, char *path_out, size_t *size_out);
 
 bool lti_utf8_valid(const char *text, size_t size);
 

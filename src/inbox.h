@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Received bytes in one contiguous piece, so that views and lines need no copy. Grows by doubling up to a limit; holds no memory when empty.
+ * Received bytes in one contiguous piece, so that views and lines need no copy. Grows by doubling
+ * up to a limit; holds no memory when empty.
  */
 #ifndef LTI_INBOX_H
 #define LTI_INBOX_H
@@ -22,15 +23,21 @@ static inline size_t lti_inbox_size(const struct lti_inbox *inbox)
 }
 static inline const uint8_t *lti_inbox_bytes(const struct lti_inbox *inbox)
 {
-    return inbox->data + inbox->head;
+    return inbox->data != NULL ? inbox->data + inbox->head : NULL;
 }
 
-/* Makes room for at least one and at best `want` bytes behind the unread ones, never holding more than `limit` unread bytes plus room.
- * Returns the room (0: the limit is reached, or pinned and no place; SIZE_MAX: no memory) and where it is. */
-size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t want, size_t limit, uint8_t **room_out);
-void lti_inbox_filled(struct lti_inbox *inbox, size_t size);                         /* that many bytes came into the room */
-void lti_inbox_consume(struct lti_inbox *inbox, struct lti_pool *pool, size_t size); /* frees the memory when empty and not pinned */
-void lti_inbox_trim(struct lti_inbox *inbox, struct lti_pool *pool); /* frees the memory if empty and not pinned */
-void lti_inbox_clear(struct lti_inbox *inbox, struct lti_pool *pool); /* drops everything, the pin too */
+/* Makes room for at least one and at best `want` bytes behind the unread ones, never holding more
+ * than `limit` unread bytes plus room. Returns the room (0: the limit is reached, or pinned and no
+ * place; SIZE_MAX: no memory) and where it is. */
+size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t want, size_t limit,
+                      uint8_t **room_out);
+/* that many bytes came into the room */
+void lti_inbox_filled(struct lti_inbox *inbox, size_t size);
+/* frees the memory when empty and not pinned */
+void lti_inbox_consume(struct lti_inbox *inbox, struct lti_pool *pool, size_t size);
+/* frees the memory if empty and not pinned */
+void lti_inbox_trim(struct lti_inbox *inbox, struct lti_pool *pool);
+/* drops everything, the pin too */
+void lti_inbox_clear(struct lti_inbox *inbox, struct lti_pool *pool);
 
 #endif

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Seam 2, the part that every system has: memory, clock, random, lock, process. Three object files provide it: os_real_*, test/os_fault,
- * test/os_sim. Nothing above calls the C library for these.
+ * Seam 2, the part that every system has: memory, clock, random, lock, process. Three object files
+ * provide it: os_real_*, test/os_fault, test/os_sim. Nothing above calls the C library for these.
  */
 #ifndef LTI_OS_BASE_H
 #define LTI_OS_BASE_H
@@ -24,7 +24,7 @@ void lti_os_mutex_destroy(struct lti_os_mutex *mutex);
 void lti_os_mutex_lock(struct lti_os_mutex *mutex);
 void lti_os_mutex_unlock(struct lti_os_mutex *mutex);
 
-uint64_t lti_os_thread_id(void); /* never 0 */
+uint64_t lti_os_thread_id(void);  /* never 0 */
 uint32_t lti_os_fork_count(void); /* grows by one in a forked child */
 
 #endif

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
- * Seam 2 for POSIX: the system calls that the POSIX port makes, with plain C types. Each returns >= 0, or lti_os_fail(kind, errno).
- * Thin: one call each, no policy, no retry (EINTR comes back as LTI_OS_INTERRUPTED).
+ * Seam 2 for POSIX: the system calls that the POSIX port makes, with plain C types. Each returns
+ * >= 0, or lti_os_fail(kind, errno). Thin: one call each, no policy, no retry (EINTR comes back as
+ * LTI_OS_INTERRUPTED).
  */
 #ifndef LTI_OS_POSIX_H
 #define LTI_OS_POSIX_H
@@ -12,22 +13,25 @@
 
 struct leat_slice;
 
-/* Sockets: always AF_UNIX, SOCK_STREAM, close-on-exec, non-blocking. An address is the bytes of sun_path: a path without its zero byte,
- * or a zero byte and an abstract name. */
+/* Sockets: always AF_UNIX, SOCK_STREAM, close-on-exec, non-blocking. An address is the bytes of
+ * sun_path: a path without its zero byte, or a zero byte and an abstract name. */
 #define LTI_OS_PATH_MAX 107 /* longest path in sun_path, its zero byte not counted */
 
-int64_t lti_os_socket(void);                                              /* descriptor */
+int64_t lti_os_socket(void); /* descriptor */
 int64_t lti_os_socketpair(int fds_out[2]);
 int64_t lti_os_bind(int fd, const char *address, size_t size);
 int64_t lti_os_listen(int fd, uint32_t backlog);
 int64_t lti_os_connect(int fd, const char *address, size_t size);
-int64_t lti_os_accept(int fd);                                            /* descriptor */
+int64_t lti_os_accept(int fd); /* descriptor */
 int64_t lti_os_shutdown_write(int fd);
 int64_t lti_os_close(int fd);
 
-#define LTI_OS_RECV_MORE 1u /* descriptors came along and were dropped: a short read does not mean that the queue is empty */
-int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags_out); /* bytes; 0 at end of stream */
-int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count);  /* bytes; never raises SIGPIPE */
+/* descriptors came along and were dropped: a short read does not mean that the queue is empty */
+#define LTI_OS_RECV_MORE 1u
+/* bytes; 0 at end of stream */
+int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags_out);
+/* bytes; never raises SIGPIPE */
+int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count);
 
 struct lti_os_peer {
     uint32_t uid, gid;
@@ -44,7 +48,12 @@ int64_t lti_os_socket_facts(int fd, struct lti_os_socket_facts *facts_out);
 int64_t lti_os_set_flags(int fd); /* makes a foreign descriptor close-on-exec and non-blocking */
 
 /* Files. */
-enum lti_os_file_type { LTI_OS_FILE_OTHER = 0, LTI_OS_FILE_SOCKET, LTI_OS_FILE_DIR, LTI_OS_FILE_REGULAR };
+enum lti_os_file_type {
+    LTI_OS_FILE_OTHER = 0,
+    LTI_OS_FILE_SOCKET,
+    LTI_OS_FILE_DIR,
+    LTI_OS_FILE_REGULAR
+};
 struct lti_os_file {
     enum lti_os_file_type type;
     uint32_t uid, mode; /* mode: permission bits, 07777 */
@@ -55,14 +64,18 @@ int64_t lti_os_fstat(int fd, struct lti_os_file *file_out);
 int64_t lti_os_fchmod(int fd, uint32_t mode);
 int64_t lti_os_unlink(const char *path);
 int64_t lti_os_mkdir(const char *path, uint32_t mode);
-int64_t lti_os_open_lock(const char *path); /* descriptor: creates with 0600, no link followed, does not block on a fifo */
-int64_t lti_os_lock(int fd);                /* exclusive, without waiting: LTI_OS_IN_USE when another holds it */
+/* descriptor: creates with 0600, no link followed, does not block on a fifo */
+int64_t lti_os_open_lock(const char *path);
+/* exclusive, without waiting: LTI_OS_IN_USE when another holds it */
+int64_t lti_os_lock(int fd);
 
 uint32_t lti_os_euid(void);
-bool lti_os_privileged(void);                    /* set-uid and the like: the environment is not to be trusted */
-const char *lti_os_getenv(const char *name);     /* null when unset */
+/* set-uid and the like: the environment is not to be trusted */
+bool lti_os_privileged(void);
+const char *lti_os_getenv(const char *name); /* null when unset */
 
-/* Poller: edge-triggered. An edge is reported once; a modify reports the present state again. Closing a descriptor removes it. */
+/* Poller: edge-triggered. An edge is reported once; a modify reports the present state again.
+ * Closing a descriptor removes it. */
 #define LTI_OS_IN 1u
 #define LTI_OS_OUT 2u
 #define LTI_OS_READ_HANGUP 4u /* the peer will send no more; always watched */
@@ -75,7 +88,10 @@ struct lti_os_ready {
 int64_t lti_os_poller_create(void); /* descriptor */
 int64_t lti_os_poller_add(int poller, int fd, uint32_t interest, uint64_t cookie);
 int64_t lti_os_poller_modify(int poller, int fd, uint32_t interest, uint64_t cookie);
-int64_t lti_os_poller_wait(int poller, struct lti_os_ready *ready_out, size_t count, int64_t timeout_ns); /* < 0: for ever */
+/* < 0: for ever */
+int64_t lti_os_poller_remove(int poller, int fd);
+int64_t lti_os_poller_wait(int poller, struct lti_os_ready *ready_out, size_t count,
+                           int64_t timeout_ns);
 
 /* A wake-up: a descriptor that is readable after set until clear. */
 int64_t lti_os_event_create(void); /* descriptor */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Accepted and not yet sent bytes: a list of blocks that never move, so that a port may hold them while a write is under way.
+ * Accepted and not yet sent bytes: a list of blocks that never move, so that a port may hold them
+ * while a write is under way.
  */
 #ifndef LTI_OUTBOX_H
 #define LTI_OUTBOX_H
@@ -13,16 +14,20 @@ struct lti_outbox_block; /* header and data in one allocation; data follows */
 
 struct lti_outbox {
     struct lti_outbox_block *first, *last; /* null when nothing is there and nothing reserved */
+    struct lti_outbox_block *fill;         /* where the next byte goes; behind it all are empty */
     size_t size;                           /* bytes */
 };
 
-/* Makes sure that an append of `size` bytes will not fail; false when there is no memory (nothing changed). */
+/* Makes sure that an append of `size` bytes will not fail; false when there is no memory (nothing
+ * changed). */
 bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
 /* Copies; the bytes must have been reserved. */
 void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size);
 /* Describes the first bytes; returns the number of slices, at most `count`. */
-size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *slices_out, size_t count);
-/* Drops the first `size` bytes and frees what became empty; with no byte left, everything, reservations included. */
+size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *slices_out,
+                         size_t count);
+/* Drops the first `size` bytes and frees what became empty; with no byte left, everything,
+ * reservations included. */
 void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
 /* Gives unused reserved memory back when the outbox is empty. */
 void lti_outbox_trim(struct lti_outbox *outbox, struct lti_pool *pool);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * A hub's memory: counted against a limit, with a short free list of the two block sizes that inboxes and outboxes use all the time.
+ * A hub's memory: counted against a limit, with a short free list of the two block sizes that
+ * inboxes and outboxes use all the time.
  */
 #ifndef LTI_POOL_H
 #define LTI_POOL_H
@@ -21,9 +22,11 @@ struct lti_pool {
 };
 
 void lti_pool_init(struct lti_pool *pool, size_t bytes_max);
-void lti_pool_end(struct lti_pool *pool); /* frees the free lists; everything else must have come back (asserted) */
+/* frees the free lists; everything else must have come back (asserted) */
+void lti_pool_end(struct lti_pool *pool);
 
-/* Null when the limit or the system says no. Kept blocks are given up before the limit says no. `size` must be given again to free. */
+/* Null when the limit or the system says no. Kept blocks are given up before the limit says no.
+ * `size` must be given again to free. */
 void *lti_pool_alloc(struct lti_pool *pool, size_t size);
 void lti_pool_free(struct lti_pool *pool, void *memory, size_t size);
 

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Ids and what they stand for: 64 bits = salt (16, of the hub) | kind (2) | generation (26) | slot (20). A slot whose generation is spent is
- * retired. Pure.
+ * Ids and what they stand for: 64 bits = salt (16, of the hub) | kind (2) | generation (26) | slot
+ * (20). A slot whose generation is spent is retired. Pure.
  */
 #ifndef LTI_SLOTS_H
 #define LTI_SLOTS_H
@@ -17,19 +17,24 @@ struct lti_slot; /* object, generation, next free */
 
 struct lti_slots {
     struct lti_slot *slots;
-    uint32_t count, capacity, used, first_free;
+    uint32_t count;            /* objects now */
+    uint32_t capacity;         /* of the table */
+    uint32_t used;             /* slots that ever had an object; they are the first ones */
+    uint32_t first_free;       /* index + 1; 0: none */
     uint32_t generation_first; /* for tests: where generations begin; 0 means 1 */
     uint16_t salt;
     enum lti_kind kind;
 };
 
 void lti_slots_init(struct lti_slots *slots, enum lti_kind kind, uint16_t salt);
-void lti_slots_end(struct lti_slots *slots, struct lti_pool *pool); /* nothing may be used any more (asserted) */
+/* nothing may be used any more (asserted) */
+void lti_slots_end(struct lti_slots *slots, struct lti_pool *pool);
 
 /* Gives `object` an id, never 0; 0 when there is no memory or all slots are used. */
 uint64_t lti_slots_add(struct lti_slots *slots, struct lti_pool *pool, void *object);
 void lti_slots_remove(struct lti_slots *slots, uint64_t id); /* id must be valid */
-void *lti_slots_find(const struct lti_slots *slots, uint64_t id); /* null: stale, foreign, made up */
+/* null: stale, foreign, made up */
+void *lti_slots_find(const struct lti_slots *slots, uint64_t id);
 /* Walks: the used object at or after *place, which is moved behind it; null at the end. */
 void *lti_slots_next(const struct lti_slots *slots, uint32_t *place);
 enum lti_kind lti_id_kind(uint64_t id);

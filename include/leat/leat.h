@@ -1,15 +1,19 @@
 /* SPDX-License-Identifier: MIT
  *
- * leat: talk to another process on the same machine. One API over Unix-domain sockets and Windows named pipes.
+ * leat: talk to another process on the same machine. One API over Unix-domain sockets and Windows
+ * named pipes.
  *
- * Read from the top: types, hub, listen and connect, next event, bytes, messages, ending, waiting, asking, errors.
+ * Read from the top: types, hub, listen and connect, next event, bytes, messages, ending, waiting,
+ * asking, errors.
  *
  * What holds everywhere:
- *   - Every fallible function returns enum leat_error; LEAT_OK is 0. On failure outputs are untouched, unless said otherwise.
- *   - Timeouts are in milliseconds, relative to the call; LEAT_FOREVER must be written to be had. Inside they are absolute
- *     and monotonic.
+ *   - Every fallible function returns enum leat_error; LEAT_OK is 0. On failure outputs are
+ *     untouched, unless said otherwise.
+ *   - Timeouts are in milliseconds, relative to the call; LEAT_FOREVER must be written to be had.
+ *     Inside they are absolute and monotonic.
  *   - Names and text are UTF-8. Nothing is ever truncated.
- *   - Any call may return STALE (the handle), ARGUMENT (a null pointer where none may be) and FORKED; "Fails" lists the rest.
+ *   - Any call may return STALE (the handle), ARGUMENT (a null pointer where none may be) and
+ *     FORKED; "Fails" lists the rest.
  *   - The library never calls the user, save the trace and log hooks of struct leat_hub_options.
  */
 #ifndef LEAT_LEAT_H
@@ -45,7 +49,7 @@
 extern "C" {
 #endif
 
-/* ---- Types ------------------------------------------------------------------------------------------------------------- */
+/* ---- Types ----------------------------------------------------------------------------------- */
 
 enum leat_error {
     LEAT_OK = 0,
@@ -56,10 +60,12 @@ enum leat_error {
 
 #define LEAT_FOREVER UINT32_MAX
 
-/* A hub owns memory, clock, the operating system's event source and all deadlines of its endpoints. */
+/* A hub owns memory, clock, the operating system's event source and all deadlines of its
+ * endpoints. */
 struct leat_hub;
 
-/* Handles are ids: a stale, foreign or made-up one gives LEAT_E_STALE, never undefined behaviour. {0} is never valid. */
+/* Handles are ids: a stale, foreign or made-up one gives LEAT_E_STALE, never undefined behaviour.
+ * {0} is never valid. */
 typedef struct leat_conn {
     uint64_t id;
 } leat_conn;
@@ -89,7 +95,8 @@ enum leat_state {
     LEAT_STATE_ENDED           /* over: unread bytes may still be read, CLOSED comes or has come */
 };
 
-/* Who may be at the other end. Checked on both ends before the first byte; an unknown identity is a denial. */
+/* Who may be at the other end. Checked on both ends before the first byte; an unknown identity is a
+ * denial. */
 enum leat_who {
     LEAT_WHO_SAME_USER = 0,      /* this process's effective user, or the administrator (default) */
     LEAT_WHO_INSECURE_ANYONE = 1 /* no check */
@@ -110,7 +117,7 @@ enum leat_operation {
     LEAT_OP_ADOPT
 };
 
-/* ---- Hub --------------------------------------------------------------------------------------------------------------- */
+/* ---- Hub ------------------------------------------------------------------------------------- */
 
 enum leat_trace_kind { LEAT_TRACE_RECEIVED = 1, LEAT_TRACE_SENT = 2, LEAT_TRACE_STATE = 3 };
 
@@ -126,14 +133,15 @@ struct leat_trace {
     uint64_t time_ns;      /* monotonic */
 };
 
-/* All options structs: set `size` to sizeof the struct; a member that is zero means its default; a non-zero tail that this
- * version does not know is OPTIONS. A null pointer means all defaults. */
+/* All options structs: set `size` to sizeof the struct; a member that is zero means its default; a
+ * non-zero tail that this version does not know is OPTIONS. A null pointer means all defaults. */
 struct leat_hub_options {
     size_t size;
-    bool single_thread;     /* no lock: only leat_wake may be called from another thread */
-    uint32_t conns_max;     /* default 65536, which is the cap */
+    bool single_thread;      /* no lock: only leat_wake may be called from another thread */
+    uint32_t conns_max;      /* default 65536, which is the cap */
     size_t memory_bytes_max; /* bytes this hub may allocate; default 1 GiB */
-    /* The only two places where leat calls its user. Both are called with the hub locked and must not call leat. */
+    /* The only two places where leat calls its user. Both are called with the hub locked and must
+     * not call leat. */
     void (*trace)(void *context, const struct leat_trace *record);
     void (*log)(void *context, const char *text); /* one line, at most 10 a second */
     void *hook_context;
@@ -153,7 +161,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_create(const struct leat_hub_opti
 
 /* leat_hub_destroy aborts everything the hub still has and frees it. A null hub is allowed.
  *
- * In a forked child it frees memory and closes the child's copies of the descriptors; the parent's names stay.
+ * In a forked child it frees memory and closes the child's copies of the descriptors; the parent's
+ * names stay.
  *
  * Waits:   never.
  * Thread:  any, but no other call on this hub may run or follow.
@@ -164,8 +173,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_create(const struct leat_hub_opti
  */
 LEAT_API enum leat_error leat_hub_destroy(struct leat_hub *hub);
 
-/* leat_hub_waitable gives what a foreign event loop can wait on: when it is readable, or when leat_hub_deadline has passed,
- * call leat_next(hub, &event, 0) until TIMEOUT. Not needed when leat_next itself does the waiting.
+/* leat_hub_waitable gives what a foreign event loop can wait on: when it is readable, or when
+ * leat_hub_deadline has passed, call leat_next(hub, &event, 0) until TIMEOUT. Not needed when
+ * leat_next itself does the waiting.
  *
  * Waits:   never.
  * Thread:  any.
@@ -174,10 +184,11 @@ LEAT_API enum leat_error leat_hub_destroy(struct leat_hub *hub);
  * Systems: a descriptor for poll, level-triggered, on POSIX.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_hub_waitable(struct leat_hub *hub, intptr_t *waitable_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_hub_waitable(struct leat_hub *hub,
+                                                        intptr_t *waitable_out);
 
-/* leat_hub_deadline says how long a foreign loop may wait before it must call leat_next again: 0 when events are ready,
- * LEAT_FOREVER when nothing is due.
+/* leat_hub_deadline says how long a foreign loop may wait before it must call leat_next again: 0
+ * when events are ready, LEAT_FOREVER when nothing is due.
  *
  * Waits:   never.
  * Thread:  any.
@@ -186,10 +197,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_waitable(struct leat_hub *hub, in
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_hub_deadline(struct leat_hub *hub, uint32_t *timeout_ms_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_hub_deadline(struct leat_hub *hub,
+                                                        uint32_t *timeout_ms_out);
 
-/* leat_wake makes the running or next leat_next return a WOKEN event, or the running or next wait return LEAT_E_WOKEN.
- * Wakes that nobody took yet count as one.
+/* leat_wake makes the running or next leat_next return a WOKEN event, or the running or next wait
+ * return LEAT_E_WOKEN. Wakes that nobody took yet count as one.
  *
  * Waits:   never.
  * Thread:  any, also with single_thread. Not from a signal handler.
@@ -209,8 +221,8 @@ LEAT_API enum leat_error leat_wake(struct leat_hub *hub);
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_timer_start(struct leat_hub *hub, uint32_t delay_ms, uint64_t tag,
-                                                       leat_timer *timer_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_timer_start(struct leat_hub *hub, uint32_t delay_ms,
+                                                       uint64_t tag, leat_timer *timer_out);
 
 /* leat_timer_cancel ends a timer; its event will not come any more.
  *
@@ -223,32 +235,42 @@ LEAT_API LEAT_CHECKED enum leat_error leat_timer_start(struct leat_hub *hub, uin
  */
 LEAT_API enum leat_error leat_timer_cancel(struct leat_hub *hub, leat_timer timer);
 
-/* ---- Listen and connect ------------------------------------------------------------------------------------------------ */
+/* ---- Listen and connect ---------------------------------------------------------------------- */
 
-/* Names. A plain name ([a-z0-9][a-z0-9._-]{0,63}) resolves to a place private to this user. `unix:/path` or a bare `/path`
- * is an explicit path, `unix:@x` an abstract name (Linux). leat_resolve shows the result. */
+/* Names. A plain name ([a-z0-9][a-z0-9._-]{0,63}) resolves to a place private to this user.
+ * `unix:/path` or a bare `/path` is an explicit path, `unix:@x` an abstract name (Linux).
+ * leat_resolve shows the result. */
 
 struct leat_conn_options {
     size_t size;
     enum leat_protocol protocol;
-    size_t inbox_bytes;           /* reading stops here; default 256 KiB, [1 byte, 1 GiB]; messages: at least one frame */
-    size_t inbox_low_bytes;       /* reading resumes at or below; default inbox_bytes / 2, below inbox_bytes */
-    size_t outbox_bytes;          /* writing is FULL here; default 4 MiB, [1 byte, 1 GiB]; messages: at least one frame */
-    size_t outbox_low_bytes;      /* WRITABLE comes at or below; default outbox_bytes / 2, below outbox_bytes */
+    size_t inbox_bytes;           /* reading stops here; default 256 KiB, [1 byte, 1 GiB]; messages:
+                                   * at least one frame */
+    size_t inbox_low_bytes;       /* reading resumes at or below; default inbox_bytes / 2, below
+                                   * inbox_bytes */
+    size_t outbox_bytes;          /* writing is FULL here; default 4 MiB, [1 byte, 1 GiB]; messages:
+                                   * at least one frame */
+    size_t outbox_low_bytes;      /* WRITABLE comes at or below; default outbox_bytes / 2, below
+                                   * outbox_bytes */
     uint32_t outbox_messages_max; /* messages waiting in the outbox; default 65536 */
-    uint32_t frame_bytes_max;     /* largest message, in bytes, that we accept; default 1 MiB, cap 256 MiB */
+    uint32_t frame_bytes_max;     /* largest message, in bytes, that we accept; default 1 MiB, cap
+                                   * 256 MiB */
     uint32_t handshake_ms;        /* default 5000 */
     uint32_t partial_frame_ms;    /* a frame that began must be complete within; default 30000 */
-    uint32_t write_stall_ms;      /* a peer that takes nothing for so long is cut off; default 30000 */
-    uint32_t keepalive_ms;        /* messages: ask a silent peer for a sign of life; default 0, which is never */
+    uint32_t write_stall_ms;      /* a peer that takes nothing for so long is cut off; default
+                                   * 30000 */
+    uint32_t keepalive_ms;        /* messages: ask a silent peer for a sign of life; default 0,
+                                   * which is never */
 };
 
 struct leat_listen_options {
     size_t size;
-    uint64_t tag;                         /* comes back in the listener's events */
+    uint64_t tag; /* comes back in the listener's events */
     enum leat_who who;
-    uint32_t backlog;                     /* connections the system holds for us; default 64, cap 4096 */
-    uint32_t conns_max;                   /* accepted and not yet closed; default 128; more wait in the backlog */
+    uint32_t backlog;                     /* connections the system holds for us; default 64, cap
+                                           * 4096 */
+    uint32_t conns_max;                   /* accepted and not yet closed; default 128; more wait in
+                                           * the backlog */
     uint32_t handshakes_max;              /* of these, not yet through the handshake; default 16 */
     const struct leat_conn_options *conn; /* for accepted connections; read during the call */
 };
@@ -269,12 +291,14 @@ struct leat_connect_options {
 
 /* leat_listen makes a name that others can connect to. ACCEPTED events bring the connections.
  *
- * A stale socket of a server that is gone is taken over; anything else at the name is left alone and is IN_USE.
+ * A stale socket of a server that is gone is taken over; anything else at the name is left alone
+ * and is IN_USE.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   NAME, NAME_TOO_LONG, IN_USE, NOT_FOUND (no such folder), DENIED, OPTIONS, LIMIT, MEMORY, UNSUPPORTED, SYSTEM.
+ * Fails:   NAME, NAME_TOO_LONG, IN_USE, NOT_FOUND (no such folder), DENIED, OPTIONS, LIMIT, MEMORY,
+ *          UNSUPPORTED, SYSTEM.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -282,8 +306,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_listen(struct leat_hub *hub, const ch
                                                   const struct leat_listen_options *options,
                                                   leat_listener *listener_out);
 
-/* leat_listener_close stops listening and removes the name. Accepted connections live on; those not yet announced by an
- * ACCEPTED event are aborted.
+/* leat_listener_close stops listening and removes the name. Accepted connections live on; those not
+ * yet announced by an ACCEPTED event are aborted.
  *
  * Waits:   never.
  * Thread:  any.
@@ -294,9 +318,10 @@ LEAT_API LEAT_CHECKED enum leat_error leat_listen(struct leat_hub *hub, const ch
  */
 LEAT_API enum leat_error leat_listener_close(struct leat_hub *hub, leat_listener listener);
 
-/* leat_connect starts a connection. CONNECTED follows, or CLOSED with the reason: TIMEOUT, NOT_FOUND, REFUSED, DENIED,
- * UNTRUSTED, PROTOCOL, LIMIT, MEMORY, SYSTEM. A server whose backlog is full is tried again until the deadline. Writing and
- * sending are allowed at once; the bytes wait in the outbox.
+/* leat_connect starts a connection. CONNECTED follows, or CLOSED with the reason: TIMEOUT,
+ * NOT_FOUND, REFUSED, DENIED, UNTRUSTED, PROTOCOL, LIMIT, MEMORY, SYSTEM. A server whose backlog is
+ * full is tried again until the deadline. Writing and sending are allowed at once; the bytes wait
+ * in the outbox.
  *
  * Waits:   never.
  * Thread:  any.
@@ -309,26 +334,30 @@ LEAT_API LEAT_CHECKED enum leat_error leat_connect(struct leat_hub *hub, const c
                                                    const struct leat_connect_options *options,
                                                    leat_conn *conn_out);
 
-/* leat_adopt_conn makes a connection of an existing connected stream socket. With LEAT_MESSAGES the handshake starts and
- * CONNECTED follows; with LEAT_BYTES the connection is open at once and CONNECTED comes too.
+/* leat_adopt_conn makes a connection of an existing connected stream socket. With LEAT_MESSAGES the
+ * handshake starts and CONNECTED follows; with LEAT_BYTES the connection is open at once and
+ * CONNECTED comes too.
  *
  * Waits:   never.
  * Thread:  any.
- * Owns:    takes the descriptor when it returns LEAT_OK; a refused one stays the caller's, unchanged.
+ * Owns:    takes the descriptor when it returns LEAT_OK; a refused one stays the caller's,
+ *          unchanged.
  * Fails:   HANDLE (not a connected Unix-domain stream socket), OPTIONS, LIMIT, MEMORY, SYSTEM.
  * Systems: POSIX: a descriptor.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intptr_t handle, uint64_t tag,
+LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intptr_t handle,
+                                                      uint64_t tag,
                                                       const struct leat_conn_options *options,
                                                       leat_conn *conn_out);
 
-/* leat_adopt_listener makes a listener of an existing listening socket, such as one handed down by a service manager. Its
- * path is never removed.
+/* leat_adopt_listener makes a listener of an existing listening socket, such as one handed down by
+ * a service manager. Its path is never removed.
  *
  * Waits:   never.
  * Thread:  any.
- * Owns:    takes the descriptor when it returns LEAT_OK; a refused one stays the caller's, unchanged.
+ * Owns:    takes the descriptor when it returns LEAT_OK; a refused one stays the caller's,
+ *          unchanged.
  * Fails:   HANDLE (not a listening Unix-domain stream socket), OPTIONS, LIMIT, MEMORY, SYSTEM.
  * Systems: POSIX: a descriptor.
  * Since:   0.1
@@ -337,7 +366,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_adopt_listener(struct leat_hub *hub, 
                                                           const struct leat_listen_options *options,
                                                           leat_listener *listener_out);
 
-/* leat_pair makes two connections that are connected to each other, each on its hub (which may be the same).
+/* leat_pair makes two connections that are connected to each other, each on its hub (which may be
+ * the same).
  *
  * Waits:   never.
  * Thread:  any.
@@ -347,19 +377,24 @@ LEAT_API LEAT_CHECKED enum leat_error leat_adopt_listener(struct leat_hub *hub, 
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_pair(struct leat_hub *hub_a, struct leat_hub *hub_b,
-                                                const struct leat_conn_options *options, leat_conn *a_out,
-                                                leat_conn *b_out);
+                                                const struct leat_conn_options *options,
+                                                leat_conn *a_out, leat_conn *b_out);
 
-/* ---- Next event -------------------------------------------------------------------------------------------------------- */
+/* ---- Next event ------------------------------------------------------------------------------ */
 
 enum leat_event_type {
     LEAT_EVENT_CONNECTED = 1, /* conn, tag: a dialled or adopted connection is open */
     LEAT_EVENT_ACCEPTED,      /* listener, conn, tag (the listener's): a new connection, open */
-    LEAT_EVENT_READABLE,      /* conn, tag: bytes or a whole message can be read; comes again while they are not */
-    LEAT_EVENT_WRITABLE,      /* conn, tag: after FULL or a short count, once: there is room again */
-    LEAT_EVENT_FINISHED,      /* conn, tag: once: the peer finished sending and everything was read */
-    LEAT_EVENT_HANGUP,        /* conn, tag: once: the peer is gone; what it sent can still be read */
-    LEAT_EVENT_CLOSED,        /* conn, tag, error, bytes_undelivered: the last one; the handle is stale from the next leat_next */
+    LEAT_EVENT_READABLE,      /* conn, tag: bytes or a whole message can be read; comes again while
+                               * they are not */
+    LEAT_EVENT_WRITABLE,      /* conn, tag: after FULL or a short count, once: there is room
+                               * again */
+    LEAT_EVENT_FINISHED,      /* conn, tag: once: the peer finished sending and everything was
+                               * read */
+    LEAT_EVENT_HANGUP,        /* conn, tag: once: the peer is gone; what it sent can still be
+                               * read */
+    LEAT_EVENT_CLOSED,        /* conn, tag, error, bytes_undelivered: the last one; the handle is
+                               * stale from the next leat_next */
     LEAT_EVENT_CLOSE_REPORT,  /* tag (of leat_close_report), error, bytes_undelivered */
     LEAT_EVENT_LISTEN_ERROR,  /* listener, tag, error: accepting failed; it goes on after a pause */
     LEAT_EVENT_TIMER,         /* timer, tag */
@@ -373,7 +408,8 @@ struct leat_event {
     leat_conn conn;
     leat_listener listener;
     leat_timer timer;
-    uint64_t bytes_undelivered; /* accepted for sending, but not taken by the system before the end */
+    uint64_t bytes_undelivered; /* accepted for sending, but not taken by the system before the
+                                 * end */
 };
 
 /* leat_next hands out one event: one that is ready, or the first within timeout_ms.
@@ -388,7 +424,8 @@ struct leat_event {
 LEAT_API LEAT_CHECKED enum leat_error leat_next(struct leat_hub *hub, struct leat_event *event_out,
                                                 uint32_t timeout_ms);
 
-/* leat_set_tag changes the tag that comes back in a connection's events, for instance after ACCEPTED.
+/* leat_set_tag changes the tag that comes back in a connection's events, for instance after
+ * ACCEPTED.
  *
  * Waits:   never.
  * Thread:  any.
@@ -399,31 +436,33 @@ LEAT_API LEAT_CHECKED enum leat_error leat_next(struct leat_hub *hub, struct lea
  */
 LEAT_API enum leat_error leat_set_tag(struct leat_hub *hub, leat_conn conn, uint64_t tag);
 
-/* ---- Bytes (LEAT_BYTES) ------------------------------------------------------------------------------------------------ */
+/* ---- Bytes (LEAT_BYTES) ---------------------------------------------------------------------- */
 
 /* leat_read copies up to `size` bytes out of the inbox.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   EMPTY, FINISHED (end of stream), BROKEN, TIMEOUT or another reason the connection ended for, STATE (messages).
+ * Fails:   EMPTY, FINISHED (end of stream), BROKEN, TIMEOUT or another reason the connection ended
+ *          for, STATE (messages).
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_read(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
-                                                size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_read(struct leat_hub *hub, leat_conn conn, void *buffer,
+                                                size_t size, size_t *size_out);
 
 /* leat_peek shows all bytes of the inbox, without copying.
  *
  * Waits:   never.
  * Thread:  any; another thread's read or consume ends the view.
- * Owns:    the view is the library's and valid until the next call on this connection or leat_next, whichever is first.
+ * Owns:    the view is the library's and valid until the next call on this connection or leat_next,
+ *          whichever is first.
  * Fails:   as leat_read.
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_peek(struct leat_hub *hub, leat_conn conn, const void **data_out,
-                                                size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_peek(struct leat_hub *hub, leat_conn conn,
+                                                const void **data_out, size_t *size_out);
 
 /* leat_consume drops the first `size` bytes of the inbox, after leat_peek.
  *
@@ -436,18 +475,20 @@ LEAT_API LEAT_CHECKED enum leat_error leat_peek(struct leat_hub *hub, leat_conn 
  */
 LEAT_API enum leat_error leat_consume(struct leat_hub *hub, leat_conn conn, size_t size);
 
-/* leat_read_until copies bytes up to and including `delimiter`. At the end of the stream the unterminated rest is given.
+/* leat_read_until copies bytes up to and including `delimiter`. At the end of the stream the
+ * unterminated rest is given.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   EMPTY (no delimiter yet), TOO_BIG (no delimiter within `size` or within the inbox; nothing is consumed), else as
- *          leat_read.
+ * Fails:   EMPTY (no delimiter yet), TOO_BIG (no delimiter within `size` or within the inbox;
+ *          nothing is consumed), else as leat_read.
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_read_until(struct leat_hub *hub, leat_conn conn, char delimiter,
-                                                      void *buffer, size_t size, size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_read_until(struct leat_hub *hub, leat_conn conn,
+                                                      char delimiter, void *buffer, size_t size,
+                                                      size_t *size_out);
 
 /* leat_skip drops up to `size` bytes of the inbox and says how many.
  *
@@ -461,18 +502,21 @@ LEAT_API LEAT_CHECKED enum leat_error leat_read_until(struct leat_hub *hub, leat
 LEAT_API LEAT_CHECKED enum leat_error leat_skip(struct leat_hub *hub, leat_conn conn, size_t size,
                                                 size_t *size_out);
 
-/* leat_write accepts up to `size` bytes for sending and says how many; fewer when the outbox becomes full, and then one
- * WRITABLE event follows. What fits is given to the system at once. Zero bytes are accepted and do nothing.
+/* leat_write accepts up to `size` bytes for sending and says how many; fewer when the outbox
+ * becomes full, and then one WRITABLE event follows. What fits is given to the system at once. Zero
+ * bytes are accepted and do nothing.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's; accepted bytes are copied or sent before it returns.
- * Fails:   FULL (not one byte accepted), CLOSED, BROKEN, STATE (finished, or messages), MEMORY (nothing accepted).
+ * Fails:   FULL (not one byte accepted), CLOSED, BROKEN, STATE (finished, or messages), MEMORY
+ *          (nothing accepted).
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_write(struct leat_hub *hub, leat_conn conn, const void *data,
-                                                 size_t size, size_t *accepted_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_write(struct leat_hub *hub, leat_conn conn,
+                                                 const void *data, size_t size,
+                                                 size_t *accepted_out);
 
 /* leat_write_slices is leat_write of several pieces, as if they were one.
  *
@@ -484,24 +528,24 @@ LEAT_API LEAT_CHECKED enum leat_error leat_write(struct leat_hub *hub, leat_conn
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_write_slices(struct leat_hub *hub, leat_conn conn,
-                                                        const struct leat_slice *slices, size_t count,
-                                                        size_t *accepted_out);
+                                                        const struct leat_slice *slices,
+                                                        size_t count, size_t *accepted_out);
 
-/* ---- Messages (LEAT_MESSAGES) ------------------------------------------------------------------------------------------ */
+/* ---- Messages (LEAT_MESSAGES) ---------------------------------------------------------------- */
 
-/* leat_send queues one whole message. Zero-length messages are legal. A message is accepted whole or not at all; order is
- * kept. What the system takes goes out at once.
+/* leat_send queues one whole message. Zero-length messages are legal. A message is accepted whole
+ * or not at all; order is kept. What the system takes goes out at once.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's; the bytes are copied or sent before it returns.
- * Fails:   FULL (one WRITABLE will follow), TOO_BIG (above what the peer accepts, or what the outbox can hold), CLOSED,
- *          BROKEN, STATE (finished, or bytes), MEMORY (nothing sent).
+ * Fails:   FULL (one WRITABLE will follow), TOO_BIG (above what the peer accepts, or what the
+ *          outbox can hold), CLOSED, BROKEN, STATE (finished, or bytes), MEMORY (nothing sent).
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data,
-                                                size_t size);
+LEAT_API LEAT_CHECKED enum leat_error leat_send(struct leat_hub *hub, leat_conn conn,
+                                                const void *data, size_t size);
 
 /* leat_send_slices sends one message made of several pieces.
  *
@@ -513,33 +557,35 @@ LEAT_API LEAT_CHECKED enum leat_error leat_send(struct leat_hub *hub, leat_conn 
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_send_slices(struct leat_hub *hub, leat_conn conn,
-                                                       const struct leat_slice *slices, size_t count);
+                                                       const struct leat_slice *slices,
+                                                       size_t count);
 
 /* leat_receive copies the next whole message and removes it from the inbox.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   EMPTY, TOO_BIG (larger than `size`: *size_out says how large, the message stays), FINISHED, BROKEN, PROTOCOL or
- *          another reason the connection ended for, STATE (bytes, or a view is held).
+ * Fails:   EMPTY, TOO_BIG (larger than `size`: *size_out says how large, the message stays),
+ *          FINISHED, BROKEN, PROTOCOL or another reason the connection ended for, STATE (bytes, or
+ *          a view is held).
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn, void *buffer,
-                                                   size_t size, size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn,
+                                                   void *buffer, size_t size, size_t *size_out);
 
 /* leat_view shows the next whole message, without copying. leat_release removes it.
  *
  * Waits:   never.
  * Thread:  any; one view per connection.
- * Owns:    the view is the library's and valid until leat_release or the connection is closed by the user, whichever is
- *          first; leat_next does not end it.
+ * Owns:    the view is the library's and valid until leat_release or the connection is closed by
+ *          the user, whichever is first; leat_next does not end it.
  * Fails:   as leat_receive, but not TOO_BIG.
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **data_out,
-                                                size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_view(struct leat_hub *hub, leat_conn conn,
+                                                const void **data_out, size_t *size_out);
 
 /* leat_release removes the message that leat_view showed.
  *
@@ -552,7 +598,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_view(struct leat_hub *hub, leat_conn 
  */
 LEAT_API enum leat_error leat_release(struct leat_hub *hub, leat_conn conn);
 
-/* leat_pause stops READABLE events and reading; the peer feels it when the system's buffers are full. HANGUP still comes.
+/* leat_pause stops READABLE events and reading; the peer feels it when the system's buffers are
+ * full. HANGUP still comes.
  *
  * Waits:   never.
  * Thread:  any.
@@ -574,22 +621,24 @@ LEAT_API enum leat_error leat_pause(struct leat_hub *hub, leat_conn conn);
  */
 LEAT_API enum leat_error leat_resume(struct leat_hub *hub, leat_conn conn);
 
-/* ---- Ending ------------------------------------------------------------------------------------------------------------ */
+/* ---- Ending ---------------------------------------------------------------------------------- */
 
-/* leat_finish says: no more from me (half-close). What was accepted is delivered first; the peer may go on talking. When both
- * have finished, CLOSED comes.
+/* leat_finish says: no more from me (half-close). What was accepted is delivered first; the peer
+ * may go on talking. When both have finished, CLOSED comes.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   STATE (finished before, or not connected yet), CLOSED, BROKEN, FULL (messages, never with default limits).
+ * Fails:   STATE (finished before, or not connected yet), CLOSED, BROKEN, FULL (messages, never
+ *          with default limits).
  * Systems: the same everywhere.
  * Since:   0.1
  */
 LEAT_API enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn);
 
-/* leat_close delivers what was accepted for sending, says goodbye, and is gone after linger_ms at the latest. The handle dies
- * at once and no event of this connection comes any more. What the peer still sends is read and dropped.
+/* leat_close delivers what was accepted for sending, says goodbye, and is gone after linger_ms at
+ * the latest. The handle dies at once and no event of this connection comes any more. What the peer
+ * still sends is read and dropped.
  *
  * Waits:   never; leat_next and the waits do the rest. leat_close_wait waits.
  * Thread:  any.
@@ -600,8 +649,8 @@ LEAT_API enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn);
  */
 LEAT_API enum leat_error leat_close(struct leat_hub *hub, leat_conn conn, uint32_t linger_ms);
 
-/* leat_close_report is leat_close, and when it is done one CLOSE_REPORT event comes with `tag`: error (OK, TIMEOUT, BROKEN) and
- * bytes_undelivered.
+/* leat_close_report is leat_close, and when it is done one CLOSE_REPORT event comes with `tag`:
+ * error (OK, TIMEOUT, BROKEN) and bytes_undelivered.
  *
  * Waits:   never.
  * Thread:  any.
@@ -613,7 +662,8 @@ LEAT_API enum leat_error leat_close(struct leat_hub *hub, leat_conn conn, uint32
 LEAT_API enum leat_error leat_close_report(struct leat_hub *hub, leat_conn conn, uint32_t linger_ms,
                                            uint64_t tag);
 
-/* leat_abort ends a connection now and drops what is unsent: the only call that drops without a report.
+/* leat_abort ends a connection now and drops what is unsent: the only call that drops without a
+ * report.
  *
  * Waits:   never.
  * Thread:  any.
@@ -624,7 +674,9 @@ LEAT_API enum leat_error leat_close_report(struct leat_hub *hub, leat_conn conn,
  */
 LEAT_API enum leat_error leat_abort(struct leat_hub *hub, leat_conn conn);
 
-/* ---- Waiting (blocking calls with deadlines, on any hub, also beside other endpoints, whose events are kept) -------------- */
+/* ---- Waiting --------------------------------------------------------------------------------- */
+
+/* Blocking calls with deadlines, on any hub, also beside other endpoints, whose events are kept. */
 
 /* leat_wait_connected waits until a connection is open. The CONNECTED event is then used up.
  *
@@ -650,7 +702,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_wait_connected(struct leat_hub *hub, 
 LEAT_API LEAT_CHECKED enum leat_error leat_wait_readable(struct leat_hub *hub, leat_conn conn,
                                                          uint32_t timeout_ms);
 
-/* leat_wait_writable waits until the outbox is at or below its low mark. A WRITABLE event that is due is then used up.
+/* leat_wait_writable waits until the outbox is at or below its low mark. A WRITABLE event that is
+ * due is then used up.
  *
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
@@ -671,10 +724,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_wait_writable(struct leat_hub *hub, l
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_wait_sent(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms);
+LEAT_API LEAT_CHECKED enum leat_error leat_wait_sent(struct leat_hub *hub, leat_conn conn,
+                                                     uint32_t timeout_ms);
 
-/* leat_wait_closed waits until the connection has ended by the peer or by both having finished, dropping unread bytes. LEAT_OK
- * means an orderly end. The handle stays valid.
+/* leat_wait_closed waits until the connection has ended by the peer or by both having finished,
+ * dropping unread bytes. LEAT_OK means an orderly end. The handle stays valid.
  *
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
@@ -683,9 +737,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_wait_sent(struct leat_hub *hub, leat_
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_wait_closed(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms);
+LEAT_API LEAT_CHECKED enum leat_error leat_wait_closed(struct leat_hub *hub, leat_conn conn,
+                                                       uint32_t timeout_ms);
 
-/* leat_wait_accepted waits for a new connection and hands it out. Its ACCEPTED event is then used up.
+/* leat_wait_accepted waits for a new connection and hands it out. Its ACCEPTED event is then used
+ * up.
  *
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
@@ -694,10 +750,12 @@ LEAT_API LEAT_CHECKED enum leat_error leat_wait_closed(struct leat_hub *hub, lea
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_wait_accepted(struct leat_hub *hub, leat_listener listener,
+LEAT_API LEAT_CHECKED enum leat_error leat_wait_accepted(struct leat_hub *hub,
+                                                         leat_listener listener,
                                                          uint32_t timeout_ms, leat_conn *conn_out);
 
-/* leat_connect_wait is leat_connect and leat_wait_connected; options->timeout_ms is the deadline. On failure nothing is left.
+/* leat_connect_wait is leat_connect and leat_wait_connected; options->timeout_ms is the deadline.
+ * On failure nothing is left.
  *
  * Waits:   up to options->timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
@@ -710,7 +768,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_connect_wait(struct leat_hub *hub, co
                                                         const struct leat_connect_options *options,
                                                         leat_conn *conn_out);
 
-/* leat_read_full reads exactly `size` bytes. *size_out is always set: on failure it says how many bytes were read.
+/* leat_read_full reads exactly `size` bytes. *size_out is always set: on failure it says how many
+ * bytes were read.
  *
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
@@ -719,11 +778,12 @@ LEAT_API LEAT_CHECKED enum leat_error leat_connect_wait(struct leat_hub *hub, co
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_read_full(struct leat_hub *hub, leat_conn conn, void *buffer,
-                                                     size_t size, uint32_t timeout_ms, size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_read_full(struct leat_hub *hub, leat_conn conn,
+                                                     void *buffer, size_t size, uint32_t timeout_ms,
+                                                     size_t *size_out);
 
-/* leat_read_line waits for a line and reads it, its '\n' included, and adds a zero byte (so `size` is one more than the longest
- * line). At the end of the stream the unterminated rest is given.
+/* leat_read_line waits for a line and reads it, its '\n' included, and adds a zero byte (so `size`
+ * is one more than the longest line). At the end of the stream the unterminated rest is given.
  *
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
@@ -732,10 +792,12 @@ LEAT_API LEAT_CHECKED enum leat_error leat_read_full(struct leat_hub *hub, leat_
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_read_line(struct leat_hub *hub, leat_conn conn, char *buffer,
-                                                     size_t size, uint32_t timeout_ms, size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_read_line(struct leat_hub *hub, leat_conn conn,
+                                                     char *buffer, size_t size, uint32_t timeout_ms,
+                                                     size_t *size_out);
 
-/* leat_write_full writes all `size` bytes. *size_out is always set: on failure it says how many bytes were accepted.
+/* leat_write_full writes all `size` bytes. *size_out is always set: on failure it says how many
+ * bytes were accepted.
  *
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
@@ -744,8 +806,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_read_line(struct leat_hub *hub, leat_
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_write_full(struct leat_hub *hub, leat_conn conn, const void *data,
-                                                      size_t size, uint32_t timeout_ms, size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_write_full(struct leat_hub *hub, leat_conn conn,
+                                                      const void *data, size_t size,
+                                                      uint32_t timeout_ms, size_t *size_out);
 
 /* leat_send_wait is leat_send that waits while the outbox is full.
  *
@@ -756,8 +819,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_write_full(struct leat_hub *hub, leat
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_send_wait(struct leat_hub *hub, leat_conn conn, const void *data,
-                                                     size_t size, uint32_t timeout_ms);
+LEAT_API LEAT_CHECKED enum leat_error leat_send_wait(struct leat_hub *hub, leat_conn conn,
+                                                     const void *data, size_t size,
+                                                     uint32_t timeout_ms);
 
 /* leat_receive_wait is leat_receive that waits for a message.
  *
@@ -768,14 +832,16 @@ LEAT_API LEAT_CHECKED enum leat_error leat_send_wait(struct leat_hub *hub, leat_
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_receive_wait(struct leat_hub *hub, leat_conn conn, void *buffer,
-                                                        size_t size, uint32_t timeout_ms, size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_receive_wait(struct leat_hub *hub, leat_conn conn,
+                                                        void *buffer, size_t size,
+                                                        uint32_t timeout_ms, size_t *size_out);
 
-/* leat_close_wait is leat_close that waits until it is done. *undelivered_out (may be null) is always set: bytes accepted for
- * sending that the system did not take.
+/* leat_close_wait is leat_close that waits until it is done. *undelivered_out (may be null) is
+ * always set: bytes accepted for sending that the system did not take.
  *
  * Waits:   up to linger_ms.
- * Thread:  any, one at a time inside leat_next or a wait. With BUSY the connection is closed as by leat_close.
+ * Thread:  any, one at a time inside leat_next or a wait. With BUSY the connection is closed as by
+ *          leat_close.
  * Owns:    ends the connection.
  * Fails:   TIMEOUT (undelivered bytes), BROKEN (the peer went), WOKEN (closing goes on), BUSY.
  * Systems: the same everywhere.
@@ -784,37 +850,41 @@ LEAT_API LEAT_CHECKED enum leat_error leat_receive_wait(struct leat_hub *hub, le
 LEAT_API enum leat_error leat_close_wait(struct leat_hub *hub, leat_conn conn, uint32_t linger_ms,
                                          uint64_t *undelivered_out);
 
-/* ---- Asking ------------------------------------------------------------------------------------------------------------ */
+/* ---- Asking ---------------------------------------------------------------------------------- */
 
 /* Set `size` before the call; members beyond it are not written. */
 struct leat_conn_info {
     size_t size;
     enum leat_state state;
     enum leat_protocol protocol;
-    bool dialled;         /* by leat_connect; else accepted or adopted */
+    bool dialled; /* by leat_connect; else accepted or adopted */
     bool paused;
-    bool finished;        /* by us */
+    bool finished; /* by us */
     bool peer_finished;
-    bool hangup;          /* the peer is gone */
+    bool hangup; /* the peer is gone */
     uint64_t tag;
-    uint64_t inbox_bytes;     /* received and unread; messages: frame headers count */
-    uint64_t outbox_bytes;    /* accepted and not yet taken by the system */
+    uint64_t inbox_bytes;  /* received and unread; messages: frame headers count */
+    uint64_t outbox_bytes; /* accepted and not yet taken by the system */
     uint64_t outbox_messages;
-    enum leat_error error;    /* why it ended */
-    int64_t os_code;          /* of the failed operation: errno or GetLastError, 0 if the system had no part in it */
+    enum leat_error error; /* why it ended */
+    int64_t os_code;       /* of the failed operation: errno or GetLastError, 0 if the system had
+                               * no part in it */
     enum leat_operation operation; /* the one that failed */
-    bool peer_known;          /* the next three are as the kernel said at connect time; for logs, not for decisions */
+    bool peer_known; /* the next three are as the kernel said at connect time; for logs,
+                               * not for decisions */
     uint32_t peer_uid;
     uint32_t peer_gid;
     int64_t peer_pid;
-    uint32_t peer_frame_bytes_max; /* largest message that the peer accepts; 0 before the handshake */
+    uint32_t peer_frame_bytes_max;    /* largest message that the peer accepts; 0 before the
+                                    * handshake */
     struct leat_conn_options options; /* in force */
 };
 
 struct leat_conn_stats {
     size_t size;
     uint64_t bytes_received, bytes_sent;       /* over the system's boundary, framing included */
-    uint64_t messages_received, messages_sent; /* delivered whole to the inbox; given whole to the system */
+    uint64_t messages_received, messages_sent; /* delivered whole to the inbox; given whole to the
+                                                * system */
     uint64_t reads, writes;                    /* system calls that moved bytes */
     uint64_t write_stalls;                     /* times the system would not take more */
     uint64_t read_stalls;                      /* times the inbox was full */
@@ -825,8 +895,8 @@ struct leat_conn_stats {
 struct leat_listener_info {
     size_t size;
     uint64_t tag;
-    uint32_t conns;      /* accepted and not yet closed */
-    uint32_t handshakes; /* of these, in the handshake */
+    uint32_t conns;        /* accepted and not yet closed */
+    uint32_t handshakes;   /* of these, in the handshake */
     enum leat_error error; /* of the last failed accept or handshake */
     int64_t os_code;
     uint64_t accepted, denied, handshakes_failed, accept_errors; /* since leat_listen */
@@ -839,7 +909,8 @@ struct leat_hub_info {
     uint64_t waits; /* times the system's event source was asked */
 };
 
-/* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the struct, up to its `size`.
+/* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the
+ * struct, up to its `size`.
  *
  * Waits:   never.
  * Thread:  any.
@@ -852,13 +923,16 @@ LEAT_API LEAT_CHECKED enum leat_error leat_conn_info_get(struct leat_hub *hub, l
                                                          struct leat_conn_info *info_out);
 LEAT_API LEAT_CHECKED enum leat_error leat_conn_stats_get(struct leat_hub *hub, leat_conn conn,
                                                           struct leat_conn_stats *stats_out);
-LEAT_API LEAT_CHECKED enum leat_error leat_listener_info_get(struct leat_hub *hub, leat_listener listener,
+LEAT_API LEAT_CHECKED enum leat_error leat_listener_info_get(struct leat_hub *hub,
+                                                             leat_listener listener,
                                                              struct leat_listener_info *info_out);
-LEAT_API LEAT_CHECKED enum leat_error leat_hub_info_get(struct leat_hub *hub, struct leat_hub_info *info_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_hub_info_get(struct leat_hub *hub,
+                                                        struct leat_hub_info *info_out);
 
-/* leat_conn_name and leat_listener_name copy the address in its explicit form, such as unix:/run/user/1000/leat/x, and a zero
- * byte: for a dialled connection where it connected to, for an accepted one the listener's; empty for adopted ones and pairs.
- * *size_out is the length without the zero byte.
+/* leat_conn_name and leat_listener_name copy the address in its explicit form, such as
+ * unix:/run/user/1000/leat/x, and a zero byte: for a dialled connection where it connected to, for
+ * an accepted one the listener's; empty for adopted ones and pairs. *size_out is the length without
+ * the zero byte.
  *
  * Waits:   never.
  * Thread:  any.
@@ -867,10 +941,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_info_get(struct leat_hub *hub, st
  * Systems: the same everywhere.
  * Since:   0.1
  */
-LEAT_API LEAT_CHECKED enum leat_error leat_conn_name(struct leat_hub *hub, leat_conn conn, char *buffer,
-                                                     size_t size, size_t *size_out);
-LEAT_API LEAT_CHECKED enum leat_error leat_listener_name(struct leat_hub *hub, leat_listener listener,
-                                                         char *buffer, size_t size, size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_conn_name(struct leat_hub *hub, leat_conn conn,
+                                                     char *buffer, size_t size, size_t *size_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_listener_name(struct leat_hub *hub,
+                                                         leat_listener listener, char *buffer,
+                                                         size_t size, size_t *size_out);
 
 /* leat_resolve says what a name resolves to on this system, in its explicit form, and a zero byte.
  *
@@ -884,10 +959,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_listener_name(struct leat_hub *hub, l
 LEAT_API LEAT_CHECKED enum leat_error leat_resolve(const char *name, char *buffer, size_t size,
                                                    size_t *size_out);
 
-/* ---- Errors ------------------------------------------------------------------------------------------------------------ */
+/* ---- Errors ---------------------------------------------------------------------------------- */
 
-/* leat_error_name gives "TIMEOUT", leat_error_text a short text, for an error; leat_operation_name and leat_state_name and
- * leat_event_name the same for theirs. Never null; unknown values give "UNKNOWN" or "unknown error". leat_version gives "0.1.0".
+/* leat_error_name gives "TIMEOUT", leat_error_text a short text, for an error; leat_operation_name
+ * and leat_state_name and leat_event_name the same for theirs. Never null; unknown values give
+ * "UNKNOWN" or "unknown error". leat_version gives "0.1.0".
  *
  * Waits:   never.
  * Thread:  any.

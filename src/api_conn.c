@@ -1,0 +1,242 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Public calls, receiving and ending: each takes the lock, finds the connection, does one thing.
+ *
+ * Happy path: what the inbox holds is copied or shown; when it is empty and the system may have more,
+ *             that is fetched first.
+ * Fails:      as leat.h says; a dead id is STALE.
+ * Invariants: no output is touched on failure, save where leat.h says so.
+ */
+#include "core.h"
+
+#include <string.h>
+
+/* Enters, and finds the connection; with an error the lock is not held. */
+static enum leat_error conn_enter(struct leat_hub *hub, leat_conn conn, struct lti_conn **found)
+{
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    *found = lti_hub_conn(hub, conn);
+    if (*found)
+        return LEAT_OK;
+    lti_hub_leave(hub);
+    return LEAT_E_STALE;
+}
+
+static void conn_leave(struct leat_hub *hub, struct lti_conn *conn)
+{
+    lti_conn_update(hub, conn);
+    lti_hub_leave(hub);
+}
+
+/* Sees to it that there is data, or says why not. */
+static enum leat_error data_want(struct leat_hub *hub, struct lti_conn *conn,
+                                 enum leat_protocol protocol)
+{
+    if (conn->options.protocol != protocol || conn->view)
+        return LEAT_E_STATE;
+    if (!lti_conn_has_data(conn))
+        lti_conn_fill(hub, conn);
+    return lti_conn_has_data(conn) ? LEAT_OK : lti_conn_read_end(conn);
+}
+
+enum leat_error leat_read(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
+                          size_t *size_out)
+{
+    struct lti_conn *found;
+    if (!size_out || (!buffer && size))
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    error = data_want(hub, found, LEAT_BYTES);
+    if (error == LEAT_OK) {
+        size_t there = lti_inbox_size(&found->inbox);
+        *size_out = there < size ? there : size;
+        if (*size_out) {
+            memcpy(buffer, lti_inbox_bytes(&found->inbox), *size_out);
+            lti_conn_consume(hub, found, *size_out);
+        }
+    }
+    conn_leave(hub, found);
+    return error;
+}
+
+enum leat_error leat_peek(struct leat_hub *hub, leat_conn conn, const void **data_out,
+                          size_t *size_out)
+{
+    struct lti_conn *found;
+    if (!data_out || !size_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    error = data_want(hub, found, LEAT_BYTES);
+    if (error == LEAT_OK) {
+        *data_out = lti_inbox_bytes(&found->inbox);
+        *size_out = lti_inbox_size(&found->inbox);
+    }
+    conn_leave(hub, found);
+    return error;
+}
+
+enum leat_error leat_consume(struct leat_hub *hub, leat_conn conn, size_t size)
+{
+    struct lti_conn *found;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    if (found->options.protocol != LEAT_BYTES)
+        error = LEAT_E_STATE;
+    else if (size > lti_inbox_size(&found->inbox))
+        error = LEAT_E_ARGUMENT;
+    else if (size)
+        lti_conn_consume(hub, found, size);
+    conn_leave(hub, found);
+    return error;
+}
+
+enum leat_error leat_skip(struct leat_hub *hub, leat_conn conn, size_t size, size_t *size_out)
+{
+    struct lti_conn *found;
+    if (!size_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    error = data_want(hub, found, LEAT_BYTES);
+    if (error == LEAT_OK) {
+        size_t there = lti_inbox_size(&found->inbox);
+        *size_out = there < size ? there : size;
+        if (*size_out)
+            lti_conn_consume(hub, found, *size_out);
+    }
+    conn_leave(hub, found);
+    return error;
+}
+
+enum leat_error leat_read_until(struct leat_hub *hub, leat_conn conn, char delimiter, void *buffer,
+                                size_t size, size_t *size_out)
+{
+    struct lti_conn *found;
+    size_t part = 0;
+    if (!size_out || (!buffer && size))
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    error = lti_conn_find(hub, found, delimiter, size, &part);
+    if (error == LEAT_OK) {
+        memcpy(buffer, lti_inbox_bytes(&found->inbox), part);
+        lti_conn_consume(hub, found, part);
+        *size_out = part;
+    }
+    conn_leave(hub, found);
+    return error;
+}
+
+/* The message at the head has been taken. */
+static void message_drop(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->message_ready = false;
+    lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
+    if (conn->state == LTI_CONN_OPEN)
+        lti_conn_parse(hub, conn);
+}
+
+enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
+                             size_t *size_out)
+{
+    struct lti_conn *found;
+    if (!size_out || (!buffer && size))
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    error = data_want(hub, found, LEAT_MESSAGES);
+    if (error == LEAT_OK) {
+        *size_out = found->message_size;
+        if (found->message_size > size) {
+            error = LEAT_E_TOO_BIG;
+        } else {
+            if (found->message_size)
+                memcpy(buffer, lti_inbox_bytes(&found->inbox) + LTI_FRAME_HEADER_BYTES,
+                       found->message_size);
+            message_drop(hub, found);
+        }
+    }
+    conn_leave(hub, found);
+    return error;
+}
+
+enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **data_out,
+                          size_t *size_out)
+{
+    struct lti_conn *found;
+    if (!data_out || !size_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    error = data_want(hub, found, LEAT_MESSAGES);
+    if (error == LEAT_OK) {
+        found->view = true;
+        found->inbox.pinned = true;
+        *data_out = lti_inbox_bytes(&found->inbox) + LTI_FRAME_HEADER_BYTES;
+        *size_out = found->message_size;
+    }
+    conn_leave(hub, found);
+    return error;
+}
+
+enum leat_error leat_release(struct leat_hub *hub, leat_conn conn)
+{
+    struct lti_conn *found;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    if (found->view) {
+        found->view = false;
+        found->inbox.pinned = false;
+        message_drop(hub, found);
+    } else {
+        error = LEAT_E_STATE;
+    }
+    conn_leave(hub, found);
+    return error;
+}
+
+static enum leat_error pause_set(struct leat_hub *hub, leat_conn conn, bool paused)
+{
+    struct lti_conn *found;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    found->paused = paused;
+    if (found->options.protocol == LEAT_MESSAGES && found->state == LTI_CONN_OPEN && !found->view)
+        lti_conn_parse(hub, found);
+    conn_leave(hub, found);
+    return LEAT_OK;
+}
+
+enum leat_error leat_pause(struct leat_hub *hub, leat_conn conn)
+{
+    return pause_set(hub, conn, true);
+}
+
+enum leat_error leat_resume(struct leat_hub *hub, leat_conn conn)
+{
+    return pause_set(hub, conn, false);
+}
+
+enum leat_error leat_set_tag(struct leat_hub *hub, leat_conn conn, uint64_t tag)
+{
+    struct lti_conn *found;
+    enum leat_error error = conn_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    found->base.tag = tag;
+    lti_hub_leave(hub);
+    return LEAT_OK;
+}

@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Public calls, opening: listen, connect, adopt, pair, resolve.
+ *
+ * Happy path: options are checked, the name is resolved, memory is taken, and only then is the system
+ *             asked for something.
+ * Fails:      whatever was made before the failure is given back; a refused descriptor stays the
+ *             caller's.
+ * Invariants: on failure no handle was given out and nothing is left behind.
+ */
+#include "core.h"
+
+#include <string.h>
+
+static const struct os_code no_code = {LTI_OS_NONE, 0};
+
+enum leat_error leat_resolve(const char *name, char *buffer, size_t size, size_t *size_out)
+{
+    struct lti_address address;
+    struct os_code code = no_code;
+    if (!name || !size_out || (!buffer && size))
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_port_resolve(name, false, &address, &code);
+    if (error != LEAT_OK)
+        return error;
+    *size_out = address.size;
+    if (size <= address.size)
+        return LEAT_E_TOO_BIG;
+    memcpy(buffer, address.text, address.size + 1);
+    return LEAT_OK;
+}
+
+static enum leat_error listener_open(struct leat_hub *hub, struct lti_listener *listener,
+                                     const char *name, uint32_t backlog)
+{
+    struct os_code code = no_code;
+    listener->address = lti_address_make(hub);
+    if (!listener->address)
+        return LEAT_E_MEMORY;
+    enum leat_error error = lti_port_resolve(name, true, &listener->address->address, &code);
+    if (error != LEAT_OK)
+        return error;
+    return lti_port_listen(hub->port, &listener->link, &listener->claim,
+                           &listener->address->address, backlog, listener->who, &code);
+}
+
+enum leat_error leat_listen(struct leat_hub *hub, const char *name,
+                            const struct leat_listen_options *options, leat_listener *listener_out)
+{
+    struct leat_listen_options in_force;
+    struct lti_listener *listener = 0;
+    if (!name || !listener_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    error = lti_options_listen(options, &in_force);
+    if (error == LEAT_OK)
+        error = lti_listener_create(hub, &in_force, &listener);
+    if (error == LEAT_OK) {
+        error = listener_open(hub, listener, name, in_force.backlog);
+        if (error == LEAT_OK)
+            listener_out->id = listener->base.id;
+        else
+            lti_listener_end(hub, listener, false);
+    }
+    lti_hub_leave(hub);
+    return error;
+}
+
+enum leat_error leat_adopt_listener(struct leat_hub *hub, intptr_t handle,
+                                    const struct leat_listen_options *options,
+                                    leat_listener *listener_out)
+{
+    struct leat_listen_options in_force;
+    struct lti_listener *listener = 0;
+    struct os_code code = no_code;
+    if (!listener_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    error = lti_options_listen(options, &in_force);
+    if (error == LEAT_OK)
+        error = lti_listener_create(hub, &in_force, &listener);
+    if (error == LEAT_OK) {
+        error = lti_port_adopt(hub->port, &listener->link, handle, true, &code);
+        if (error == LEAT_OK)
+            listener_out->id = listener->base.id;
+        else
+            lti_listener_end(hub, listener, false);
+    }
+    lti_hub_leave(hub);
+    return error;
+}
+
+enum leat_error leat_listener_close(struct leat_hub *hub, leat_listener listener)
+{
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    struct lti_listener *found = lti_hub_listener(hub, listener);
+    if (found)
+        lti_listener_end(hub, found, false);
+    else
+        error = LEAT_E_STALE;
+    lti_hub_leave(hub);
+    return error;
+}
+
+static enum leat_error conn_dial(struct leat_hub *hub, const char *name,
+                                 const struct leat_connect_options *options, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    conn->base.tag = options->tag;
+    conn->dialled = true;
+    conn->announced = true;
+    conn->who = options->who;
+    conn->absent = options->absent;
+    conn->address = lti_address_make(hub);
+    if (!conn->address)
+        return LEAT_E_MEMORY;
+    enum leat_error error = lti_port_resolve(name, false, &conn->address->address, &code);
+    if (error != LEAT_OK)
+        return error;
+    if (conn->options.protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
+        return LEAT_E_MEMORY;
+    lti_conn_enter(hub, conn, LTI_CONN_CONNECTING);
+    conn->limit_at = lti_hub_after(hub, options->timeout_ms);
+    lti_conn_attempt(hub, conn);
+    lti_conn_update(hub, conn);
+    return LEAT_OK;
+}
+
+enum leat_error leat_connect(struct leat_hub *hub, const char *name,
+                             const struct leat_connect_options *options, leat_conn *conn_out)
+{
+    struct leat_connect_options in_force;
+    struct leat_conn_options conn_options;
+    struct lti_conn *conn = 0;
+    if (!name || !conn_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    error = lti_options_connect(options, &in_force);
+    if (error == LEAT_OK)
+        error = lti_options_conn(in_force.conn, &conn_options);
+    if (error == LEAT_OK)
+        error = lti_conn_create(hub, &conn_options, &conn);
+    if (error == LEAT_OK) {
+        error = conn_dial(hub, name, &in_force, conn);
+        if (error == LEAT_OK)
+            conn_out->id = conn->base.id;
+        else
+            lti_conn_free(hub, conn);
+    }
+    lti_hub_leave(hub);
+    return error;
+}
+
+/* The descriptor is the hub's only once nothing can fail any more. */
+static enum leat_error conn_adopt(struct leat_hub *hub, intptr_t handle, uint64_t tag,
+                                  struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    conn->base.tag = tag;
+    conn->announced = true;
+    /* Who handed the descriptor over has decided who may be at its other end. */
+    conn->who = LEAT_WHO_INSECURE_ANYONE;
+    if (conn->options.protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
+        return LEAT_E_MEMORY;
+    enum leat_error error = lti_port_adopt(hub->port, &conn->link, handle, false, &code);
+    if (error != LEAT_OK)
+        return error;
+    lti_conn_established(hub, conn);
+    lti_conn_update(hub, conn);
+    return LEAT_OK;
+}
+
+enum leat_error leat_adopt_conn(struct leat_hub *hub, intptr_t handle, uint64_t tag,
+                                const struct leat_conn_options *options, leat_conn *conn_out)
+{
+    struct leat_conn_options in_force;
+    struct lti_conn *conn = 0;
+    if (!conn_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    error = lti_options_conn(options, &in_force);
+    if (error == LEAT_OK)
+        error = lti_conn_create(hub, &in_force, &conn);
+    if (error == LEAT_OK) {
+        error = conn_adopt(hub, handle, tag, conn);
+        if (error == LEAT_OK)
+            conn_out->id = conn->base.id;
+        else
+            lti_conn_free(hub, conn);
+    }
+    lti_hub_leave(hub);
+    return error;
+}
+
+enum leat_error leat_pair(struct leat_hub *hub_a, struct leat_hub *hub_b,
+                          const struct leat_conn_options *options, leat_conn *a_out, leat_conn *b_out)
+{
+    struct os_code code = no_code;
+    intptr_t handles[2];
+    leat_conn a;
+    if (!hub_a || !hub_b || !a_out || !b_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_port_pair(handles, &code);
+    if (error != LEAT_OK)
+        return error;
+    error = leat_adopt_conn(hub_a, handles[0], 0, options, &a);
+    if (error != LEAT_OK) {
+        lti_port_close_handle(handles[0]);
+        lti_port_close_handle(handles[1]);
+        return error;
+    }
+    error = leat_adopt_conn(hub_b, handles[1], 0, options, b_out);
+    if (error != LEAT_OK) {
+        (void)leat_abort(hub_a, a);
+        lti_port_close_handle(handles[1]);
+        return error;
+    }
+    *a_out = a;
+    return LEAT_OK;
+}

@@ -1,0 +1,180 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Ending: what leat_close sets going, and the deadlines of a connection.
+ *
+ * Happy path: the outbox empties, goodbye is said, the system is told that no more comes, what the peer
+ *             still sent is dropped, and the link is given back.
+ * Fails:      the linger deadline or a broken link ends it early; what was accepted and not taken is
+ *             counted and reported to whoever asked.
+ * Invariants: the id is dead from the call on. While closing, reading goes on, so that two full
+ *             connections that close at once both end.
+ */
+#include "core.h"
+
+#include "lti_assert.h"
+
+static const struct os_code no_code = {LTI_OS_NONE, 0};
+
+/* Our own goodbye is not something that the user sent. */
+static uint64_t goodbye_bytes(const struct lti_conn *conn)
+{
+    uint64_t size = LTI_FRAME_HEADER_BYTES + 1;
+    if (!conn->goodbye_queued || conn->outbox.size == 0)
+        return 0;
+    return conn->outbox.size < size ? conn->outbox.size : size;
+}
+
+void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error)
+{
+    uint64_t own = goodbye_bytes(conn);
+    uint64_t lost = conn->undelivered + conn->outbox.size - own;
+    /* A peer that went, or a deadline that passed, after everything was taken is no loss. */
+    conn->error = lost > 0 ? error : LEAT_OK;
+    lti_conn_enter(hub, conn, LTI_CONN_GONE);
+    conn->undelivered = lost;
+    if (lost > 0 && !conn->report && !conn->waited)
+        lti_hub_log(hub, "a closed connection left bytes undelivered", error);
+}
+
+void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    if (conn->state != LTI_CONN_LINGER || conn->outbox.size > 0 || conn->writing)
+        return;
+    if (!conn->drained && !conn->eof) {
+        /* A look at what is there now: closing over unread bytes would look like a reset. */
+        conn->drained = true;
+        conn->readable = true;
+        lti_conn_fill(hub, conn);
+        return;
+    }
+    if (!conn->readable || conn->eof) {
+        lti_conn_linger_over(hub, conn, LEAT_OK);
+    } else if (!conn->finish_done) {
+        conn->finish_done = true;
+        (void)lti_port_finish(&conn->link, &code);
+    }
+}
+
+static void linger_begin(struct leat_hub *hub, struct lti_conn *conn)
+{
+    lti_conn_enter(hub, conn, LTI_CONN_LINGER);
+    lti_inbox_clear(&conn->inbox, &hub->pool);
+    conn->partial_at = conn->alive_at = 0;
+    conn->finish_wanted = false;
+    if (conn->write_error != LEAT_OK) {
+        lti_conn_linger_over(hub, conn, conn->write_error);
+        return;
+    }
+    if (conn->options.protocol == LEAT_MESSAGES) {
+        const uint8_t normal = LTI_CLOSE_NORMAL;
+        conn->goodbye_queued = true;
+        conn->goodbye_queued = lti_conn_queue_frame(hub, conn, LTI_FRAME_CLOSE, &normal, 1);
+    } else {
+        lti_conn_flush(hub, conn);
+    }
+    if (conn->state == LTI_CONN_LINGER && conn->limit_at <= lti_hub_now(hub))
+        lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
+}
+
+/* True when something that the user sent waits for the connection to be made. */
+static bool early_bytes(const struct lti_conn *conn)
+{
+    return conn->options.protocol == LEAT_MESSAGES ? conn->outbox_messages > 0
+                                                   : conn->outbox.size > 0;
+}
+
+void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger_at)
+{
+    conn->closing = true;
+    conn->view = false;
+    conn->inbox.pinned = false;
+    conn->want_writable = conn->writable_due = conn->connected_due = false;
+    switch (conn->state) {
+    case LTI_CONN_CONNECTING:
+    case LTI_CONN_HANDSHAKE:
+        if (early_bytes(conn) && linger_at > lti_hub_now(hub)) {
+            if (conn->limit_at == 0 || linger_at < conn->limit_at)
+                conn->limit_at = linger_at;
+            break;
+        }
+        lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
+        break;
+    case LTI_CONN_OPEN:
+        conn->limit_at = linger_at;
+        linger_begin(hub, conn);
+        break;
+    case LTI_CONN_ENDED:
+        lti_conn_linger_over(hub, conn, conn->error ? conn->error : LEAT_E_CLOSED);
+        break;
+    case LTI_CONN_NEW:
+    case LTI_CONN_LINGER:
+    case LTI_CONN_GONE:
+        LTI_ASSERT(!"an id that is dead");
+        break;
+    }
+    lti_conn_update(hub, conn);
+}
+
+static bool due(uint64_t *time_ns, uint64_t now)
+{
+    if (*time_ns == 0 || *time_ns > now)
+        return false;
+    *time_ns = 0;
+    return true;
+}
+
+/* Nothing was heard for a while: ask; nothing was heard since: gone. */
+static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
+{
+    uint64_t interval = conn->options.keepalive_ms * UINT64_C(1000000);
+    static const uint8_t payload[8];
+    /* A peer that we do not read cannot be heard. */
+    if (conn->paused || conn->read_stalled || conn->message_ready)
+        conn->heard_ns = hub->now_ns;
+    uint64_t silent = hub->now_ns - conn->heard_ns;
+    if (silent >= 2 * interval) {
+        lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_TIMEOUT, no_code);
+        return;
+    }
+    /* A peer with unread bytes of ours has been asked enough. */
+    if (silent >= interval && conn->outbox.size == 0)
+        (void)lti_conn_queue_frame(hub, conn, LTI_FRAME_PING, payload, sizeof payload);
+    if (conn->state == LTI_CONN_OPEN)
+        conn->alive_at = hub->now_ns + interval;
+}
+
+static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
+{
+    enum leat_operation operation =
+        conn->state == LTI_CONN_CONNECTING ? LEAT_OP_CONNECT : LEAT_OP_HANDSHAKE;
+    if (conn->closing) {
+        lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
+        return;
+    }
+    lti_conn_goodbye(hub, conn, LEAT_E_TIMEOUT);
+    lti_conn_fail(hub, conn, operation, LEAT_E_TIMEOUT, conn->os_code);
+}
+
+void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn)
+{
+    uint64_t now = hub->now_ns;
+    if (due(&conn->limit_at, now)) {
+        limit_reached(hub, conn);
+    } else if (due(&conn->partial_at, now)) {
+        lti_conn_goodbye(hub, conn, LEAT_E_TIMEOUT);
+        lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_TIMEOUT, no_code);
+    } else if (due(&conn->stall_at, now)) {
+        lti_conn_fail(hub, conn, LEAT_OP_WRITE, LEAT_E_TIMEOUT, no_code);
+    } else {
+        if (due(&conn->attempt_at, now))
+            lti_conn_attempt(hub, conn);
+        if (due(&conn->retry_at, now)) {
+            conn->readable = !conn->eof;
+            lti_conn_flush(hub, conn);
+        }
+        if (due(&conn->alive_at, now))
+            alive_check(hub, conn);
+    }
+    lti_conn_update(hub, conn);
+}

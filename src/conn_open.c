@@ -1,0 +1,157 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * How a connection comes to be: memory and id, attempts to connect, the check of the peer, the hello.
+ *
+ * Happy path: create, attempt, established, opened. A dialled connection of messages has its hello in
+ *             the outbox from the start, so that what the user sends meanwhile lines up behind it.
+ * Fails:      a full backlog, and an absent server when waiting for it was asked for, are tried again
+ *             with jittered, growing pauses until the deadline; everything else ends the connection.
+ * Invariants: not one byte is sent before the peer was judged.
+ */
+#include "core.h"
+
+#include "lti_assert.h"
+
+#include <string.h>
+
+/* Pauses between attempts, in microseconds: they double from the first to the longest. */
+#define PAUSE_FIRST_US 500u
+#define PAUSE_DOUBLINGS_MAX 6u
+
+static const struct os_code no_code = {LTI_OS_NONE, 0};
+
+struct lti_address_ref *lti_address_make(struct leat_hub *hub)
+{
+    struct lti_address_ref *address = lti_pool_alloc(&hub->pool, sizeof *address);
+    if (address)
+        address->holders = 1;
+    return address;
+}
+
+struct lti_address_ref *lti_address_hold(struct lti_address_ref *address)
+{
+    if (address)
+        address->holders++;
+    return address;
+}
+
+void lti_address_drop(struct leat_hub *hub, struct lti_address_ref *address)
+{
+    if (address && --address->holders == 0)
+        lti_pool_free(&hub->pool, address, sizeof *address);
+}
+
+enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_options *options,
+                                struct lti_conn **conn_out)
+{
+    if (hub->conns_used >= hub->options.conns_max)
+        return LEAT_E_LIMIT;
+    struct lti_conn *conn = lti_pool_alloc(&hub->pool, sizeof *conn);
+    if (!conn)
+        return LEAT_E_MEMORY;
+    memset(conn, 0, sizeof *conn);
+    if (!lti_deadlines_reserve(&hub->deadlines, &hub->pool)) {
+        lti_pool_free(&hub->pool, conn, sizeof *conn);
+        return LEAT_E_MEMORY;
+    }
+    conn->base.id = lti_slots_add(&hub->conns, &hub->pool, conn);
+    if (conn->base.id == 0) {
+        lti_deadlines_unreserve(&hub->deadlines);
+        lti_pool_free(&hub->pool, conn, sizeof *conn);
+        return LEAT_E_MEMORY;
+    }
+    conn->base.kind = LTI_KIND_CONN;
+    lti_deadline_init(&conn->base.deadline);
+    lti_link_init(&conn->link);
+    conn->link.cookie = conn->base.id;
+    conn->options = *options;
+    conn->stats.size = sizeof conn->stats;
+    hub->conns_used++;
+    *conn_out = conn;
+    return LEAT_OK;
+}
+
+void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
+{
+    LTI_ASSERT(conn->link.handle < 0 && conn->base.list == 0 && conn->listener == 0);
+    lti_outbox_clear(&conn->outbox, &hub->pool);
+    lti_inbox_clear(&conn->inbox, &hub->pool);
+    lti_address_drop(hub, conn->address);
+    lti_deadlines_unreserve(&hub->deadlines);
+    lti_slots_remove(&hub->conns, conn->base.id);
+    lti_pool_free(&hub->pool, conn, sizeof *conn);
+    hub->conns_used--;
+}
+
+static uint64_t pause_ns(struct leat_hub *hub, uint32_t attempts)
+{
+    uint32_t doublings = attempts < PAUSE_DOUBLINGS_MAX ? attempts : PAUSE_DOUBLINGS_MAX;
+    uint32_t base_us = PAUSE_FIRST_US << doublings;
+    return (base_us + lti_hub_random(hub, base_us)) * UINT64_C(1000);
+}
+
+void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    conn->attempt_at = 0;
+    enum leat_error error = lti_port_connect(hub->port, &conn->link, &conn->address->address, &code);
+    bool absent = error == LEAT_E_NOT_FOUND || error == LEAT_E_REFUSED;
+    if (error == LEAT_OK) {
+        lti_conn_established(hub, conn);
+    } else if (error == LEAT_E_BUSY || (absent && conn->absent == LEAT_ABSENT_WAIT)) {
+        conn->attempt_at = lti_hub_now(hub) + pause_ns(hub, conn->attempts);
+        conn->attempts++;
+        conn->os_code = code;
+    } else {
+        lti_conn_fail(hub, conn, LEAT_OP_CONNECT, error, code);
+    }
+}
+
+void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    conn->os_code = no_code;
+    enum leat_error error = lti_port_peer(&conn->link, &conn->peer, &code);
+    if (conn->who != LEAT_WHO_INSECURE_ANYONE && error != LEAT_OK)
+        error = LEAT_E_UNTRUSTED;
+    else
+        error = lti_access_judge(conn->who, lti_port_user(), &conn->peer);
+    if (error != LEAT_OK) {
+        if (conn->listener)
+            conn->listener->denied++;
+        lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
+        return;
+    }
+    conn->heard_ns = hub->now_ns;
+    if (conn->options.protocol == LEAT_BYTES) {
+        lti_conn_opened(hub, conn);
+        return;
+    }
+    lti_conn_enter(hub, conn, LTI_CONN_HANDSHAKE);
+    if (!conn->dialled)
+        conn->limit_at = lti_hub_after(hub, conn->options.handshake_ms);
+    lti_conn_flush(hub, conn);
+}
+
+void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn)
+{
+    lti_conn_enter(hub, conn, LTI_CONN_OPEN);
+    if (conn->closing) {
+        /* limit_at is the linger deadline already. */
+        lti_conn_enter(hub, conn, LTI_CONN_LINGER);
+        lti_conn_linger(hub, conn);
+        return;
+    }
+    conn->limit_at = 0;
+    if (conn->options.protocol == LEAT_MESSAGES && conn->options.keepalive_ms)
+        conn->alive_at = lti_hub_after(hub, conn->options.keepalive_ms);
+    if (conn->listener) {
+        lti_listener_accepted(hub, conn);
+    } else {
+        conn->connected_due = true;
+        /* Whoever was told FULL because of the missing hello may try again. */
+        conn->writable_due = conn->want_writable;
+        conn->want_writable = false;
+    }
+    lti_conn_flush(hub, conn);
+}

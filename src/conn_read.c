@@ -1,0 +1,238 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Receiving: from the port into the inbox, and what the end of the stream means.
+ *
+ * Happy path: one read into the inbox at the moment somebody wants an event or bytes; idle connections
+ *             hold no buffer.
+ * Fails:      memory that is short makes a pause, not a loss; a broken link ends the connection once
+ *             everything that came before has been read.
+ * Invariants: nothing is read while the user paused, while the inbox is above its mark, or after the
+ *             end. A connection that is closing reads and drops, so that two ends that close at once
+ *             cannot block each other.
+ */
+#include "core.h"
+
+#include <string.h>
+
+#define READ_BYTES ((size_t)LTI_BLOCK_LARGE)
+#define RETRY_MS 20u
+
+static const struct os_code no_code = {LTI_OS_NONE, 0};
+
+bool lti_conn_has_data(const struct lti_conn *conn)
+{
+    if (conn->options.protocol == LEAT_MESSAGES)
+        return conn->message_ready;
+    return lti_inbox_size(&conn->inbox) > 0;
+}
+
+bool lti_conn_may_read(const struct lti_conn *conn)
+{
+    if (conn->eof || !lti_conn_connected(conn))
+        return false;
+    if (conn->closing || conn->state == LTI_CONN_HANDSHAKE)
+        return true;
+    return conn->announced && !conn->paused && !conn->read_stalled;
+}
+
+enum leat_error lti_conn_read_end(const struct lti_conn *conn)
+{
+    if (conn->state == LTI_CONN_ENDED && conn->error != LEAT_OK && conn->error != LEAT_E_CLOSED)
+        return conn->error;
+    return conn->peer_finished || conn->state == LTI_CONN_ENDED ? LEAT_E_FINISHED : LEAT_E_EMPTY;
+}
+
+static void received_count(struct leat_hub *hub, struct lti_conn *conn, const void *data, size_t size)
+{
+    conn->stats.reads++;
+    conn->stats.bytes_received += size;
+    conn->heard_ns = hub->now_ns;
+    if (!hub->options.trace)
+        return;
+    struct leat_trace record = {
+        .kind = LEAT_TRACE_RECEIVED,
+        .conn = {conn->base.id},
+        .tag = conn->base.tag,
+        .data = data,
+        .size = size,
+        .state = lti_conn_public_state(conn),
+        .time_ns = hub->now_ns,
+    };
+    hub->options.trace(hub->options.hook_context, &record);
+}
+
+/* Both have said that they will send no more: an orderly end. */
+void lti_conn_check_finished(struct leat_hub *hub, struct lti_conn *conn)
+{
+    if (conn->state == LTI_CONN_OPEN && conn->peer_finished && conn->finish_done &&
+        conn->outbox.size == 0) {
+        lti_conn_enter(hub, conn, LTI_CONN_ENDED);
+        lti_conn_update(hub, conn);
+    }
+}
+
+/* The stream of bytes is over: the peer half-closed, or it is gone. */
+static void bytes_end(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->peer_finished = true;
+    if (lti_port_hangup(&conn->link)) {
+        conn->hangup = true;
+        lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_CLOSED, no_code);
+    } else {
+        lti_conn_check_finished(hub, conn);
+    }
+}
+
+void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->hangup = true;
+    if (conn->eof && conn->state == LTI_CONN_OPEN && conn->options.protocol == LEAT_BYTES)
+        lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_CLOSED, no_code);
+}
+
+static void read_retry_later(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->readable = false;
+    conn->retry_at = lti_hub_after(hub, RETRY_MS);
+}
+
+static void read_result(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
+                        struct os_code code)
+{
+    conn->readable = false;
+    switch (error) {
+    case LEAT_E_EMPTY:
+        break;
+    case LEAT_E_FINISHED:
+        conn->eof = true;
+        if (conn->options.protocol == LEAT_BYTES && !conn->closing)
+            bytes_end(hub, conn);
+        break;
+    case LEAT_E_MEMORY:
+        read_retry_later(hub, conn);
+        break;
+    default:
+        conn->hangup = conn->hangup || error == LEAT_E_BROKEN;
+        lti_conn_fail(hub, conn, LEAT_OP_READ, error, code);
+        break;
+    }
+}
+
+/* The user closed the connection: what still comes is nobody's. */
+static void read_and_drop(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    size_t size = 0;
+    bool more = false;
+    void *scratch = lti_pool_alloc(&hub->pool, READ_BYTES);
+    if (!scratch) {
+        read_retry_later(hub, conn);
+        return;
+    }
+    enum leat_error error =
+        lti_port_read(hub->port, &conn->link, scratch, READ_BYTES, &size, &more, &code);
+    if (error == LEAT_OK) {
+        received_count(hub, conn, scratch, size);
+        conn->readable = more;
+    } else {
+        read_result(hub, conn, error, code);
+    }
+    lti_pool_free(&hub->pool, scratch, READ_BYTES);
+    if (conn->state == LTI_CONN_LINGER)
+        lti_conn_linger(hub, conn);
+}
+
+static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    size_t size = 0;
+    bool more = false;
+    uint8_t *room = 0;
+    size_t limit = conn->options.inbox_bytes;
+    size_t room_size = lti_inbox_room(&conn->inbox, &hub->pool, READ_BYTES, limit, &room);
+    if (room_size == SIZE_MAX) {
+        read_retry_later(hub, conn);
+        return;
+    }
+    if (room_size == 0) {
+        conn->read_stalled = true;
+        conn->stats.read_stalls++;
+        return;
+    }
+    enum leat_error error =
+        lti_port_read(hub->port, &conn->link, room, room_size, &size, &more, &code);
+    if (error == LEAT_OK) {
+        received_count(hub, conn, room, size);
+        lti_inbox_filled(&conn->inbox, size);
+        conn->readable = more;
+        if (lti_inbox_size(&conn->inbox) > conn->stats.inbox_bytes_high)
+            conn->stats.inbox_bytes_high = lti_inbox_size(&conn->inbox);
+    } else {
+        read_result(hub, conn, error, code);
+    }
+    if (conn->state != LTI_CONN_GONE)
+        lti_inbox_trim(&conn->inbox, &hub->pool);
+}
+
+void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
+{
+    if (!conn->readable || !lti_conn_may_read(conn))
+        return;
+    if (conn->closing && conn->state == LTI_CONN_LINGER) {
+        read_and_drop(hub, conn);
+        return;
+    }
+    read_into_inbox(hub, conn);
+    if (conn->options.protocol == LEAT_MESSAGES)
+        lti_conn_parse(hub, conn);
+}
+
+void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size)
+{
+    lti_inbox_consume(&conn->inbox, &hub->pool, size);
+    if (conn->read_stalled && lti_inbox_size(&conn->inbox) <= conn->options.inbox_low_bytes)
+        conn->read_stalled = false;
+}
+
+/* What to do when the bytes seen so far have no delimiter. */
+static enum leat_error find_more(struct leat_hub *hub, struct lti_conn *conn, size_t seen,
+                                 size_t limit, size_t *size_out)
+{
+    if (seen < limit && seen < conn->options.inbox_bytes) {
+        /* Nobody can read below the mark before the delimiter came: the mark must not stop us. */
+        conn->read_stalled = false;
+        lti_conn_fill(hub, conn);
+        if (lti_inbox_size(&conn->inbox) > seen)
+            return LEAT_E_EMPTY;
+    }
+    if (conn->eof && seen <= limit) {
+        *size_out = seen;
+        return LEAT_OK;
+    }
+    return seen < limit && seen < conn->options.inbox_bytes ? LEAT_E_EMPTY : LEAT_E_TOO_BIG;
+}
+
+enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char delimiter,
+                              size_t limit, size_t *size_out)
+{
+    size_t seen = 0;
+    if (conn->options.protocol != LEAT_BYTES)
+        return LEAT_E_STATE;
+    if (!lti_conn_has_data(conn))
+        lti_conn_fill(hub, conn);
+    if (!lti_conn_has_data(conn))
+        return lti_conn_read_end(conn);
+    for (;;) {
+        size_t there = lti_inbox_size(&conn->inbox);
+        const uint8_t *bytes = lti_inbox_bytes(&conn->inbox);
+        const uint8_t *end = memchr(bytes + seen, (unsigned char)delimiter, there - seen);
+        if (end) {
+            *size_out = (size_t)(end - bytes) + 1;
+            return *size_out <= limit ? LEAT_OK : LEAT_E_TOO_BIG;
+        }
+        seen = there;
+        enum leat_error error = find_more(hub, conn, seen, limit, size_out);
+        if (error != LEAT_E_EMPTY || lti_inbox_size(&conn->inbox) == seen)
+            return error;
+    }
+}

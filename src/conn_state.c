@@ -1,0 +1,204 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The states of a connection: the table of legal changes, the one function that makes them, and what a
+ * connection has to say in each.
+ *
+ * Happy path: NEW, CONNECTING, HANDSHAKE (messages), OPEN; then LINGER and GONE when the user closes, or
+ *             ENDED, CLOSED taken, GONE when the peer does.
+ * Fails:      lti_conn_fail takes every error to ENDED, or to GONE when the user does not know the
+ *             connection (any more); the first error sticks.
+ * Invariants: the link is ended on the way into ENDED or GONE, once. A connection that the user closed
+ *             has no event but its report; one that he was not told of has none.
+ */
+#include "core.h"
+
+#include "lti_assert.h"
+
+#define BIT(state) (1u << (state))
+
+/* docs/states.md says the same in words. */
+static const uint8_t legal[] = {
+    [LTI_CONN_NEW] = BIT(LTI_CONN_CONNECTING) | BIT(LTI_CONN_HANDSHAKE) | BIT(LTI_CONN_OPEN) |
+                     BIT(LTI_CONN_GONE),
+    [LTI_CONN_CONNECTING] = BIT(LTI_CONN_HANDSHAKE) | BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) |
+                            BIT(LTI_CONN_GONE),
+    [LTI_CONN_HANDSHAKE] = BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
+    [LTI_CONN_OPEN] = BIT(LTI_CONN_LINGER) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
+    [LTI_CONN_LINGER] = BIT(LTI_CONN_GONE),
+    [LTI_CONN_ENDED] = BIT(LTI_CONN_GONE),
+    [LTI_CONN_GONE] = 0,
+};
+
+bool lti_conn_connected(const struct lti_conn *conn)
+{
+    return conn->state == LTI_CONN_HANDSHAKE || conn->state == LTI_CONN_OPEN ||
+           conn->state == LTI_CONN_LINGER;
+}
+
+enum leat_state lti_conn_public_state(const struct lti_conn *conn)
+{
+    switch (conn->state) {
+    case LTI_CONN_NEW:
+    case LTI_CONN_CONNECTING:
+        return LEAT_STATE_CONNECTING;
+    case LTI_CONN_HANDSHAKE:
+        return LEAT_STATE_HANDSHAKE;
+    case LTI_CONN_OPEN:
+        return LEAT_STATE_OPEN;
+    case LTI_CONN_LINGER:
+    case LTI_CONN_ENDED:
+    case LTI_CONN_GONE:
+        break;
+    }
+    return LEAT_STATE_ENDED;
+}
+
+static void state_trace(struct leat_hub *hub, const struct lti_conn *conn)
+{
+    if (!hub->options.trace)
+        return;
+    struct leat_trace record = {
+        .kind = LEAT_TRACE_STATE,
+        .conn = {conn->base.id},
+        .tag = conn->base.tag,
+        .state = lti_conn_public_state(conn),
+        .error = conn->error,
+        .time_ns = hub->now_ns,
+    };
+    hub->options.trace(hub->options.hook_context, &record);
+}
+
+/* Nothing more goes in or out. What was accepted and not taken by the system is counted. */
+static void link_end(struct leat_hub *hub, struct lti_conn *conn)
+{
+    bool forked = hub->fork_count != lti_os_fork_count();
+    if (conn->link.handle >= 0)
+        conn->link_draining = !lti_port_end(hub->port, &conn->link, 0, 0, forked);
+    conn->readable = false;
+    conn->eof = true;
+    conn->writable_due = conn->want_writable = false;
+    conn->limit_at = conn->attempt_at = conn->partial_at = 0;
+    conn->stall_at = conn->alive_at = conn->retry_at = 0;
+}
+
+static void outbox_drop(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->undelivered += conn->outbox.size;
+    if (!conn->link_draining)
+        lti_outbox_clear(&conn->outbox, &hub->pool);
+    conn->outbox_messages = 0;
+}
+
+void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_state state)
+{
+    LTI_ASSERT(legal[conn->state] & BIT(state));
+    conn->state = state;
+    if (state == LTI_CONN_ENDED || state == LTI_CONN_GONE) {
+        link_end(hub, conn);
+        outbox_drop(hub, conn);
+    }
+    state_trace(hub, conn);
+    if (state == LTI_CONN_GONE) {
+        lti_listener_lost(hub, conn);
+        conn->view = false;
+        lti_inbox_clear(&conn->inbox, &hub->pool);
+        lti_deadline_set(&hub->deadlines, &conn->base.deadline, LTI_NEVER);
+        lti_conn_update(hub, conn);
+        if (!conn->link_draining && !conn->report && !conn->waited)
+            lti_conn_bury(hub, conn);
+    }
+}
+
+void lti_conn_bury(struct leat_hub *hub, struct lti_conn *conn)
+{
+    LTI_ASSERT(conn->state == LTI_CONN_GONE && !conn->buried && !conn->link_draining);
+    lti_hub_list(hub, &conn->base, 0);
+    conn->buried = true;
+    conn->queue_next = hub->graveyard;
+    hub->graveyard = conn;
+}
+
+void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operation operation,
+                   enum leat_error error, struct os_code code)
+{
+    if (conn->state == LTI_CONN_ENDED || conn->state == LTI_CONN_GONE)
+        return;
+    if (conn->error == LEAT_OK) {
+        conn->error = error;
+        conn->operation = operation;
+        conn->os_code = code;
+    }
+    if (conn->closing) {
+        lti_conn_linger_over(hub, conn, error);
+        return;
+    }
+    if (!conn->announced && conn->listener) {
+        struct lti_listener *listener = conn->listener;
+        if (conn->handshaking)
+            listener->handshakes_failed++;
+        listener->error = conn->error;
+        listener->os_code = conn->os_code;
+        lti_hub_log(hub, "a connection failed before it was accepted", conn->error);
+        lti_conn_enter(hub, conn, LTI_CONN_GONE);
+        return;
+    }
+    lti_conn_enter(hub, conn, LTI_CONN_ENDED);
+    lti_conn_update(hub, conn);
+}
+
+static uint32_t pending_events(const struct lti_conn *conn)
+{
+    uint32_t pending = 0;
+    bool data = lti_conn_has_data(conn);
+    if (conn->connected_due)
+        pending |= LTI_PENDING_CONNECTED;
+    if (conn->writable_due)
+        pending |= LTI_PENDING_WRITABLE;
+    if (conn->hangup && !conn->hangup_told && (conn->state != LTI_CONN_ENDED || data))
+        pending |= LTI_PENDING_HANGUP;
+    if (data && !conn->paused && !conn->view)
+        pending |= LTI_PENDING_READABLE;
+    if (data || conn->view)
+        return pending;
+    if (conn->peer_finished && !conn->finished_told)
+        pending |= LTI_PENDING_FINISHED;
+    if (conn->state == LTI_CONN_ENDED && !conn->closed_told)
+        pending |= LTI_PENDING_CLOSED;
+    return pending;
+}
+
+static uint64_t earlier(uint64_t time_ns, uint64_t other)
+{
+    return other != 0 && other < time_ns ? other : time_ns;
+}
+
+void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
+{
+    uint32_t pending = 0;
+    if (conn->buried)
+        return;
+    if (conn->state == LTI_CONN_GONE) {
+        pending = conn->report ? LTI_PENDING_REPORT : 0;
+    } else {
+        if (conn->readable && lti_conn_may_read(conn))
+            pending |= LTI_PENDING_WORK;
+        if (conn->announced && !conn->closing)
+            pending |= pending_events(conn);
+        uint64_t due = earlier(LTI_NEVER, conn->limit_at);
+        due = earlier(due, conn->attempt_at);
+        due = earlier(due, conn->partial_at);
+        due = earlier(due, conn->stall_at);
+        due = earlier(due, conn->alive_at);
+        due = earlier(due, conn->retry_at);
+        lti_hub_due(hub, &conn->base, due);
+    }
+    conn->base.pending = pending;
+    /* Work that no event comes from is done whatever the user waits for. */
+    bool chore = conn->closing || !conn->announced || conn->state == LTI_CONN_HANDSHAKE;
+    struct lti_list *list = &hub->ready;
+    if (pending == 0)
+        list = 0;
+    else if (pending == LTI_PENDING_WORK && chore)
+        list = &hub->chores;
+    lti_hub_list(hub, &conn->base, list);
+}

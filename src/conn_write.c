@@ -1,0 +1,334 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Sending: straight to the port while nothing waits, else through the outbox.
+ *
+ * Happy path: one gathered write of the caller's own memory; nothing is copied.
+ * Fails:      what the port does not take is copied to the outbox, up to its limit; beyond it the caller
+ *             gets FULL or a short count, and one WRITABLE later. A link that takes no more for good
+ *             keeps its reading side: what the peer sent before is still delivered.
+ * Invariants: memory for the rest of a message is reserved before its first byte leaves. Blocks given
+ *             to the port stay until it hands them back. At most one write is under way.
+ */
+#include "core.h"
+
+#include "lti_assert.h"
+
+#define GATHER_MAX 16
+#define RETRY_MS 20u
+
+static const struct os_code no_code = {LTI_OS_NONE, 0};
+
+static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
+                       const struct leat_slice *slices, size_t size)
+{
+    for (size_t i = 0; size > 0; i++) {
+        size_t part = slices[i].size < size ? slices[i].size : size;
+        struct leat_trace record = {
+            .kind = LEAT_TRACE_SENT,
+            .conn = {conn->base.id},
+            .tag = conn->base.tag,
+            .data = slices[i].data,
+            .size = part,
+            .state = lti_conn_public_state(conn),
+            .time_ns = hub->now_ns,
+        };
+        if (part)
+            hub->options.trace(hub->options.hook_context, &record);
+        size -= part;
+    }
+}
+
+static enum leat_error port_write(struct leat_hub *hub, struct lti_conn *conn,
+                                  const struct leat_slice *slices, size_t count, size_t *sent_out,
+                                  struct os_code *code_out)
+{
+    *sent_out = 0;
+    enum leat_error error = lti_port_write(&conn->link, slices, count, sent_out, code_out);
+    if (error == LEAT_OK) {
+        conn->stats.writes++;
+        conn->stats.bytes_sent += *sent_out;
+        if (hub->options.trace)
+            sent_trace(hub, conn, slices, *sent_out);
+    }
+    return error;
+}
+
+/* Follows the frames that leave, so that whole messages can be counted. */
+static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size)
+{
+    if (conn->options.protocol != LEAT_MESSAGES) {
+        lti_outbox_consume(&conn->outbox, &hub->pool, size);
+        return;
+    }
+    while (size > 0) {
+        if (conn->head_left == 0) {
+            struct leat_slice pieces[LTI_FRAME_HEADER_BYTES];
+            uint8_t header[LTI_FRAME_HEADER_BYTES];
+            struct lti_frame frame;
+            size_t have = 0;
+            size_t count = lti_outbox_slices(&conn->outbox, pieces, LTI_FRAME_HEADER_BYTES);
+            for (size_t i = 0; i < count && have < sizeof header; i++)
+                for (size_t j = 0; j < pieces[i].size && have < sizeof header; j++)
+                    header[have++] = ((const uint8_t *)pieces[i].data)[j];
+            LTI_ASSERT(have == sizeof header &&
+                       lti_frame_decode(header, UINT32_MAX, &frame) == LEAT_OK);
+            conn->head_left = LTI_FRAME_HEADER_BYTES + frame.size;
+            conn->head_message = frame.type == LTI_FRAME_MESSAGE;
+        }
+        size_t part = size < conn->head_left ? size : conn->head_left;
+        lti_outbox_consume(&conn->outbox, &hub->pool, part);
+        conn->head_left -= (uint32_t)part;
+        size -= part;
+        if (conn->head_left == 0 && conn->head_message) {
+            conn->head_message = false;
+            conn->outbox_messages--;
+            conn->stats.messages_sent++;
+        }
+    }
+}
+
+/* The link takes nothing more. Reading goes on: the end of the stream will say how it ended. */
+static void write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
+                       struct os_code code)
+{
+    conn->write_error = error;
+    if (conn->operation == LEAT_OP_NONE) {
+        conn->operation = LEAT_OP_WRITE;
+        conn->os_code = code;
+    }
+    conn->stall_at = 0;
+    conn->writing = false;
+    if (conn->closing || (error != LEAT_E_CLOSED && error != LEAT_E_BROKEN)) {
+        lti_conn_fail(hub, conn, LEAT_OP_WRITE, error, code);
+        return;
+    }
+    conn->undelivered += conn->outbox.size;
+    lti_outbox_clear(&conn->outbox, &hub->pool);
+    conn->outbox_messages = 0;
+    conn->head_left = 0;
+    /* Whoever waits for room is to try again, and to be told. */
+    conn->writable_due = conn->writable_due || conn->want_writable;
+    conn->want_writable = false;
+}
+
+static void write_begin(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct leat_slice first;
+    struct os_code code = no_code;
+    (void)lti_outbox_slices(&conn->outbox, &first, 1);
+    enum leat_error error =
+        lti_port_write_start(hub->port, &conn->link, first.data, first.size, &code);
+    if (error == LEAT_OK) {
+        conn->writing = true;
+        conn->stats.write_stalls++;
+        conn->stall_at = lti_hub_after(hub, conn->options.write_stall_ms);
+    } else if (error == LEAT_E_MEMORY || error == LEAT_E_LIMIT) {
+        conn->retry_at = lti_hub_after(hub, RETRY_MS);
+    } else {
+        write_dead(hub, conn, error, code);
+    }
+}
+
+static void writable_check(struct lti_conn *conn)
+{
+    if (conn->want_writable && conn->state == LTI_CONN_OPEN &&
+        conn->outbox.size <= conn->options.outbox_low_bytes &&
+        conn->outbox_messages < conn->options.outbox_messages_max) {
+        conn->want_writable = false;
+        conn->writable_due = true;
+    }
+}
+
+/* Everything that was accepted has been taken. */
+static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    conn->stall_at = 0;
+    lti_outbox_trim(&conn->outbox, &hub->pool);
+    if (conn->finish_wanted && !conn->finish_done && conn->state == LTI_CONN_OPEN) {
+        enum leat_error error = LEAT_OK;
+        if (conn->options.protocol == LEAT_BYTES)
+            error = lti_port_finish(&conn->link, &code);
+        conn->finish_done = true;
+        if (error != LEAT_OK && error != LEAT_E_UNSUPPORTED)
+            write_dead(hub, conn, error, code);
+        lti_conn_check_finished(hub, conn);
+    }
+    if (conn->state == LTI_CONN_LINGER)
+        lti_conn_linger(hub, conn);
+}
+
+void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn)
+{
+    while (conn->outbox.size > 0 && !conn->writing && lti_conn_connected(conn)) {
+        struct leat_slice slices[GATHER_MAX];
+        struct os_code code = no_code;
+        size_t offered = 0, sent = 0;
+        size_t count = lti_outbox_slices(&conn->outbox, slices, GATHER_MAX);
+        for (size_t i = 0; i < count; i++)
+            offered += slices[i].size;
+        enum leat_error error = port_write(hub, conn, slices, count, &sent, &code);
+        if (error == LEAT_E_MEMORY) {
+            conn->retry_at = lti_hub_after(hub, RETRY_MS);
+            return;
+        }
+        if (error != LEAT_OK && error != LEAT_E_FULL) {
+            write_dead(hub, conn, error, code);
+            return;
+        }
+        outbox_sent(hub, conn, sent);
+        if (sent < offered) {
+            write_begin(hub, conn);
+            break;
+        }
+    }
+    writable_check(conn);
+    if (conn->outbox.size == 0 && lti_conn_connected(conn))
+        outbox_empty(hub, conn);
+}
+
+void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes)
+{
+    if (!conn->writing)
+        return;
+    conn->writing = false;
+    if (bytes) {
+        conn->stats.writes++;
+        conn->stats.bytes_sent += bytes;
+        outbox_sent(hub, conn, bytes);
+    }
+    lti_conn_flush(hub, conn);
+}
+
+static void slices_append(struct lti_conn *conn, const struct leat_slice *slices, size_t skip,
+                          size_t size)
+{
+    for (size_t i = 0; size > 0; i++) {
+        if (skip >= slices[i].size) {
+            skip -= slices[i].size;
+            continue;
+        }
+        size_t part = slices[i].size - skip < size ? slices[i].size - skip : size;
+        lti_outbox_append(&conn->outbox, (const uint8_t *)slices[i].data + skip, part);
+        size -= part;
+        skip = 0;
+    }
+    if (conn->outbox.size > conn->stats.outbox_bytes_high)
+        conn->stats.outbox_bytes_high = conn->outbox.size;
+}
+
+static enum leat_error offer_full(struct lti_conn *conn)
+{
+    conn->want_writable = true;
+    conn->writable_due = false;
+    conn->stats.full++;
+    return LEAT_E_FULL;
+}
+
+/* Puts what the port did not take at the end of the outbox; `sent` bytes of it left before. */
+static void offer_rest(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
+                       size_t sent, size_t rest, bool message, bool direct)
+{
+    if (rest > 0) {
+        slices_append(conn, slices, sent, rest);
+        if (message) {
+            conn->outbox_messages++;
+            if (sent > 0) {
+                conn->head_left = (uint32_t)rest;
+                conn->head_message = true;
+            }
+        }
+        if (direct)
+            write_begin(hub, conn);
+    } else if (message) {
+        conn->stats.messages_sent++;
+    }
+    if (conn->state != LTI_CONN_GONE)
+        lti_outbox_trim(&conn->outbox, &hub->pool);
+}
+
+enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
+                               const struct leat_slice *slices, size_t count, size_t total, bool whole,
+                               size_t *accepted_out)
+{
+    struct os_code code = no_code;
+    size_t sent = 0;
+    bool direct = conn->outbox.size == 0 && !conn->writing && lti_conn_connected(conn);
+    size_t limit = conn->options.outbox_bytes;
+    size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
+    if (whole && total > room)
+        return offer_full(conn);
+    if (whole && !lti_outbox_reserve(&conn->outbox, &hub->pool, total))
+        return LEAT_E_MEMORY;
+    if (direct) {
+        enum leat_error error = port_write(hub, conn, slices, count, &sent, &code);
+        if (error != LEAT_OK && error != LEAT_E_FULL && error != LEAT_E_MEMORY) {
+            write_dead(hub, conn, error, code);
+            if (conn->state != LTI_CONN_GONE)
+                lti_outbox_trim(&conn->outbox, &hub->pool);
+            return error;
+        }
+    }
+    size_t rest = total - sent;
+    if (rest > room)
+        rest = room;
+    if (!whole && rest > 0 && !lti_outbox_reserve(&conn->outbox, &hub->pool, rest)) {
+        if (sent == 0)
+            return LEAT_E_MEMORY;
+        rest = 0;
+    }
+    *accepted_out = sent + rest;
+    offer_rest(hub, conn, slices, sent, rest, whole, direct);
+    if (sent + rest == total)
+        return LEAT_OK;
+    enum leat_error full = offer_full(conn);
+    return sent + rest > 0 ? LEAT_OK : full;
+}
+
+bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn)
+{
+    uint8_t bytes[LTI_HELLO_BYTES];
+    struct lti_hello hello = {
+        .version = LTI_WIRE_VERSION,
+        .size = LTI_HELLO_BYTES,
+        .frame_bytes_max = conn->options.frame_bytes_max,
+    };
+    if (!lti_outbox_reserve(&conn->outbox, &hub->pool, sizeof bytes))
+        return false;
+    lti_hello_encode(&hello, bytes);
+    lti_outbox_append(&conn->outbox, bytes, sizeof bytes);
+    conn->head_left = LTI_HELLO_BYTES;
+    conn->head_message = false;
+    return true;
+}
+
+bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t type,
+                          const void *data, uint32_t size)
+{
+    uint8_t header[LTI_FRAME_HEADER_BYTES];
+    struct lti_frame frame = {.size = size, .type = type};
+    if (!lti_outbox_reserve(&conn->outbox, &hub->pool, sizeof header + size))
+        return false;
+    lti_frame_encode(&frame, header);
+    lti_outbox_append(&conn->outbox, header, sizeof header);
+    if (size)
+        lti_outbox_append(&conn->outbox, data, size);
+    lti_conn_flush(hub, conn);
+    return true;
+}
+
+void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error)
+{
+    struct os_code code = no_code;
+    uint8_t bytes[LTI_FRAME_HEADER_BYTES + 1];
+    struct lti_frame frame = {.size = 1, .type = LTI_FRAME_CLOSE};
+    size_t sent = 0;
+    if (conn->options.protocol != LEAT_MESSAGES || !lti_conn_connected(conn) ||
+        conn->outbox.size > 0 || conn->writing || conn->goodbye_queued || conn->write_error)
+        return;
+    lti_frame_encode(&frame, bytes);
+    bytes[LTI_FRAME_HEADER_BYTES] = lti_close_code_for(error);
+    struct leat_slice slice = {bytes, sizeof bytes};
+    (void)port_write(hub, conn, &slice, 1, &sent, &code);
+    conn->goodbye_queued = true;
+}

@@ -1,0 +1,285 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The core's own structures: hub, endpoint, conn, listener, timer. What the files of the core share,
+ * and nobody else. The public calls are in api_*.c and wait.c, on top.
+ */
+#ifndef LTI_CORE_H
+#define LTI_CORE_H
+
+#include "deadlines.h"
+#include "frame.h"
+#include "inbox.h"
+#include "os_base.h"
+#include "outbox.h"
+#include "port.h"
+#include "slots.h"
+
+#include <stdatomic.h>
+
+/* What an endpoint has to say, or has to do. */
+#define LTI_PENDING_WORK 1u      /* the port has something for it */
+#define LTI_PENDING_CONNECTED 2u
+#define LTI_PENDING_WRITABLE 4u
+#define LTI_PENDING_HANGUP 8u
+#define LTI_PENDING_READABLE 16u
+#define LTI_PENDING_FINISHED 32u
+#define LTI_PENDING_CLOSED 64u
+#define LTI_PENDING_REPORT 128u
+#define LTI_PENDING_ACCEPTED 256u
+#define LTI_PENDING_ERROR 512u
+#define LTI_PENDING_TIMER 1024u
+
+struct lti_list {
+    struct lti_endpoint *first, *last;
+    uint32_t count;
+};
+
+struct lti_endpoint {
+    struct lti_endpoint *previous, *next;
+    struct lti_list *list; /* the one it is on: the hub's ready list or its chores; null: none */
+    uint64_t id;
+    uint64_t tag;
+    struct lti_deadline deadline;
+    uint32_t pending;
+    enum lti_kind kind;
+};
+
+/* States of a conn; docs/states.md has the table. Only lti_conn_enter changes them. */
+enum lti_conn_state {
+    LTI_CONN_NEW = 0,
+    LTI_CONN_CONNECTING, /* dialled; the next attempt is due at attempt_at */
+    LTI_CONN_HANDSHAKE,  /* connected; the peer's hello is not complete */
+    LTI_CONN_OPEN,
+    LTI_CONN_LINGER, /* closed by the user: sending the rest, dropping what comes */
+    LTI_CONN_ENDED,  /* over; unread bytes and CLOSED are still to be taken */
+    LTI_CONN_GONE    /* nobody's any more; waits for the port, or for its report to be taken */
+};
+
+struct lti_address_ref { /* shared by a listener and the connections that came in through it */
+    uint32_t holders;
+    struct lti_address address;
+};
+
+struct lti_conn {
+    struct lti_endpoint base;
+    struct lti_link link;
+    struct lti_inbox inbox;
+    struct lti_outbox outbox;
+    struct leat_conn_options options; /* in force */
+    struct leat_conn_stats stats;
+    struct lti_address_ref *address;  /* null: none */
+    struct lti_listener *listener;    /* null: not accepted, or its listener was closed */
+    struct lti_conn *queue_previous, *queue_next; /* in the listener's handshake or accepted queue */
+
+    uint64_t limit_at;   /* CONNECTING, HANDSHAKE: give up; LINGER: be gone */
+    uint64_t attempt_at; /* CONNECTING: next attempt */
+    uint64_t partial_at; /* the frame at the head must be complete */
+    uint64_t stall_at;   /* the peer must have taken something */
+    uint64_t alive_at;   /* keep-alive: next look */
+    uint64_t retry_at;   /* memory was short: try to read again */
+    uint64_t heard_ns;   /* last time something came */
+    uint64_t undelivered;
+    uint64_t report_tag;
+
+    struct os_code os_code;
+    struct lti_peer peer;
+    enum leat_error error;       /* why it ended; the first one sticks */
+    enum leat_error write_error; /* OK: writing works */
+    enum leat_operation operation;
+    enum lti_conn_state state;
+    enum leat_who who;
+    enum leat_absent absent;
+    uint32_t attempts;
+    uint32_t head_left;        /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
+    uint32_t outbox_messages;
+    uint32_t message_size;     /* of the whole message at the inbox's head, when message_ready */
+    uint32_t skip_left;        /* of an ignorable frame's payload */
+    uint32_t peer_frame_bytes_max;
+
+    bool dialled : 1;
+    bool head_message : 1;     /* the outbox's first frame is a message */
+    bool closing : 1;          /* the user closed it: the id is dead, no event comes */
+    bool announced : 1;        /* the user knows it */
+    bool handshaking : 1;      /* counts in the listener's handshakes */
+    bool accepted_queue : 1;   /* waits in the listener's accepted queue */
+    bool readable : 1;         /* the port may have bytes for us */
+    bool eof : 1;              /* the port has no more */
+    bool paused : 1;
+    bool read_stalled : 1;     /* the inbox was full; until its low mark */
+    bool writing : 1;          /* a write_start is under way */
+    bool want_writable : 1;    /* FULL was returned: one WRITABLE is due */
+    bool writable_due : 1;
+    bool connected_due : 1;
+    bool finish_wanted : 1;    /* by us: after the outbox */
+    bool finish_done : 1;
+    bool peer_finished : 1;    /* no more will come */
+    bool peer_goodbye : 1;     /* a CLOSE frame came */
+    bool finished_told : 1;
+    bool hangup : 1;
+    bool hangup_told : 1;
+    bool closed_told : 1;
+    bool message_ready : 1;    /* a whole message is at the inbox's head */
+    bool view : 1;             /* the user looks at it */
+    bool goodbye_queued : 1;   /* our CLOSE frame is in the outbox */
+    bool report : 1;           /* leat_close_report: an event is due at the end */
+    bool drained : 1;          /* closing: what had come was looked for */
+    bool waited : 1;           /* leat_close_wait: a caller takes the result */
+    bool link_draining : 1;    /* lti_port_end said: not yet */
+    bool buried : 1;           /* in the graveyard */
+};
+
+struct lti_listener {
+    struct lti_endpoint base;
+    struct lti_link link;
+    struct lti_claim claim;
+    struct lti_address_ref *address;
+    struct leat_conn_options conn_options;
+    struct lti_conn *accepted_first, *accepted_last;
+    struct lti_conn *handshake_first, *handshake_last; /* oldest first */
+    uint64_t pause_ns; /* back-off after a failure; 0: none */
+    uint64_t accepted, denied, handshakes_failed, accept_errors;
+    struct os_code os_code;
+    enum leat_error error;
+    enum leat_who who;
+    uint32_t conns, conns_max, handshakes, handshakes_max;
+    bool acceptable : 1;
+    bool backing_off : 1;
+    bool error_told : 1; /* of this run of failures */
+    bool error_due : 1;
+};
+
+struct lti_timer {
+    struct lti_endpoint base;
+};
+
+struct leat_hub {
+    struct lti_port *port;
+    struct lti_pool pool;
+    struct lti_deadlines deadlines;
+    struct lti_slots conns, listeners, timers;
+    struct lti_os_mutex *mutex; /* null: single_thread */
+    struct leat_hub_options options;
+    struct lti_list ready;  /* has an event, or bytes to look at for one */
+    struct lti_list chores; /* has work that no event comes from: handshakes, lingering */
+    struct lti_conn *graveyard; /* to be freed when nobody holds a pointer */
+    uint32_t round_left; /* of the ready list, until the port is asked again */
+    uint32_t conns_used, listeners_used, timers_used;
+    uint64_t now_ns;   /* at the last look at the clock */
+    uint64_t retire;   /* the conn whose CLOSED was handed out */
+    uint64_t random;   /* state of the generator for jitter */
+    uint64_t waits;
+    uint64_t log_second;
+    uint32_t log_count;
+    uint32_t fork_count;
+    uint64_t waiter_thread; /* who was inside leat_next, a wait or leat_hub_deadline last */
+    bool waiter;            /* a thread is inside leat_next or a wait */
+    bool waiting;           /* it has let the lock go and asks the port */
+    bool foreign;           /* the waitable was handed out */
+    bool changed;           /* something became ready or due: a waiter must look again */
+    atomic_bool woken;
+    struct lti_done done[LTI_DONE_MAX];
+};
+
+/* hub.c */
+enum leat_error lti_hub_enter(struct leat_hub *hub); /* takes the lock; FORKED, ARGUMENT */
+void lti_hub_leave(struct leat_hub *hub); /* frees the dead and wakes a waiter that must look again */
+void lti_hub_reap(struct leat_hub *hub);
+uint64_t lti_hub_now(struct leat_hub *hub);                /* looks at the clock */
+uint64_t lti_hub_after(struct leat_hub *hub, uint32_t ms); /* LTI_NEVER for LEAT_FOREVER */
+uint32_t lti_hub_random(struct leat_hub *hub, uint32_t below);
+void lti_hub_log(struct leat_hub *hub, const char *what, enum leat_error error);
+void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, struct lti_list *list);
+void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t time_ns);
+struct lti_conn *lti_hub_conn(const struct leat_hub *hub, leat_conn conn); /* null: stale */
+struct lti_listener *lti_hub_listener(const struct leat_hub *hub, leat_listener listener);
+
+/* hub_pump.c */
+enum leat_error lti_hub_wait_enter(struct leat_hub *hub); /* enters as the one who waits; BUSY */
+void lti_hub_wait_leave(struct leat_hub *hub);
+/* Asks the port until deadline_ns, the hub's first deadline or a wake-up, without the lock, and does
+ * what completions, deadlines and chores ask for. SYSTEM when the port fails. */
+enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns);
+bool lti_hub_take_wake(struct leat_hub *hub);
+
+/* options.c: checks, and fills in the defaults. */
+enum leat_error lti_options_hub(const struct leat_hub_options *from, struct leat_hub_options *to);
+enum leat_error lti_options_conn(const struct leat_conn_options *from,
+                                 struct leat_conn_options *to);
+enum leat_error lti_options_listen(const struct leat_listen_options *from,
+                                   struct leat_listen_options *to);
+enum leat_error lti_options_connect(const struct leat_connect_options *from,
+                                    struct leat_connect_options *to);
+
+/* access.c */
+enum leat_error lti_access_judge(enum leat_who who, uint32_t own_uid, const struct lti_peer *peer);
+
+/* conn_state.c */
+void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_state state);
+void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn); /* what is pending and due */
+void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operation operation,
+                   enum leat_error error, struct os_code code); /* the first error sticks */
+void lti_conn_bury(struct leat_hub *hub, struct lti_conn *conn);
+bool lti_conn_connected(const struct lti_conn *conn); /* the link can be read and written */
+enum leat_state lti_conn_public_state(const struct lti_conn *conn);
+
+/* conn_open.c */
+enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_options *options,
+                                struct lti_conn **conn_out);
+void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn);
+void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn);
+void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn); /* the link is connected */
+void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn);      /* it is usable */
+struct lti_address_ref *lti_address_make(struct leat_hub *hub);
+struct lti_address_ref *lti_address_hold(struct lti_address_ref *address);
+void lti_address_drop(struct leat_hub *hub, struct lti_address_ref *address);
+
+/* conn_read.c */
+void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn); /* reads once, if it may */
+void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size);
+void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn);
+void lti_conn_check_finished(struct leat_hub *hub, struct lti_conn *conn);
+bool lti_conn_has_data(const struct lti_conn *conn); /* bytes, or a whole message */
+bool lti_conn_may_read(const struct lti_conn *conn);
+/* Finds the delimiter within `limit` bytes, fetching more while that may help; the size includes it. At
+ * the end of the stream the rest is found. EMPTY, TOO_BIG, or as lti_conn_read_end. */
+enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char delimiter,
+                              size_t limit, size_t *size_out);
+enum leat_error lti_conn_read_end(const struct lti_conn *conn); /* why nothing is there */
+
+/* conn_frame.c */
+void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn);
+
+/* conn_write.c */
+/* Sends or queues. `whole`: all of it or nothing; else *accepted_out says how much. */
+enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
+                               const struct leat_slice *slices, size_t count, size_t total, bool whole,
+                               size_t *accepted_out);
+void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn);
+void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes);
+bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn);
+bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t type,
+                          const void *data, uint32_t size);
+/* Tells the peer why, if that is possible without waiting. */
+void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
+
+/* conn_end.c */
+void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger_at);
+void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn); /* goes on with it */
+void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
+void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn); /* its deadline has come */
+
+/* listener.c */
+void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener);
+void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener);
+void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener);
+void lti_listener_accepted(struct leat_hub *hub, struct lti_conn *conn); /* to the accepted queue */
+void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn);     /* one of it is gone */
+struct lti_conn *lti_listener_take(struct leat_hub *hub, struct lti_listener *listener);
+enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_listen_options *options,
+                                    struct lti_listener **listener_out);
+void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool forked);
+
+/* timer.c */
+void lti_timer_end(struct leat_hub *hub, struct lti_timer *timer);
+
+#endif

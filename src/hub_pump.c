@@ -1,0 +1,151 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One turn of the hub: chores, then the port, then completions and deadlines.
+ *
+ * Happy path: with nothing to do the port is asked until the first deadline, without the lock; each
+ *             completion becomes a flag or a write, and endpoints with something to say get listed.
+ * Fails:      SYSTEM when the port fails for good. A stale cookie is no error: its link was ended.
+ * Invariants: the lock is held on entry and on return. Only one thread is ever here. Reading for events
+ *             is left to the moment of the event, so that a turn is short whatever the peers send.
+ */
+#include "core.h"
+
+/* How many chores one turn does before it looks at the port again. */
+#define CHORES_MAX 32
+
+static void chores_do(struct leat_hub *hub)
+{
+    for (int i = 0; i < CHORES_MAX && hub->chores.first; i++) {
+        struct lti_endpoint *endpoint = hub->chores.first;
+        lti_hub_list(hub, endpoint, 0);
+        struct lti_conn *conn = (struct lti_conn *)endpoint;
+        lti_conn_fill(hub, conn);
+        lti_conn_update(hub, conn);
+    }
+}
+
+static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct lti_done *done)
+{
+    uint32_t news = lti_port_take(&conn->link, done);
+    if (conn->link_draining) {
+        if (news & LTI_DONE_ENDED) {
+            conn->link_draining = false;
+            if (!conn->report && !conn->waited)
+                lti_conn_bury(hub, conn);
+        }
+        return;
+    }
+    if (news & LTI_DONE_READABLE)
+        conn->readable = !conn->eof;
+    if (news & LTI_DONE_WRITTEN)
+        lti_conn_written(hub, conn, done->bytes);
+    if (news & LTI_DONE_HANGUP)
+        lti_conn_hangup(hub, conn);
+    lti_conn_update(hub, conn);
+}
+
+static void done_dispatch(struct leat_hub *hub, const struct lti_done *done)
+{
+    if (lti_id_kind(done->cookie) == LTI_KIND_CONN) {
+        struct lti_conn *conn = lti_slots_find(&hub->conns, done->cookie);
+        if (conn && !conn->buried)
+            conn_done(hub, conn, done);
+        return;
+    }
+    struct lti_listener *listener = lti_slots_find(&hub->listeners, done->cookie);
+    if (listener && (lti_port_take(&listener->link, done) & LTI_DONE_READABLE)) {
+        listener->acceptable = true;
+        lti_listener_update(hub, listener);
+    }
+}
+
+static void deadlines_do(struct leat_hub *hub)
+{
+    if (lti_deadlines_first(&hub->deadlines) == LTI_NEVER)
+        return;
+    uint64_t now = lti_hub_now(hub);
+    /* Work that a deadline starts may set a new one, but never one that is due at once. */
+    struct lti_deadline *node;
+    while ((node = lti_deadlines_pop_due(&hub->deadlines, now))) {
+        struct lti_endpoint *endpoint =
+            (struct lti_endpoint *)((char *)node - offsetof(struct lti_endpoint, deadline));
+        switch (endpoint->kind) {
+        case LTI_KIND_CONN:
+            lti_conn_due(hub, (struct lti_conn *)endpoint);
+            break;
+        case LTI_KIND_LISTENER:
+            lti_listener_due(hub, (struct lti_listener *)endpoint);
+            break;
+        case LTI_KIND_TIMER:
+            endpoint->pending = LTI_PENDING_TIMER;
+            lti_hub_list(hub, endpoint, &hub->ready);
+            break;
+        }
+    }
+}
+
+static int64_t patience(struct leat_hub *hub, uint64_t deadline_ns)
+{
+    uint64_t first = lti_deadlines_first(&hub->deadlines);
+    if (first < deadline_ns)
+        deadline_ns = first;
+    if (deadline_ns == 0 || hub->chores.count || atomic_load(&hub->woken))
+        return 0;
+    if (deadline_ns == LTI_NEVER)
+        return -1;
+    uint64_t now = lti_hub_now(hub);
+    return deadline_ns > now ? (int64_t)(deadline_ns - now) : 0;
+}
+
+enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
+{
+    struct os_code code = {LTI_OS_NONE, 0};
+    chores_do(hub);
+    lti_hub_reap(hub);
+    int64_t timeout_ns = patience(hub, deadline_ns);
+    hub->changed = false;
+    hub->waits++;
+    if (timeout_ns != 0 && hub->mutex) {
+        hub->waiting = true;
+        lti_os_mutex_unlock(hub->mutex);
+    }
+    int count = lti_port_wait(hub->port, hub->done, timeout_ns, &code);
+    if (hub->waiting) {
+        lti_os_mutex_lock(hub->mutex);
+        hub->waiting = false;
+    }
+    for (int i = 0; i < count; i++)
+        done_dispatch(hub, &hub->done[i]);
+    deadlines_do(hub);
+    lti_hub_reap(hub);
+    return count < 0 ? LEAT_E_SYSTEM : LEAT_OK;
+}
+
+enum leat_error lti_hub_wait_enter(struct leat_hub *hub)
+{
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    if (hub->waiter) {
+        lti_hub_leave(hub);
+        return LEAT_E_BUSY;
+    }
+    hub->waiter = true;
+    if (hub->foreign)
+        hub->waiter_thread = lti_os_thread_id();
+    return LEAT_OK;
+}
+
+void lti_hub_wait_leave(struct leat_hub *hub)
+{
+    hub->waiter = false;
+    hub->changed = false;
+    lti_hub_leave(hub);
+}
+
+bool lti_hub_take_wake(struct leat_hub *hub)
+{
+    /* The plain load keeps the common case free of a locked instruction. */
+    return atomic_load_explicit(&hub->woken, memory_order_acquire) &&
+           atomic_exchange(&hub->woken, false);
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Listeners: one accept at a time, the handshakes that are under way, and the queue of those that the
+ * user has not been told of yet.
+ *
+ * Happy path: an edge makes the listener acceptable; at the moment of the event one connection is
+ *             accepted; bytes are ready at once, messages after the peer's hello.
+ * Fails:      an accept that fails pauses the listener, 100 ms doubling to 2 s, with one LISTEN_ERROR
+ *             for the whole run of failures; the name stays. A peer that is not allowed is closed
+ *             without a reply and counted.
+ * Invariants: conns never exceeds conns_max, handshakes never handshakes_max: the oldest gives way. A
+ *             connection is in one of the two queues at most.
+ */
+#include "core.h"
+
+#include "lti_assert.h"
+
+#include <string.h>
+
+#define PAUSE_FIRST_NS UINT64_C(100000000)
+#define PAUSE_LAST_NS UINT64_C(2000000000)
+
+static const struct os_code no_code = {LTI_OS_NONE, 0};
+
+struct queue {
+    struct lti_conn **first, **last;
+};
+
+static struct queue accepted_queue(struct lti_listener *listener)
+{
+    struct queue queue = {&listener->accepted_first, &listener->accepted_last};
+    return queue;
+}
+
+static struct queue handshake_queue(struct lti_listener *listener)
+{
+    struct queue queue = {&listener->handshake_first, &listener->handshake_last};
+    return queue;
+}
+
+static void queue_add(struct queue queue, struct lti_conn *conn)
+{
+    conn->queue_previous = *queue.last;
+    conn->queue_next = 0;
+    if (*queue.last)
+        (*queue.last)->queue_next = conn;
+    else
+        *queue.first = conn;
+    *queue.last = conn;
+}
+
+static void queue_remove(struct queue queue, struct lti_conn *conn)
+{
+    if (conn->queue_previous)
+        conn->queue_previous->queue_next = conn->queue_next;
+    else
+        *queue.first = conn->queue_next;
+    if (conn->queue_next)
+        conn->queue_next->queue_previous = conn->queue_previous;
+    else
+        *queue.last = conn->queue_previous;
+    conn->queue_previous = conn->queue_next = 0;
+}
+
+enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_listen_options *options,
+                                    struct lti_listener **listener_out)
+{
+    struct leat_conn_options conn_options;
+    enum leat_error error = lti_options_conn(options->conn, &conn_options);
+    if (error != LEAT_OK)
+        return error;
+    struct lti_listener *listener = lti_pool_alloc(&hub->pool, sizeof *listener);
+    if (!listener)
+        return LEAT_E_MEMORY;
+    memset(listener, 0, sizeof *listener);
+    lti_link_init(&listener->link);
+    listener->claim.lock = -1;
+    lti_deadline_init(&listener->base.deadline);
+    listener->base.kind = LTI_KIND_LISTENER;
+    listener->base.tag = options->tag;
+    listener->conn_options = conn_options;
+    listener->who = options->who;
+    listener->conns_max = options->conns_max;
+    listener->handshakes_max = options->handshakes_max;
+    if (!lti_deadlines_reserve(&hub->deadlines, &hub->pool)) {
+        lti_pool_free(&hub->pool, listener, sizeof *listener);
+        return LEAT_E_MEMORY;
+    }
+    listener->base.id = lti_slots_add(&hub->listeners, &hub->pool, listener);
+    if (listener->base.id == 0) {
+        lti_deadlines_unreserve(&hub->deadlines);
+        lti_pool_free(&hub->pool, listener, sizeof *listener);
+        return LEAT_E_MEMORY;
+    }
+    listener->link.cookie = listener->base.id;
+    hub->listeners_used++;
+    *listener_out = listener;
+    return LEAT_OK;
+}
+
+void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool forked)
+{
+    /* Those that the user was told of live on without us; the others end with us. */
+    uint32_t place = 0;
+    struct lti_conn *conn;
+    while ((conn = lti_slots_next(&hub->conns, &place))) {
+        if (conn->listener != listener)
+            continue;
+        if (!conn->announced && conn->state != LTI_CONN_GONE)
+            lti_conn_enter(hub, conn, LTI_CONN_GONE);
+        else
+            lti_listener_lost(hub, conn);
+    }
+    LTI_ASSERT(listener->conns == 0 && !listener->accepted_first && !listener->handshake_first);
+    lti_hub_list(hub, &listener->base, 0);
+    lti_deadline_set(&hub->deadlines, &listener->base.deadline, LTI_NEVER);
+    if (listener->link.handle >= 0)
+        (void)lti_port_end(hub->port, &listener->link, &listener->claim,
+                           listener->address ? &listener->address->address : 0, forked);
+    lti_address_drop(hub, listener->address);
+    lti_deadlines_unreserve(&hub->deadlines);
+    lti_slots_remove(&hub->listeners, listener->base.id);
+    lti_pool_free(&hub->pool, listener, sizeof *listener);
+    hub->listeners_used--;
+}
+
+void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
+{
+    uint32_t pending = 0;
+    if (listener->accepted_first)
+        pending |= LTI_PENDING_ACCEPTED;
+    if (listener->error_due)
+        pending |= LTI_PENDING_ERROR;
+    if (listener->acceptable && !listener->backing_off && listener->conns < listener->conns_max)
+        pending |= LTI_PENDING_WORK;
+    listener->base.pending = pending;
+    lti_hub_list(hub, &listener->base, pending ? &hub->ready : 0);
+}
+
+static void accept_failed(struct leat_hub *hub, struct lti_listener *listener, enum leat_error error,
+                          struct os_code code)
+{
+    listener->accept_errors++;
+    listener->error = error;
+    listener->os_code = code;
+    if (!listener->error_told) {
+        listener->error_told = true;
+        listener->error_due = true;
+        lti_hub_log(hub, "accepting failed; the listener pauses", error);
+    }
+    listener->pause_ns = listener->pause_ns ? listener->pause_ns * 2 : PAUSE_FIRST_NS;
+    if (listener->pause_ns > PAUSE_LAST_NS)
+        listener->pause_ns = PAUSE_LAST_NS;
+    listener->backing_off = true;
+    lti_hub_due(hub, &listener->base, lti_hub_now(hub) + listener->pause_ns);
+}
+
+void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener)
+{
+    listener->backing_off = false;
+    listener->acceptable = true;
+    lti_listener_update(hub, listener);
+}
+
+/* The new connection is judged, and made ready or shaken hands with. */
+static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, struct lti_conn *conn)
+{
+    bool messages = conn->options.protocol == LEAT_MESSAGES;
+    conn->base.tag = listener->base.tag;
+    conn->who = listener->who;
+    conn->listener = listener;
+    conn->address = lti_address_hold(listener->address);
+    listener->conns++;
+    if (messages) {
+        if (listener->handshakes >= listener->handshakes_max) {
+            struct os_code none = no_code;
+            lti_conn_fail(hub, listener->handshake_first, LEAT_OP_HANDSHAKE, LEAT_E_LIMIT, none);
+        }
+        conn->handshaking = true;
+        listener->handshakes++;
+        queue_add(handshake_queue(listener), conn);
+    }
+    if (messages && !lti_conn_queue_hello(hub, conn)) {
+        lti_conn_fail(hub, conn, LEAT_OP_HANDSHAKE, LEAT_E_MEMORY, no_code);
+        return;
+    }
+    lti_conn_established(hub, conn);
+    lti_conn_update(hub, conn);
+}
+
+void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
+{
+    struct os_code code = no_code;
+    struct lti_conn *conn = 0;
+    bool more = false;
+    if (!(listener->base.pending & LTI_PENDING_WORK))
+        return;
+    enum leat_error error = lti_conn_create(hub, &listener->conn_options, &conn);
+    if (error == LEAT_OK)
+        error = lti_port_accept(hub->port, &listener->link, &conn->link, &more, &code);
+    if (error != LEAT_OK && conn)
+        lti_conn_free(hub, conn);
+    if (error == LEAT_OK) {
+        listener->acceptable = more;
+        listener->pause_ns = 0;
+        listener->error_told = false;
+        listener->accepted++;
+        accept_begin(hub, listener, conn);
+    } else if (error == LEAT_E_EMPTY) {
+        listener->acceptable = false;
+    } else {
+        accept_failed(hub, listener, error, code);
+    }
+    lti_listener_update(hub, listener);
+}
+
+static void handshake_over(struct lti_listener *listener, struct lti_conn *conn)
+{
+    if (conn->handshaking) {
+        queue_remove(handshake_queue(listener), conn);
+        conn->handshaking = false;
+        listener->handshakes--;
+    }
+}
+
+void lti_listener_accepted(struct leat_hub *hub, struct lti_conn *conn)
+{
+    handshake_over(conn->listener, conn);
+    queue_add(accepted_queue(conn->listener), conn);
+    conn->accepted_queue = true;
+    lti_listener_update(hub, conn->listener);
+}
+
+void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct lti_listener *listener = conn->listener;
+    if (!listener)
+        return;
+    handshake_over(listener, conn);
+    if (conn->accepted_queue) {
+        queue_remove(accepted_queue(listener), conn);
+        conn->accepted_queue = false;
+    }
+    conn->listener = 0;
+    listener->conns--;
+    lti_listener_update(hub, listener);
+}
+
+struct lti_conn *lti_listener_take(struct leat_hub *hub, struct lti_listener *listener)
+{
+    struct lti_conn *conn = listener->accepted_first;
+    if (!conn)
+        return 0;
+    queue_remove(accepted_queue(listener), conn);
+    conn->accepted_queue = false;
+    conn->announced = true;
+    if (conn->options.protocol == LEAT_MESSAGES)
+        lti_conn_parse(hub, conn);
+    lti_conn_update(hub, conn);
+    lti_listener_update(hub, listener);
+    return conn;
+}

@@ -1,0 +1,122 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Options: size-versioned structs in, complete ones with defaults out.
+ *
+ * Happy path: what the caller set is taken, what is zero gets its default.
+ * Fails:      OPTIONS for a size no version had, a non-zero tail that we do not know, or a value out of
+ *             its range.
+ * Invariants: what comes out satisfies every relation between the limits: a low mark below its high
+ *             mark, and room for one whole frame in both boxes of a connection of messages.
+ */
+#include "core.h"
+
+#include <string.h>
+
+#define KIB ((size_t)1024)
+#define MIB (KIB * KIB)
+#define BOX_BYTES_CAP (1024 * MIB)
+#define FRAME_BYTES_CAP ((uint32_t)(256 * MIB))
+#define FRAME_ROOM (LTI_FRAME_HEADER_BYTES)
+
+/* Copies a struct that begins with its size. */
+static enum leat_error options_take(void *to, size_t known, const void *from)
+{
+    memset(to, 0, known);
+    if (from) {
+        size_t size;
+        memcpy(&size, from, sizeof size);
+        if (size < known)
+            return LEAT_E_OPTIONS;
+        const unsigned char *bytes = from;
+        for (size_t i = known; i < size; i++)
+            if (bytes[i])
+                return LEAT_E_OPTIONS;
+        memcpy(to, from, known);
+    }
+    memcpy(to, &known, sizeof known);
+    return LEAT_OK;
+}
+
+static bool number_take(uint32_t *value, uint32_t otherwise, uint32_t cap)
+{
+    if (*value == 0)
+        *value = otherwise;
+    return *value <= cap;
+}
+
+static bool box_take(size_t *high, size_t *low, size_t otherwise)
+{
+    if (*high == 0)
+        *high = otherwise;
+    if (*high > BOX_BYTES_CAP)
+        return false;
+    if (*low == 0)
+        *low = *high / 2;
+    return *low < *high;
+}
+
+enum leat_error lti_options_hub(const struct leat_hub_options *from, struct leat_hub_options *to)
+{
+    enum leat_error error = options_take(to, sizeof *to, from);
+    if (error != LEAT_OK)
+        return error;
+    if (to->memory_bytes_max == 0)
+        to->memory_bytes_max = 1024 * MIB;
+    return number_take(&to->conns_max, 65536, 65536) ? LEAT_OK : LEAT_E_OPTIONS;
+}
+
+enum leat_error lti_options_conn(const struct leat_conn_options *from, struct leat_conn_options *to)
+{
+    enum leat_error error = options_take(to, sizeof *to, from);
+    if (error != LEAT_OK)
+        return error;
+    if (to->protocol == 0)
+        to->protocol = LEAT_BYTES;
+    bool messages = to->protocol == LEAT_MESSAGES;
+    if (!messages && to->protocol != LEAT_BYTES)
+        return LEAT_E_OPTIONS;
+    if (to->frame_bytes_max && to->frame_bytes_max < LTI_FRAME_BYTES_EARLY)
+        return LEAT_E_OPTIONS;
+    bool good = number_take(&to->frame_bytes_max, (uint32_t)MIB, FRAME_BYTES_CAP);
+    size_t frame = messages ? to->frame_bytes_max + FRAME_ROOM : 1;
+    size_t inbox = 256 * KIB > frame ? 256 * KIB : frame;
+    size_t outbox = 4 * MIB > frame ? 4 * MIB : frame;
+    good = good && box_take(&to->inbox_bytes, &to->inbox_low_bytes, inbox);
+    good = good && box_take(&to->outbox_bytes, &to->outbox_low_bytes, outbox);
+    good = good && to->inbox_bytes >= frame && to->outbox_bytes >= frame;
+    good = good && number_take(&to->outbox_messages_max, 65536, UINT32_MAX);
+    good = good && number_take(&to->handshake_ms, 5000, UINT32_MAX);
+    good = good && number_take(&to->partial_frame_ms, 30000, UINT32_MAX);
+    good = good && number_take(&to->write_stall_ms, 30000, UINT32_MAX);
+    return good ? LEAT_OK : LEAT_E_OPTIONS;
+}
+
+static bool who_known(enum leat_who who)
+{
+    return who == LEAT_WHO_SAME_USER || who == LEAT_WHO_INSECURE_ANYONE;
+}
+
+enum leat_error lti_options_listen(const struct leat_listen_options *from,
+                                   struct leat_listen_options *to)
+{
+    enum leat_error error = options_take(to, sizeof *to, from);
+    if (error != LEAT_OK)
+        return error;
+    bool good = who_known(to->who);
+    good = good && number_take(&to->backlog, 64, 4096);
+    good = good && number_take(&to->conns_max, 128, 65536);
+    good = good && number_take(&to->handshakes_max, 16, 65536);
+    return good ? LEAT_OK : LEAT_E_OPTIONS;
+}
+
+enum leat_error lti_options_connect(const struct leat_connect_options *from,
+                                    struct leat_connect_options *to)
+{
+    enum leat_error error = options_take(to, sizeof *to, from);
+    if (error != LEAT_OK)
+        return error;
+    bool good = who_known(to->who);
+    good = good && (to->absent == LEAT_ABSENT_FAIL || to->absent == LEAT_ABSENT_WAIT);
+    good = good && number_take(&to->timeout_ms, 5000, UINT32_MAX);
+    return good ? LEAT_OK : LEAT_E_OPTIONS;
+}

@@ -1,0 +1,18 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the os_real_* files of POSIX systems share: the one table from errno to kind. Nobody else
+ * includes it, save the fault object.
+ */
+#ifndef LTI_OS_REAL_POSIX_H
+#define LTI_OS_REAL_POSIX_H
+
+#include "os_posix.h"
+
+int64_t lti_real_errno(int number); /* the word for an errno */
+int64_t
+lti_real_result(int64_t value); /* a call's result as it is, or the word for errno if it is -1 */
+
+/* Tells the system, where it can be told, that no descriptor may be sent to this socket. */
+void lti_real_refuse_descriptors(int fd);
+
+#endif

@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The real memory, clock, lock and process of a POSIX system, and the table from errno to kind.
+ *
+ * Happy path: one C library call each.
+ * Fails: with the kind that the table gives; alloc with null.
+ * Invariants: no errno leaves the os_real_* files but packed beside its kind.
+ */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE 1
+#endif
+
+#include "os_real_posix.h"
+
+#include <errno.h>
+#include <pthread.h>
+#include <stdatomic.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+struct lti_os_mutex {
+    pthread_mutex_t native;
+};
+
+/* Numbers that are equal on some systems and not on others (EAGAIN, EWOULDBLOCK) appear once, by
+ * the name that POSIX gives the cause; a repeated case would not compile. */
+static enum lti_os_kind base_kind(int number)
+{
+    switch (number) {
+    case EAGAIN:
+        return LTI_OS_AGAIN;
+    case EINTR:
+        return LTI_OS_INTERRUPTED;
+    case EINPROGRESS:
+    case EALREADY:
+        return LTI_OS_IN_PROGRESS;
+    case ECONNREFUSED:
+        return LTI_OS_REFUSED;
+    case ENOENT:
+        return LTI_OS_NOT_FOUND;
+    case ENOTDIR:
+    case ELOOP:
+        return LTI_OS_NOT_DIR;
+    case EACCES:
+    case EPERM:
+        return LTI_OS_ACCESS;
+    case EEXIST:
+        return LTI_OS_EXISTS;
+    case EADDRINUSE:
+        return LTI_OS_IN_USE;
+    case ENAMETOOLONG:
+        return LTI_OS_TOO_LONG;
+    case EROFS:
+        return LTI_OS_READ_ONLY;
+    case ENOSPC:
+    case EDQUOT:
+        return LTI_OS_NO_SPACE;
+    case EMFILE:
+    case ENFILE:
+        return LTI_OS_DESCRIPTORS;
+    case ENOMEM:
+    case ENOBUFS:
+        return LTI_OS_MEMORY;
+    case ECONNRESET:
+        return LTI_OS_RESET;
+    case EPIPE:
+        return LTI_OS_PIPE;
+    case ECONNABORTED:
+        return LTI_OS_ABORTED;
+    case ETIMEDOUT:
+        return LTI_OS_TIMED_OUT;
+    case ENOTSOCK:
+    case EBADF:
+        return LTI_OS_NOT_SOCKET;
+    case EINVAL:
+        return LTI_OS_INVALID;
+    case EOPNOTSUPP:
+    case EAFNOSUPPORT:
+    case EPROTONOSUPPORT:
+    case ENOSYS:
+    case ENOPROTOOPT:
+        return LTI_OS_UNSUPPORTED;
+    case EPROTOTYPE:
+        return LTI_OS_WRONG_TYPE;
+    case ENOTCONN:
+        return LTI_OS_NOT_CONNECTED;
+    case EISCONN:
+        return LTI_OS_IS_CONNECTED;
+    case EIO:
+        return LTI_OS_IO;
+    default:
+        return LTI_OS_OTHER;
+    }
+}
+
+int64_t lti_real_errno(int number)
+{
+    return lti_os_fail(base_kind(number), number);
+}
+
+int64_t lti_real_result(int64_t value)
+{
+    return value == -1 ? lti_real_errno(errno) : value;
+}
+
+void *lti_os_alloc(size_t size)
+{
+    return malloc(size);
+}
+
+void lti_os_free(void *memory)
+{
+    free(memory);
+}
+
+/* These calls fail only when the program has overwritten memory; going on would do harm. */
+static void base_must(bool held)
+{
+    if (!held)
+        abort();
+}
+
+uint64_t lti_os_now_ns(void)
+{
+    struct timespec time = {0, 0};
+    base_must(clock_gettime(CLOCK_MONOTONIC, &time) == 0);
+    /* The clock may start at zero with the machine; zero is kept free to mean "no time". */
+    return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec + 1;
+}
+
+int64_t lti_os_mutex_create(struct lti_os_mutex **mutex_out)
+{
+    struct lti_os_mutex *mutex = lti_os_alloc(sizeof *mutex);
+    if (!mutex)
+        return lti_real_errno(ENOMEM);
+    int number = pthread_mutex_init(&mutex->native, NULL);
+    if (number != 0) {
+        lti_os_free(mutex);
+        return lti_real_errno(number);
+    }
+    *mutex_out = mutex;
+    return 0;
+}
+
+void lti_os_mutex_destroy(struct lti_os_mutex *mutex)
+{
+    /* In a forked child it may be locked for ever; there is nothing to do about the result. */
+    (void)pthread_mutex_destroy(&mutex->native);
+    lti_os_free(mutex);
+}
+
+void lti_os_mutex_lock(struct lti_os_mutex *mutex)
+{
+    base_must(pthread_mutex_lock(&mutex->native) == 0);
+}
+
+void lti_os_mutex_unlock(struct lti_os_mutex *mutex)
+{
+    base_must(pthread_mutex_unlock(&mutex->native) == 0);
+}
+
+uint64_t lti_os_thread_id(void)
+{
+    /* The address of a thread's own variable tells running threads apart without a system call. */
+    static _Thread_local char mark;
+    return (uint64_t)(uintptr_t)&mark;
+}
+
+static atomic_uint base_forks;
+static bool base_forks_unseen;
+
+static void base_forked(void)
+{
+    atomic_fetch_add_explicit(&base_forks, 1, memory_order_relaxed);
+}
+
+static void base_watch_forks(void)
+{
+    base_forks_unseen = pthread_atfork(NULL, NULL, base_forked) != 0;
+}
+
+uint32_t lti_os_fork_count(void)
+{
+    static pthread_once_t once = PTHREAD_ONCE_INIT;
+    base_must(pthread_once(&once, base_watch_forks) == 0);
+    /* Without a handler (out of memory) the process id still tells a child from its parent. */
+    if (base_forks_unseen)
+        return (uint32_t)getpid();
+    return atomic_load_explicit(&base_forks, memory_order_relaxed);
+}
+
+uint32_t lti_os_euid(void)
+{
+    return (uint32_t)geteuid();
+}
+
+const char *lti_os_getenv(const char *name)
+{
+    return getenv(name);
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Accepted and not yet sent bytes, in a list of blocks that never move.
+ *
+ * Happy path: reserve adds blocks until an append fits; append fills them; slices shows the first
+ * bytes to the writer; consume drops what was written and frees the blocks that became empty.
+ *
+ * Fails: only reserve can, for want of memory; nothing has changed then.
+ *
+ * Invariants: all bytes lie between first and fill; the blocks behind fill are empty; with no byte
+ * left there is no block but reserved ones. A block's bytes stay where they are until consumed.
+ */
+#include "outbox.h"
+
+#include "lti_assert.h"
+
+#include <string.h>
+
+struct lti_outbox_block {
+    struct lti_outbox_block *next;
+    uint32_t size;       /* of the whole allocation */
+    uint32_t head, tail; /* unsent bytes are data[head..tail) */
+    uint8_t data[];
+};
+
+/* An outbox that holds more is a stream: it gets large blocks, save for the end of one append. */
+#define OUTBOX_SMALL_MAX ((size_t)LTI_BLOCK_SMALL * 4)
+
+static size_t block_room(const struct lti_outbox_block *block)
+{
+    return block->size - sizeof *block - block->tail;
+}
+
+static struct lti_outbox_block *block_create(struct lti_pool *pool, uint32_t size)
+{
+    struct lti_outbox_block *block = lti_pool_alloc(pool, size);
+    if (block == NULL)
+        return NULL;
+    block->next = NULL;
+    block->size = size;
+    block->head = 0;
+    block->tail = 0;
+    return block;
+}
+
+/* Frees a whole list. */
+static void blocks_free(struct lti_pool *pool, struct lti_outbox_block *block)
+{
+    while (block != NULL) {
+        struct lti_outbox_block *next = block->next;
+        lti_pool_free(pool, block, block->size);
+        block = next;
+    }
+}
+
+bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
+{
+    size_t room = 0;
+    for (const struct lti_outbox_block *block = outbox->fill; block != NULL; block = block->next)
+        room += block_room(block);
+    struct lti_outbox_block *added = NULL;
+    struct lti_outbox_block *last = NULL;
+    while (room < size) {
+        bool small = size - room <= LTI_BLOCK_SMALL - sizeof *last &&
+                     (last != NULL || outbox->size <= OUTBOX_SMALL_MAX);
+        struct lti_outbox_block *block =
+            block_create(pool, small ? LTI_BLOCK_SMALL : LTI_BLOCK_LARGE);
+        if (block == NULL) {
+            blocks_free(pool, added);
+            return false;
+        }
+        room += block_room(block);
+        if (last == NULL)
+            added = block;
+        else
+            last->next = block;
+        last = block;
+    }
+    if (added == NULL)
+        return true;
+    if (outbox->last == NULL) {
+        outbox->first = added;
+        outbox->fill = added;
+    } else {
+        outbox->last->next = added;
+    }
+    outbox->last = last;
+    return true;
+}
+
+void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size)
+{
+    const uint8_t *from = data;
+    while (size > 0) {
+        struct lti_outbox_block *block = outbox->fill;
+        LTI_ASSERT(block != NULL);
+        size_t room = block_room(block);
+        if (room == 0) {
+            outbox->fill = block->next;
+            LTI_ASSERT(outbox->fill != NULL);
+            continue;
+        }
+        size_t part = size < room ? size : room;
+        memcpy(block->data + block->tail, from, part);
+        block->tail += (uint32_t)part;
+        outbox->size += part;
+        from += part;
+        size -= part;
+    }
+}
+
+size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *slices_out,
+                         size_t count)
+{
+    size_t used = 0;
+    const struct lti_outbox_block *block = outbox->first;
+    while (block != NULL && used < count && block->tail > block->head) {
+        slices_out[used].data = block->data + block->head;
+        slices_out[used].size = block->tail - block->head;
+        used++;
+        block = block->next;
+    }
+    return used;
+}
+
+void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
+{
+    LTI_ASSERT(size <= outbox->size);
+    outbox->size -= size;
+    if (outbox->size == 0) {
+        lti_outbox_clear(outbox, pool);
+        return;
+    }
+    /* Bytes are left behind those that go, so no block that is freed here is the last or fill. */
+    while (size > 0) {
+        struct lti_outbox_block *block = outbox->first;
+        size_t part = block->tail - block->head;
+        if (size < part)
+            part = size;
+        block->head += (uint32_t)part;
+        size -= part;
+        if (block->head < block->tail)
+            break;
+        outbox->first = block->next;
+        lti_pool_free(pool, block, block->size);
+    }
+}
+
+void lti_outbox_trim(struct lti_outbox *outbox, struct lti_pool *pool)
+{
+    if (outbox->size == 0)
+        lti_outbox_clear(outbox, pool);
+}
+
+void lti_outbox_clear(struct lti_outbox *outbox, struct lti_pool *pool)
+{
+    blocks_free(pool, outbox->first);
+    memset(outbox, 0, sizeof *outbox);
+}

@@ -1,0 +1,166 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The POSIX port, connection side: connect, read, write, half-close, adopt.
+ *
+ * Happy path: the system call is tried at once; a read that fills less than its buffer has drained the
+ *             socket, and the next edge will tell of more.
+ * Fails:      EAGAIN asks the poller to report the present state again, so that an edge that came too
+ *             early is never lost; interrupted calls are repeated a bounded number of times.
+ * Invariants: interest in room exists only from write_start on, and goes when an edge for it comes
+ *             while nothing is to be written.
+ */
+#include "port_posix.h"
+
+enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
+                                 const struct lti_address *address, struct os_code *code_out)
+{
+    if (link->handle < 0) {
+        int64_t fd = lti_os_socket();
+        if (fd < 0)
+            return lti_port_error(fd, code_out);
+        link->handle = (intptr_t)fd;
+    }
+    struct lti_path path;
+    lti_path_of(address, &path);
+    int64_t result = lti_os_connect(lti_link_fd(link), path.bytes, path.size);
+    for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
+        result = lti_os_connect(lti_link_fd(link), path.bytes, path.size);
+    enum leat_error error = lti_port_error(result, code_out);
+    switch (lti_os_kind_of(result)) {
+    case LTI_OS_NONE:
+    case LTI_OS_IS_CONNECTED: /* an interrupted attempt had worked */
+        code_out->kind = LTI_OS_NONE;
+        code_out->raw = 0;
+        return lti_link_watch(port, link, code_out);
+    case LTI_OS_AGAIN: /* the backlog is full: later, never pending */
+    case LTI_OS_INTERRUPTED:
+    case LTI_OS_IN_PROGRESS:
+        return LEAT_E_BUSY;
+    case LTI_OS_NOT_SOCKET:
+    case LTI_OS_WRONG_TYPE: /* something else listens there */
+        return LEAT_E_REFUSED;
+    default:
+        return error;
+    }
+}
+
+enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void *buffer, size_t size,
+                              size_t *size_out, bool *more_out, struct os_code *code_out)
+{
+    uint32_t flags = 0;
+    int64_t result = lti_os_recv(lti_link_fd(link), buffer, size, &flags);
+    for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
+        result = lti_os_recv(lti_link_fd(link), buffer, size, &flags);
+    if (result > 0) {
+        *size_out = (size_t)result;
+        *more_out = (size_t)result == size || (flags & LTI_OS_RECV_MORE) ||
+                    (link->flags & LTI_LINK_ENDING);
+        return LEAT_OK;
+    }
+    if (result == 0)
+        return LEAT_E_FINISHED;
+    enum leat_error error = lti_port_error(result, code_out);
+    if (error == LEAT_E_EMPTY) {
+        uint32_t interest = LTI_OS_IN | ((link->flags & LTI_LINK_OUT) ? LTI_OS_OUT : 0);
+        result =
+            lti_os_poller_modify(port->poller, lti_link_fd(link), interest, link->cookie);
+        if (result < 0)
+            error = lti_port_error(result, code_out);
+    }
+    return error;
+}
+
+enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *slices, size_t count,
+                               size_t *size_out, struct os_code *code_out)
+{
+    int64_t result = lti_os_send(lti_link_fd(link), slices, count);
+    for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
+        result = lti_os_send(lti_link_fd(link), slices, count);
+    if (result > 0) {
+        *size_out = (size_t)result;
+        return LEAT_OK;
+    }
+    if (result == 0)
+        return LEAT_E_FULL;
+    enum leat_error error = lti_port_error(result, code_out);
+    /* A kernel short of memory frees some: that is no reason to lose a connection. */
+    if (error == LEAT_E_EMPTY)
+        return LEAT_E_FULL;
+    return error;
+}
+
+enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *link, const void *data,
+                                     size_t size, struct os_code *code_out)
+{
+    /* Sockets report readiness: the memory is not kept, and the completion says 0 bytes. */
+    (void)data;
+    (void)size;
+    int64_t result = lti_os_poller_modify(port->poller, lti_link_fd(link), LTI_OS_IN | LTI_OS_OUT,
+                                          link->cookie);
+    if (result < 0)
+        return lti_port_error(result, code_out);
+    link->flags |= LTI_LINK_WRITING | LTI_LINK_OUT;
+    return LEAT_OK;
+}
+
+enum leat_error lti_port_finish(struct lti_link *link, struct os_code *code_out)
+{
+    int64_t result = lti_os_shutdown_write(lti_link_fd(link));
+    /* A peer that has gone does not need to be told. */
+    if (lti_os_kind_of(result) == LTI_OS_NOT_CONNECTED)
+        return LEAT_OK;
+    return lti_port_error(result, code_out);
+}
+
+enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, intptr_t handle,
+                               bool listener, struct os_code *code_out)
+{
+    struct lti_os_socket_facts facts;
+    if (handle < 0 || handle > INT32_MAX)
+        return LEAT_E_HANDLE;
+    int64_t result = lti_os_socket_facts((int)handle, &facts);
+    if (result < 0) {
+        enum leat_error error = lti_port_error(result, code_out);
+        return error == LEAT_E_SYSTEM ? LEAT_E_HANDLE : error;
+    }
+    if (!facts.unix_stream || facts.listening != listener || (!listener && !facts.connected))
+        return LEAT_E_HANDLE;
+    link->handle = handle;
+    enum leat_error error = lti_link_watch(port, link, code_out);
+    if (error == LEAT_OK) {
+        result = lti_os_set_flags((int)handle);
+        error = lti_port_error(result, code_out);
+        if (error != LEAT_OK)
+            (void)lti_os_poller_remove(port->poller, (int)handle);
+    }
+    if (error != LEAT_OK) {
+        link->handle = -1;
+        link->flags = 0;
+    }
+    return error;
+}
+
+enum leat_error lti_port_pair(intptr_t handles_out[2], struct os_code *code_out)
+{
+    int fds[2];
+    int64_t result = lti_os_socketpair(fds);
+    if (result < 0)
+        return lti_port_error(result, code_out);
+    handles_out[0] = fds[0];
+    handles_out[1] = fds[1];
+    return LEAT_OK;
+}
+
+enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer_out,
+                              struct os_code *code_out)
+{
+    struct lti_os_peer peer;
+    int64_t result = lti_os_peer(lti_link_fd(link), &peer);
+    if (result < 0)
+        return lti_port_error(result, code_out);
+    peer_out->known = true;
+    peer_out->uid = peer.uid;
+    peer_out->gid = peer.gid;
+    peer_out->pid = peer.pid;
+    return LEAT_OK;
+}

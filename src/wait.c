@@ -1,0 +1,274 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Waiting for one thing, with a deadline, beside everything else the hub has.
+ *
+ * Happy path: look whether it is so; if not, let the hub turn once and look again.
+ * Fails:      TIMEOUT, WOKEN, BUSY, or the reason the connection ended for.
+ * Invariants: other endpoints' events stay on the ready list; only work that no event comes from is
+ *             done meanwhile. The port is never waited on while the connection in question has bytes
+ *             that nobody looked at.
+ */
+#include "core.h"
+
+#include <string.h>
+
+/* Looks once. EMPTY: not yet; anything else is the answer. */
+typedef enum leat_error (*wait_look)(struct leat_hub *hub, struct lti_conn *conn, void *context);
+
+/* Asks the hub to turn, or says why to stop waiting. */
+static enum leat_error wait_turn(struct leat_hub *hub, uint64_t *deadline_ns, uint32_t timeout_ms,
+                                 bool at_once)
+{
+    if (lti_hub_take_wake(hub))
+        return LEAT_E_WOKEN;
+    if (*deadline_ns == 0)
+        *deadline_ns = lti_hub_after(hub, timeout_ms);
+    else if (*deadline_ns != LTI_NEVER && lti_hub_now(hub) >= *deadline_ns)
+        return LEAT_E_TIMEOUT;
+    return lti_hub_pump(hub, at_once ? 0 : *deadline_ns);
+}
+
+static enum leat_error look_connected(struct leat_hub *hub, struct lti_conn *conn, void *context)
+{
+    (void)hub;
+    (void)context;
+    if (conn->state == LTI_CONN_OPEN) {
+        conn->connected_due = false;
+        return LEAT_OK;
+    }
+    if (conn->state == LTI_CONN_ENDED) {
+        conn->connected_due = false;
+        return conn->error != LEAT_OK ? conn->error : LEAT_E_CLOSED;
+    }
+    return LEAT_E_EMPTY;
+}
+
+static enum leat_error look_readable(struct leat_hub *hub, struct lti_conn *conn, void *context)
+{
+    (void)context;
+    if (conn->view)
+        return LEAT_E_STATE;
+    if (!lti_conn_has_data(conn))
+        lti_conn_fill(hub, conn);
+    if (lti_conn_has_data(conn))
+        return LEAT_OK;
+    enum leat_error error = lti_conn_read_end(conn);
+    return error == LEAT_E_EMPTY && conn->paused ? LEAT_E_STATE : error;
+}
+
+/* Why a connection takes no more, or EMPTY while it might. */
+static enum leat_error write_over(const struct lti_conn *conn)
+{
+    if (conn->state == LTI_CONN_ENDED)
+        return conn->error != LEAT_OK ? conn->error : LEAT_E_CLOSED;
+    return conn->write_error != LEAT_OK ? conn->write_error : LEAT_E_EMPTY;
+}
+
+static enum leat_error look_writable(struct leat_hub *hub, struct lti_conn *conn, void *context)
+{
+    (void)hub;
+    (void)context;
+    enum leat_error error = write_over(conn);
+    if (error != LEAT_E_EMPTY)
+        return error;
+    bool early = conn->want_writable && conn->state != LTI_CONN_OPEN;
+    if (early || conn->outbox.size > conn->options.outbox_low_bytes ||
+        conn->outbox_messages >= conn->options.outbox_messages_max)
+        return LEAT_E_EMPTY;
+    conn->writable_due = conn->want_writable = false;
+    return LEAT_OK;
+}
+
+static enum leat_error look_sent(struct leat_hub *hub, struct lti_conn *conn, void *context)
+{
+    (void)hub;
+    (void)context;
+    enum leat_error error = write_over(conn);
+    if (error != LEAT_E_EMPTY)
+        return conn->error == LEAT_OK && conn->undelivered == 0 ? LEAT_OK : error;
+    return conn->outbox.size == 0 && conn->state == LTI_CONN_OPEN ? LEAT_OK : LEAT_E_EMPTY;
+}
+
+/* Whatever still comes is in the way of the end. */
+static void unread_drop(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->paused = false;
+    conn->view = false;
+    conn->inbox.pinned = false;
+    if (conn->options.protocol == LEAT_BYTES) {
+        if (lti_inbox_size(&conn->inbox))
+            lti_conn_consume(hub, conn, lti_inbox_size(&conn->inbox));
+        return;
+    }
+    while (conn->message_ready) {
+        conn->message_ready = false;
+        lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
+        if (conn->state == LTI_CONN_OPEN)
+            lti_conn_parse(hub, conn);
+    }
+}
+
+static enum leat_error look_closed(struct leat_hub *hub, struct lti_conn *conn, void *context)
+{
+    (void)context;
+    unread_drop(hub, conn);
+    lti_conn_fill(hub, conn);
+    unread_drop(hub, conn);
+    if (conn->state != LTI_CONN_ENDED)
+        return LEAT_E_EMPTY;
+    conn->connected_due = false;
+    conn->hangup_told = conn->finished_told = conn->closed_told = true;
+    return conn->error == LEAT_E_CLOSED ? LEAT_OK : conn->error;
+}
+
+static enum leat_error conn_wait(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms,
+                                 wait_look look, void *context, bool reads)
+{
+    uint64_t deadline_ns = 0;
+    enum leat_error error = lti_hub_wait_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    do {
+        struct lti_conn *found = lti_hub_conn(hub, conn);
+        if (!found) {
+            error = LEAT_E_STALE;
+            break;
+        }
+        error = look(hub, found, context);
+        lti_conn_update(hub, found);
+        if (error != LEAT_E_EMPTY)
+            break;
+        bool at_once = reads && found->readable && lti_conn_may_read(found);
+        error = wait_turn(hub, &deadline_ns, timeout_ms, at_once);
+    } while (error == LEAT_OK);
+    lti_hub_wait_leave(hub);
+    return error;
+}
+
+enum leat_error leat_wait_connected(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
+{
+    return conn_wait(hub, conn, timeout_ms, look_connected, 0, false);
+}
+
+enum leat_error leat_wait_readable(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
+{
+    return conn_wait(hub, conn, timeout_ms, look_readable, 0, true);
+}
+
+enum leat_error leat_wait_writable(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
+{
+    return conn_wait(hub, conn, timeout_ms, look_writable, 0, false);
+}
+
+enum leat_error leat_wait_sent(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
+{
+    return conn_wait(hub, conn, timeout_ms, look_sent, 0, false);
+}
+
+enum leat_error leat_wait_closed(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
+{
+    return conn_wait(hub, conn, timeout_ms, look_closed, 0, true);
+}
+
+struct line {
+    char *buffer;
+    size_t size, found;
+};
+
+static enum leat_error look_line(struct leat_hub *hub, struct lti_conn *conn, void *context)
+{
+    struct line *line = context;
+    enum leat_error error = lti_conn_find(hub, conn, '\n', line->size - 1, &line->found);
+    if (error == LEAT_E_EMPTY && conn->paused)
+        return LEAT_E_STATE;
+    if (error != LEAT_OK)
+        return error;
+    memcpy(line->buffer, lti_inbox_bytes(&conn->inbox), line->found);
+    line->buffer[line->found] = 0;
+    lti_conn_consume(hub, conn, line->found);
+    return LEAT_OK;
+}
+
+enum leat_error leat_read_line(struct leat_hub *hub, leat_conn conn, char *buffer, size_t size,
+                               uint32_t timeout_ms, size_t *size_out)
+{
+    struct line line = {buffer, size, 0};
+    if (!size_out || !buffer || size == 0)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = conn_wait(hub, conn, timeout_ms, look_line, &line, true);
+    if (error == LEAT_OK)
+        *size_out = line.found;
+    return error;
+}
+
+enum leat_error leat_wait_accepted(struct leat_hub *hub, leat_listener listener, uint32_t timeout_ms,
+                                   leat_conn *conn_out)
+{
+    uint64_t deadline_ns = 0;
+    if (!conn_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_hub_wait_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    do {
+        struct lti_listener *found = lti_hub_listener(hub, listener);
+        if (!found) {
+            error = LEAT_E_STALE;
+            break;
+        }
+        if (!found->accepted_first)
+            lti_listener_work(hub, found);
+        struct lti_conn *conn = lti_listener_take(hub, found);
+        if (conn) {
+            conn_out->id = conn->base.id;
+            break;
+        }
+        bool at_once = (found->base.pending & LTI_PENDING_WORK) != 0;
+        error = wait_turn(hub, &deadline_ns, timeout_ms, at_once);
+    } while (error == LEAT_OK);
+    lti_hub_wait_leave(hub);
+    return error;
+}
+
+static enum leat_error close_result(struct leat_hub *hub, struct lti_conn *conn,
+                                    uint64_t *undelivered)
+{
+    enum leat_error error = conn->error;
+    *undelivered = conn->undelivered;
+    conn->waited = false;
+    if (!conn->link_draining)
+        lti_conn_bury(hub, conn);
+    return error;
+}
+
+enum leat_error leat_close_wait(struct leat_hub *hub, leat_conn conn, uint32_t linger_ms,
+                                uint64_t *undelivered_out)
+{
+    uint64_t undelivered = 0;
+    if (undelivered_out)
+        *undelivered_out = 0;
+    enum leat_error error = lti_hub_wait_enter(hub);
+    if (error == LEAT_E_BUSY) {
+        enum leat_error closed = leat_close(hub, conn, linger_ms);
+        return closed == LEAT_OK ? LEAT_E_BUSY : closed;
+    }
+    if (error != LEAT_OK)
+        return error;
+    struct lti_conn *found = lti_hub_conn(hub, conn);
+    if (found) {
+        found->waited = true;
+        lti_conn_close(hub, found, lti_hub_after(hub, linger_ms));
+        while (found->state != LTI_CONN_GONE && error == LEAT_OK)
+            error = lti_hub_take_wake(hub) ? LEAT_E_WOKEN : lti_hub_pump(hub, LTI_NEVER);
+        if (found->state == LTI_CONN_GONE)
+            error = close_result(hub, found, &undelivered);
+        else
+            found->waited = false;
+    } else {
+        error = LEAT_E_STALE;
+    }
+    lti_hub_wait_leave(hub);
+    if (undelivered_out)
+        *undelivered_out = undelivered;
+    return error;
+}
