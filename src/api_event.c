@@ -2,11 +2,11 @@
  *
  * Public calls, events: leat_next, wake, and what a foreign event loop needs.
  *
- * Happy path: the first endpoint of the ready list says one thing and goes to the tail if it has more;
- *             with nobody ready the port is asked.
- * Fails:      TIMEOUT when nothing came, BUSY when another thread waits.
- * Invariants: an event is made at the moment it is handed out, so none is ever stale. The port is asked
- *             once per round of the ready list, however busy it is: no endpoint starves another.
+ * Happy path: the first endpoint of the ready list says one thing and goes to the tail if it has
+ * more; with nobody ready the port is asked.
+ * Fails:      TIMEOUT when nothing came, BUSY when another thread waits. Invariants: an event is
+ *             made at the moment it is handed out, so none is ever stale. The port is asked once
+ *             per round of the ready list, however busy it is: no endpoint starves another.
  */
 #include "core.h"
 
@@ -131,7 +131,8 @@ static void retire(struct leat_hub *hub)
     }
 }
 
-static enum leat_error next_event(struct leat_hub *hub, struct leat_event *event, uint32_t timeout_ms)
+static enum leat_error next_event(struct leat_hub *hub, struct leat_event *event,
+                                  uint32_t timeout_ms)
 {
     uint64_t deadline_ns = 0;
     bool asked = false;

@@ -2,8 +2,8 @@
  *
  * Public calls, opening: listen, connect, adopt, pair, resolve.
  *
- * Happy path: options are checked, the name is resolved, memory is taken, and only then is the system
- *             asked for something.
+ * Happy path: options are checked, the name is resolved, memory is taken, and only then is the
+ * system asked for something.
  * Fails:      whatever was made before the failure is given back; a refused descriptor stays the
  *             caller's.
  * Invariants: on failure no handle was given out and nothing is left behind.
@@ -203,7 +203,8 @@ enum leat_error leat_adopt_conn(struct leat_hub *hub, intptr_t handle, uint64_t 
 }
 
 enum leat_error leat_pair(struct leat_hub *hub_a, struct leat_hub *hub_b,
-                          const struct leat_conn_options *options, leat_conn *a_out, leat_conn *b_out)
+                          const struct leat_conn_options *options, leat_conn *a_out,
+                          leat_conn *b_out)
 {
     struct os_code code = no_code;
     intptr_t handles[2];

@@ -37,7 +37,8 @@ static bool slices_total(const struct leat_slice *slices, size_t count, size_t *
 }
 
 enum leat_error leat_write_slices(struct leat_hub *hub, leat_conn conn,
-                                  const struct leat_slice *slices, size_t count, size_t *accepted_out)
+                                  const struct leat_slice *slices, size_t count,
+                                  size_t *accepted_out)
 {
     size_t total = 0;
     if (!accepted_out || !slices_total(slices, count, &total))
@@ -103,7 +104,8 @@ enum leat_error leat_send_slices(struct leat_hub *hub, leat_conn conn,
         framed[0] = (struct leat_slice){header, sizeof header};
         if (count)
             memcpy(framed + 1, slices, count * sizeof *slices);
-        error = lti_conn_offer(hub, found, framed, count + 1, total + sizeof header, true, &accepted);
+        error =
+            lti_conn_offer(hub, found, framed, count + 1, total + sizeof header, true, &accepted);
     }
     if (found)
         lti_conn_update(hub, found);

@@ -2,12 +2,12 @@
  *
  * Ending: what leat_close sets going, and the deadlines of a connection.
  *
- * Happy path: the outbox empties, goodbye is said, the system is told that no more comes, what the peer
- *             still sent is dropped, and the link is given back.
- * Fails:      the linger deadline or a broken link ends it early; what was accepted and not taken is
- *             counted and reported to whoever asked.
- * Invariants: the id is dead from the call on. While closing, reading goes on, so that two full
- *             connections that close at once both end.
+ * Happy path: the outbox empties, goodbye is said, the system is told that no more comes, what the
+ * peer still sent is dropped, and the link is given back.
+ * Fails:      the linger deadline or a broken link ends it early; what was accepted and not taken
+ *             is counted and reported to whoever asked. Invariants: the id is dead from the call
+ *             on. While closing, reading goes on, so that two full connections that close at once
+ *             both end.
  */
 #include "core.h"
 
@@ -15,24 +15,13 @@
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
-/* Our own goodbye is not something that the user sent. */
-static uint64_t goodbye_bytes(const struct lti_conn *conn)
-{
-    uint64_t size = LTI_FRAME_HEADER_BYTES + 1;
-    if (!conn->goodbye_queued || conn->outbox.size == 0)
-        return 0;
-    return conn->outbox.size < size ? conn->outbox.size : size;
-}
-
 void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error)
 {
-    uint64_t own = goodbye_bytes(conn);
-    uint64_t lost = conn->undelivered + conn->outbox.size - own;
     /* A peer that went, or a deadline that passed, after everything was taken is no loss. */
-    conn->error = lost > 0 ? error : LEAT_OK;
+    bool lost = conn->undelivered + lti_conn_unsent(conn) > 0;
+    conn->error = lost ? error : LEAT_OK;
     lti_conn_enter(hub, conn, LTI_CONN_GONE);
-    conn->undelivered = lost;
-    if (lost > 0 && !conn->report && !conn->waited)
+    if (lost && !conn->report && !conn->waited)
         lti_hub_log(hub, "a closed connection left bytes undelivered", error);
 }
 
@@ -110,7 +99,7 @@ void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger
     case LTI_CONN_NEW:
     case LTI_CONN_LINGER:
     case LTI_CONN_GONE:
-        LTI_ASSERT(!"an id that is dead");
+        LTI_ASSERT(false); /* its id is dead */
         break;
     }
     lti_conn_update(hub, conn);

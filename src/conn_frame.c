@@ -2,13 +2,13 @@
  *
  * What came, as the wire protocol sees it: the hello, then frames at the head of the inbox.
  *
- * Happy path: frames that are ours to handle are handled and dropped until a whole message stands at the
- *             head; it stays there until the user takes it.
- * Fails:      a malformed hello or frame, or one out of order, ends the connection; the peer is told why
- *             when that is possible without waiting. Messages that were whole before are still read.
- * Invariants: nothing is looked at behind an unread message, so a peer cannot make us work or answer
- *             faster than the user reads. A frame that began has a deadline, unless we are the ones who
- *             do not read.
+ * Happy path: frames that are ours to handle are handled and dropped until a whole message stands
+ * at the head; it stays there until the user takes it.
+ * Fails:      a malformed hello or frame, or one out of order, ends the connection; the peer is
+ *             told why when that is possible without waiting. Messages that were whole before are
+ *             still read. Invariants: nothing is looked at behind an unread message, so a peer
+ *             cannot make us work or answer faster than the user reads. A frame that began has a
+ *             deadline, unless we are the ones who do not read.
  */
 #include "core.h"
 
@@ -16,8 +16,8 @@
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
-static void protocol_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operation operation,
-                          enum leat_error error)
+static void protocol_fail(struct leat_hub *hub, struct lti_conn *conn,
+                          enum leat_operation operation, enum leat_error error)
 {
     lti_conn_goodbye(hub, conn, error);
     lti_conn_fail(hub, conn, operation, error, no_code);
@@ -105,8 +105,8 @@ static bool head_take(struct leat_hub *hub, struct lti_conn *conn)
     }
     if (size < LTI_FRAME_HEADER_BYTES)
         return false;
-    enum leat_error error = lti_frame_decode(lti_inbox_bytes(&conn->inbox),
-                                             conn->options.frame_bytes_max, &frame);
+    enum leat_error error =
+        lti_frame_decode(lti_inbox_bytes(&conn->inbox), conn->options.frame_bytes_max, &frame);
     if (error != LEAT_OK) {
         protocol_fail(hub, conn, LEAT_OP_READ, error);
         return false;
@@ -143,6 +143,9 @@ void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn)
         return;
     if (!conn->message_ready && conn->eof)
         messages_end(hub, conn);
+    /* Half a frame that fills the inbox cannot be read by anybody: only more of it helps. */
+    if (!conn->message_ready)
+        conn->read_stalled = false;
     bool partial = lti_inbox_size(&conn->inbox) > 0 || conn->skip_left > 0;
     if (conn->state != LTI_CONN_OPEN || conn->message_ready || conn->paused || !partial)
         conn->partial_at = 0;

@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * How a connection comes to be: memory and id, attempts to connect, the check of the peer, the hello.
+ * How a connection comes to be: memory and id, attempts to connect, the check of the peer, the
+ * hello.
  *
- * Happy path: create, attempt, established, opened. A dialled connection of messages has its hello in
- *             the outbox from the start, so that what the user sends meanwhile lines up behind it.
- * Fails:      a full backlog, and an absent server when waiting for it was asked for, are tried again
- *             with jittered, growing pauses until the deadline; everything else ends the connection.
- * Invariants: not one byte is sent before the peer was judged.
+ * Happy path: create, attempt, established, opened. A dialled connection of messages has its hello
+ * in the outbox from the start, so that what the user sends meanwhile lines up behind it.
+ * Fails:      a full backlog, and an absent server when waiting for it was asked for, are tried
+ *             again with jittered, growing pauses until the deadline; everything else ends the
+ *             connection. Invariants: not one byte is sent before the peer was judged.
  */
 #include "core.h"
 
@@ -94,7 +95,8 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     conn->attempt_at = 0;
-    enum leat_error error = lti_port_connect(hub->port, &conn->link, &conn->address->address, &code);
+    enum leat_error error =
+        lti_port_connect(hub->port, &conn->link, &conn->address->address, &code);
     bool absent = error == LEAT_E_NOT_FOUND || error == LEAT_E_REFUSED;
     if (error == LEAT_OK) {
         lti_conn_established(hub, conn);
@@ -122,7 +124,6 @@ void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
         lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
         return;
     }
-    conn->heard_ns = hub->now_ns;
     if (conn->options.protocol == LEAT_BYTES) {
         lti_conn_opened(hub, conn);
         return;
@@ -143,8 +144,10 @@ void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn)
         return;
     }
     conn->limit_at = 0;
-    if (conn->options.protocol == LEAT_MESSAGES && conn->options.keepalive_ms)
+    if (conn->options.protocol == LEAT_MESSAGES && conn->options.keepalive_ms) {
         conn->alive_at = lti_hub_after(hub, conn->options.keepalive_ms);
+        conn->heard_ns = hub->now_ns;
+    }
     if (conn->listener) {
         lti_listener_accepted(hub, conn);
     } else {

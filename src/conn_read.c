@@ -2,13 +2,13 @@
  *
  * Receiving: from the port into the inbox, and what the end of the stream means.
  *
- * Happy path: one read into the inbox at the moment somebody wants an event or bytes; idle connections
- *             hold no buffer.
- * Fails:      memory that is short makes a pause, not a loss; a broken link ends the connection once
- *             everything that came before has been read.
- * Invariants: nothing is read while the user paused, while the inbox is above its mark, or after the
- *             end. A connection that is closing reads and drops, so that two ends that close at once
- *             cannot block each other.
+ * Happy path: one read into the inbox at the moment somebody wants an event or bytes; idle
+ * connections hold no buffer.
+ * Fails:      memory that is short makes a pause, not a loss; a broken link ends the connection
+ *             once everything that came before has been read. Invariants: nothing is read while the
+ *             user paused, while the inbox is above its mark, or after the end. A connection that
+ *             is closing reads and drops, so that two ends that close at once cannot block each
+ *             other.
  */
 #include "core.h"
 
@@ -42,11 +42,13 @@ enum leat_error lti_conn_read_end(const struct lti_conn *conn)
     return conn->peer_finished || conn->state == LTI_CONN_ENDED ? LEAT_E_FINISHED : LEAT_E_EMPTY;
 }
 
-static void received_count(struct leat_hub *hub, struct lti_conn *conn, const void *data, size_t size)
+static void received_count(struct leat_hub *hub, struct lti_conn *conn, const void *data,
+                           size_t size)
 {
     conn->stats.reads++;
     conn->stats.bytes_received += size;
-    conn->heard_ns = hub->now_ns;
+    if (conn->alive_at)
+        conn->heard_ns = lti_hub_now(hub);
     if (!hub->options.trace)
         return;
     struct leat_trace record = {

@@ -1,14 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
- * The states of a connection: the table of legal changes, the one function that makes them, and what a
- * connection has to say in each.
+ * The states of a connection: the table of legal changes, the one function that makes them, and
+ * what a connection has to say in each.
  *
- * Happy path: NEW, CONNECTING, HANDSHAKE (messages), OPEN; then LINGER and GONE when the user closes, or
- *             ENDED, CLOSED taken, GONE when the peer does.
+ * Happy path: NEW, CONNECTING, HANDSHAKE (messages), OPEN; then LINGER and GONE when the user
+ * closes, or ENDED, CLOSED taken, GONE when the peer does.
  * Fails:      lti_conn_fail takes every error to ENDED, or to GONE when the user does not know the
- *             connection (any more); the first error sticks.
- * Invariants: the link is ended on the way into ENDED or GONE, once. A connection that the user closed
- *             has no event but its report; one that he was not told of has none.
+ *             connection (any more); the first error sticks. Invariants: the link is ended on the
+ *             way into ENDED or GONE, once. A connection that the user closed has no event but its
+ *             report; one that he was not told of has none.
  */
 #include "core.h"
 
@@ -16,12 +16,12 @@
 
 #define BIT(state) (1u << (state))
 
-/* docs/states.md says the same in words. */
+/* ARCHITECTURE.md says the same in words. */
 static const uint8_t legal[] = {
     [LTI_CONN_NEW] = BIT(LTI_CONN_CONNECTING) | BIT(LTI_CONN_HANDSHAKE) | BIT(LTI_CONN_OPEN) |
                      BIT(LTI_CONN_GONE),
-    [LTI_CONN_CONNECTING] = BIT(LTI_CONN_HANDSHAKE) | BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) |
-                            BIT(LTI_CONN_GONE),
+    [LTI_CONN_CONNECTING] =
+        BIT(LTI_CONN_HANDSHAKE) | BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
     [LTI_CONN_HANDSHAKE] = BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
     [LTI_CONN_OPEN] = BIT(LTI_CONN_LINGER) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
     [LTI_CONN_LINGER] = BIT(LTI_CONN_GONE),
@@ -81,9 +81,19 @@ static void link_end(struct leat_hub *hub, struct lti_conn *conn)
     conn->stall_at = conn->alive_at = conn->retry_at = 0;
 }
 
+uint64_t lti_conn_unsent(const struct lti_conn *conn)
+{
+    uint64_t own = 0;
+    if (conn->options.protocol == LEAT_MESSAGES && conn->head_left && !conn->head_message)
+        own += conn->head_left;
+    if (conn->goodbye_queued)
+        own += LTI_FRAME_HEADER_BYTES + 1;
+    return conn->outbox.size > own ? conn->outbox.size - own : 0;
+}
+
 static void outbox_drop(struct leat_hub *hub, struct lti_conn *conn)
 {
-    conn->undelivered += conn->outbox.size;
+    conn->undelivered += lti_conn_unsent(conn);
     if (!conn->link_draining)
         lti_outbox_clear(&conn->outbox, &hub->pool);
     conn->outbox_messages = 0;

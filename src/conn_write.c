@@ -3,11 +3,12 @@
  * Sending: straight to the port while nothing waits, else through the outbox.
  *
  * Happy path: one gathered write of the caller's own memory; nothing is copied.
- * Fails:      what the port does not take is copied to the outbox, up to its limit; beyond it the caller
- *             gets FULL or a short count, and one WRITABLE later. A link that takes no more for good
- *             keeps its reading side: what the peer sent before is still delivered.
- * Invariants: memory for the rest of a message is reserved before its first byte leaves. Blocks given
- *             to the port stay until it hands them back. At most one write is under way.
+ * Fails:      what the port does not take is copied to the outbox, up to its limit; beyond it the
+ *             caller gets FULL or a short count, and one WRITABLE later. A link that takes no more
+ *             for good keeps its reading side: what the peer sent before is still delivered.
+ *             Invariants: memory for the rest of a message is reserved before its first byte
+ *             leaves. Blocks given to the port stay until it hands them back. At most one write is
+ *             under way.
  */
 #include "core.h"
 
@@ -102,7 +103,7 @@ static void write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_er
         lti_conn_fail(hub, conn, LEAT_OP_WRITE, error, code);
         return;
     }
-    conn->undelivered += conn->outbox.size;
+    conn->undelivered += lti_conn_unsent(conn);
     lti_outbox_clear(&conn->outbox, &hub->pool);
     conn->outbox_messages = 0;
     conn->head_left = 0;
@@ -248,8 +249,8 @@ static void offer_rest(struct leat_hub *hub, struct lti_conn *conn, const struct
 }
 
 enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
-                               const struct leat_slice *slices, size_t count, size_t total, bool whole,
-                               size_t *accepted_out)
+                               const struct leat_slice *slices, size_t count, size_t total,
+                               bool whole, size_t *accepted_out)
 {
     struct os_code code = no_code;
     size_t sent = 0;

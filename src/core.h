@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The core's own structures: hub, endpoint, conn, listener, timer. What the files of the core share,
- * and nobody else. The public calls are in api_*.c and wait.c, on top.
+ * The core's own structures: hub, endpoint, conn, listener, timer. What the files of the core
+ * share, and nobody else. The public calls are in api_*.c and wait.c, on top.
  */
 #ifndef LTI_CORE_H
 #define LTI_CORE_H
@@ -17,7 +17,7 @@
 #include <stdatomic.h>
 
 /* What an endpoint has to say, or has to do. */
-#define LTI_PENDING_WORK 1u      /* the port has something for it */
+#define LTI_PENDING_WORK 1u /* the port has something for it */
 #define LTI_PENDING_CONNECTED 2u
 #define LTI_PENDING_WRITABLE 4u
 #define LTI_PENDING_HANGUP 8u
@@ -44,7 +44,7 @@ struct lti_endpoint {
     enum lti_kind kind;
 };
 
-/* States of a conn; docs/states.md has the table. Only lti_conn_enter changes them. */
+/* States of a conn; ARCHITECTURE.md has the table. Only lti_conn_enter changes them. */
 enum lti_conn_state {
     LTI_CONN_NEW = 0,
     LTI_CONN_CONNECTING, /* dialled; the next attempt is due at attempt_at */
@@ -67,9 +67,10 @@ struct lti_conn {
     struct lti_outbox outbox;
     struct leat_conn_options options; /* in force */
     struct leat_conn_stats stats;
-    struct lti_address_ref *address;  /* null: none */
-    struct lti_listener *listener;    /* null: not accepted, or its listener was closed */
-    struct lti_conn *queue_previous, *queue_next; /* in the listener's handshake or accepted queue */
+    struct lti_address_ref *address; /* null: none */
+    struct lti_listener *listener;   /* null: not accepted, or its listener was closed */
+    struct lti_conn *queue_previous,
+        *queue_next; /* in the listener's handshake or accepted queue */
 
     uint64_t limit_at;   /* CONNECTING, HANDSHAKE: give up; LINGER: be gone */
     uint64_t attempt_at; /* CONNECTING: next attempt */
@@ -90,42 +91,43 @@ struct lti_conn {
     enum leat_who who;
     enum leat_absent absent;
     uint32_t attempts;
-    uint32_t head_left;        /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
+    uint32_t
+        head_left; /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
     uint32_t outbox_messages;
-    uint32_t message_size;     /* of the whole message at the inbox's head, when message_ready */
-    uint32_t skip_left;        /* of an ignorable frame's payload */
+    uint32_t message_size; /* of the whole message at the inbox's head, when message_ready */
+    uint32_t skip_left;    /* of an ignorable frame's payload */
     uint32_t peer_frame_bytes_max;
 
     bool dialled : 1;
-    bool head_message : 1;     /* the outbox's first frame is a message */
-    bool closing : 1;          /* the user closed it: the id is dead, no event comes */
-    bool announced : 1;        /* the user knows it */
-    bool handshaking : 1;      /* counts in the listener's handshakes */
-    bool accepted_queue : 1;   /* waits in the listener's accepted queue */
-    bool readable : 1;         /* the port may have bytes for us */
-    bool eof : 1;              /* the port has no more */
+    bool head_message : 1;   /* the outbox's first frame is a message */
+    bool closing : 1;        /* the user closed it: the id is dead, no event comes */
+    bool announced : 1;      /* the user knows it */
+    bool handshaking : 1;    /* counts in the listener's handshakes */
+    bool accepted_queue : 1; /* waits in the listener's accepted queue */
+    bool readable : 1;       /* the port may have bytes for us */
+    bool eof : 1;            /* the port has no more */
     bool paused : 1;
-    bool read_stalled : 1;     /* the inbox was full; until its low mark */
-    bool writing : 1;          /* a write_start is under way */
-    bool want_writable : 1;    /* FULL was returned: one WRITABLE is due */
+    bool read_stalled : 1;  /* the inbox was full; until its low mark */
+    bool writing : 1;       /* a write_start is under way */
+    bool want_writable : 1; /* FULL was returned: one WRITABLE is due */
     bool writable_due : 1;
     bool connected_due : 1;
-    bool finish_wanted : 1;    /* by us: after the outbox */
+    bool finish_wanted : 1; /* by us: after the outbox */
     bool finish_done : 1;
-    bool peer_finished : 1;    /* no more will come */
-    bool peer_goodbye : 1;     /* a CLOSE frame came */
+    bool peer_finished : 1; /* no more will come */
+    bool peer_goodbye : 1;  /* a CLOSE frame came */
     bool finished_told : 1;
     bool hangup : 1;
     bool hangup_told : 1;
     bool closed_told : 1;
-    bool message_ready : 1;    /* a whole message is at the inbox's head */
-    bool view : 1;             /* the user looks at it */
-    bool goodbye_queued : 1;   /* our CLOSE frame is in the outbox */
-    bool report : 1;           /* leat_close_report: an event is due at the end */
-    bool drained : 1;          /* closing: what had come was looked for */
-    bool waited : 1;           /* leat_close_wait: a caller takes the result */
-    bool link_draining : 1;    /* lti_port_end said: not yet */
-    bool buried : 1;           /* in the graveyard */
+    bool message_ready : 1;  /* a whole message is at the inbox's head */
+    bool view : 1;           /* the user looks at it */
+    bool goodbye_queued : 1; /* our CLOSE frame is in the outbox */
+    bool report : 1;         /* leat_close_report: an event is due at the end */
+    bool drained : 1;        /* closing: what had come was looked for */
+    bool waited : 1;         /* leat_close_wait: a caller takes the result */
+    bool link_draining : 1;  /* lti_port_end said: not yet */
+    bool buried : 1;         /* in the graveyard */
 };
 
 struct lti_listener {
@@ -136,7 +138,7 @@ struct lti_listener {
     struct leat_conn_options conn_options;
     struct lti_conn *accepted_first, *accepted_last;
     struct lti_conn *handshake_first, *handshake_last; /* oldest first */
-    uint64_t pause_ns; /* back-off after a failure; 0: none */
+    uint64_t pause_ns;                                 /* back-off after a failure; 0: none */
     uint64_t accepted, denied, handshakes_failed, accept_errors;
     struct os_code os_code;
     enum leat_error error;
@@ -159,14 +161,14 @@ struct leat_hub {
     struct lti_slots conns, listeners, timers;
     struct lti_os_mutex *mutex; /* null: single_thread */
     struct leat_hub_options options;
-    struct lti_list ready;  /* has an event, or bytes to look at for one */
-    struct lti_list chores; /* has work that no event comes from: handshakes, lingering */
+    struct lti_list ready;      /* has an event, or bytes to look at for one */
+    struct lti_list chores;     /* has work that no event comes from: handshakes, lingering */
     struct lti_conn *graveyard; /* to be freed when nobody holds a pointer */
-    uint32_t round_left; /* of the ready list, until the port is asked again */
+    uint32_t round_left;        /* of the ready list, until the port is asked again */
     uint32_t conns_used, listeners_used, timers_used;
-    uint64_t now_ns;   /* at the last look at the clock */
-    uint64_t retire;   /* the conn whose CLOSED was handed out */
-    uint64_t random;   /* state of the generator for jitter */
+    uint64_t now_ns; /* at the last look at the clock */
+    uint64_t retire; /* the conn whose CLOSED was handed out */
+    uint64_t random; /* state of the generator for jitter */
     uint64_t waits;
     uint64_t log_second;
     uint32_t log_count;
@@ -182,7 +184,8 @@ struct leat_hub {
 
 /* hub.c */
 enum leat_error lti_hub_enter(struct leat_hub *hub); /* takes the lock; FORKED, ARGUMENT */
-void lti_hub_leave(struct leat_hub *hub); /* frees the dead and wakes a waiter that must look again */
+void lti_hub_leave(
+    struct leat_hub *hub); /* frees the dead and wakes a waiter that must look again */
 void lti_hub_reap(struct leat_hub *hub);
 uint64_t lti_hub_now(struct leat_hub *hub);                /* looks at the clock */
 uint64_t lti_hub_after(struct leat_hub *hub, uint32_t ms); /* LTI_NEVER for LEAT_FOREVER */
@@ -196,8 +199,8 @@ struct lti_listener *lti_hub_listener(const struct leat_hub *hub, leat_listener 
 /* hub_pump.c */
 enum leat_error lti_hub_wait_enter(struct leat_hub *hub); /* enters as the one who waits; BUSY */
 void lti_hub_wait_leave(struct leat_hub *hub);
-/* Asks the port until deadline_ns, the hub's first deadline or a wake-up, without the lock, and does
- * what completions, deadlines and chores ask for. SYSTEM when the port fails. */
+/* Asks the port until deadline_ns, the hub's first deadline or a wake-up, without the lock, and
+ * does what completions, deadlines and chores ask for. SYSTEM when the port fails. */
 enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns);
 bool lti_hub_take_wake(struct leat_hub *hub);
 
@@ -219,7 +222,8 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn); /* what is pe
 void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operation operation,
                    enum leat_error error, struct os_code code); /* the first error sticks */
 void lti_conn_bury(struct leat_hub *hub, struct lti_conn *conn);
-bool lti_conn_connected(const struct lti_conn *conn); /* the link can be read and written */
+uint64_t lti_conn_unsent(const struct lti_conn *conn); /* what the user sent of the outbox */
+bool lti_conn_connected(const struct lti_conn *conn);  /* the link can be read and written */
 enum leat_state lti_conn_public_state(const struct lti_conn *conn);
 
 /* conn_open.c */
@@ -240,8 +244,8 @@ void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_check_finished(struct leat_hub *hub, struct lti_conn *conn);
 bool lti_conn_has_data(const struct lti_conn *conn); /* bytes, or a whole message */
 bool lti_conn_may_read(const struct lti_conn *conn);
-/* Finds the delimiter within `limit` bytes, fetching more while that may help; the size includes it. At
- * the end of the stream the rest is found. EMPTY, TOO_BIG, or as lti_conn_read_end. */
+/* Finds the delimiter within `limit` bytes, fetching more while that may help; the size includes
+ * it. At the end of the stream the rest is found. EMPTY, TOO_BIG, or as lti_conn_read_end. */
 enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char delimiter,
                               size_t limit, size_t *size_out);
 enum leat_error lti_conn_read_end(const struct lti_conn *conn); /* why nothing is there */
@@ -252,8 +256,8 @@ void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn);
 /* conn_write.c */
 /* Sends or queues. `whole`: all of it or nothing; else *accepted_out says how much. */
 enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
-                               const struct leat_slice *slices, size_t count, size_t total, bool whole,
-                               size_t *accepted_out);
+                               const struct leat_slice *slices, size_t count, size_t total,
+                               bool whole, size_t *accepted_out);
 void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes);
 bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn);

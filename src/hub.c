@@ -2,11 +2,11 @@
  *
  * The hub: its life, its lock, its ready list, and what everything else of the core asks of it.
  *
- * Happy path: enter, do something short, leave. Leaving frees what died meanwhile and wakes the waiting
- *             thread when it has something new to look at.
- * Fails:      a hub of the parent process is FORKED; create undoes what it did.
- * Invariants: an endpoint is on one list at most, once. A conn that died is freed only when no function
- *             of the core holds a pointer to it: in lti_hub_reap.
+ * Happy path: enter, do something short, leave. Leaving frees what died meanwhile and wakes the
+ * waiting thread when it has something new to look at.
+ * Fails:      a hub of the parent process is FORKED; create undoes what it did. Invariants: an
+ *             endpoint is on one list at most, once. A conn that died is freed only when no
+ *             function of the core holds a pointer to it: in lti_hub_reap.
  */
 #include "core.h"
 
@@ -131,8 +131,8 @@ void lti_hub_leave(struct leat_hub *hub)
     bool wake = false;
     if (hub->changed) {
         hub->changed = false;
-        wake = hub->waiting || (hub->foreign && !hub->waiter &&
-                                lti_os_thread_id() != hub->waiter_thread);
+        wake = hub->waiting ||
+               (hub->foreign && !hub->waiter && lti_os_thread_id() != hub->waiter_thread);
     }
     if (hub->mutex)
         lti_os_mutex_unlock(hub->mutex);
@@ -237,7 +237,8 @@ void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, struct lt
     hub->changed = true;
 }
 
-/* A time that moves later leaves the heap alone: the node fires early, once, and is set anew then. */
+/* A time that moves later leaves the heap alone: the node fires early, once, and is set anew
+ * then. */
 void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t time_ns)
 {
     if (endpoint->deadline.time_ns <= time_ns)

@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Listeners: one accept at a time, the handshakes that are under way, and the queue of those that the
- * user has not been told of yet.
+ * Listeners: one accept at a time, the handshakes that are under way, and the queue of those that
+ * the user has not been told of yet.
  *
  * Happy path: an edge makes the listener acceptable; at the moment of the event one connection is
  *             accepted; bytes are ready at once, messages after the peer's hello.
- * Fails:      an accept that fails pauses the listener, 100 ms doubling to 2 s, with one LISTEN_ERROR
- *             for the whole run of failures; the name stays. A peer that is not allowed is closed
- *             without a reply and counted.
- * Invariants: conns never exceeds conns_max, handshakes never handshakes_max: the oldest gives way. A
- *             connection is in one of the two queues at most.
+ * Fails:      an accept that fails pauses the listener, 100 ms doubling to 2 s, with one
+ *             LISTEN_ERROR for the whole run of failures; the name stays. A peer that is not
+ *             allowed is closed without a reply and counted. Invariants: conns never exceeds
+ *             conns_max, handshakes never handshakes_max: the oldest gives way. A connection is in
+ *             one of the two queues at most.
  */
 #include "core.h"
 
@@ -137,8 +137,8 @@ void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
     lti_hub_list(hub, &listener->base, pending ? &hub->ready : 0);
 }
 
-static void accept_failed(struct leat_hub *hub, struct lti_listener *listener, enum leat_error error,
-                          struct os_code code)
+static void accept_failed(struct leat_hub *hub, struct lti_listener *listener,
+                          enum leat_error error, struct os_code code)
 {
     listener->accept_errors++;
     listener->error = error;

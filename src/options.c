@@ -3,10 +3,10 @@
  * Options: size-versioned structs in, complete ones with defaults out.
  *
  * Happy path: what the caller set is taken, what is zero gets its default.
- * Fails:      OPTIONS for a size no version had, a non-zero tail that we do not know, or a value out of
- *             its range.
- * Invariants: what comes out satisfies every relation between the limits: a low mark below its high
- *             mark, and room for one whole frame in both boxes of a connection of messages.
+ * Fails:      OPTIONS for a size no version had, a non-zero tail that we do not know, or a value
+ *             out of its range. Invariants: what comes out satisfies every relation between the
+ *             limits: a low mark below its high mark, and room for one whole frame in both boxes of
+ *             a connection of messages.
  */
 #include "core.h"
 

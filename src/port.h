@@ -3,20 +3,21 @@
  * Seam 1: what the core needs from a platform.
  *
  * The contract is completion-shaped, because a named pipe reports completion and cannot be polled:
- *   - *Try* verbs (connect, accept, read, write) never wait and never keep the caller's memory. EMPTY
- *     or FULL means: not now, a completion will tell.
- *   - lti_port_write_start begins a write whose end is told once, by a completion. The memory belongs
- *     to the port until that completion has been handed back. No exception.
- *   - lti_port_end is a request to give everything back. It returns true when the port holds nothing
- *     any more, else an ENDED completion follows; only then may the link and its memory be used again.
+ *   - *Try* verbs (connect, accept, read, write) never wait and never keep the caller's memory.
+ *     EMPTY or FULL means: not now, a completion will tell.
+ *   - lti_port_write_start begins a write whose end is told once, by a completion. The memory
+ *     belongs to the port until that completion has been handed back. No exception.
+ *   - lti_port_end is a request to give everything back. It returns true when the port holds
+ *     nothing any more, else an ENDED completion follows; only then may the link and its memory be
+ *     used again.
  * Completions come out of lti_port_wait with the cookie of their link; lti_port_take says what one
  * means. One may come for a link that has been ended; its cookie is then stale.
  *
- * Errors are leat errors, translated from the system's codes here and nowhere else; struct os_code is
- * the raw fact beside them.
+ * Errors are leat errors, translated from the system's codes here and nowhere else; struct os_code
+ * is the raw fact beside them.
  *
- * Threads: the core calls under its lock; only lti_port_wait and lti_port_wake run without it, wait in
- * one thread at a time.
+ * Threads: the core calls under its lock; only lti_port_wait and lti_port_wake run without it, wait
+ * in one thread at a time.
  */
 #ifndef LTI_PORT_H
 #define LTI_PORT_H
@@ -41,9 +42,10 @@ struct lti_claim {
 };
 
 #define LTI_DONE_READABLE 1u /* a read or an accept will tell something new */
-#define LTI_DONE_WRITTEN 2u  /* write_start is over, `bytes` were taken (maybe 0), the memory is back */
-#define LTI_DONE_HANGUP 4u   /* the peer is gone; once; what it sent can still be read */
-#define LTI_DONE_ENDED 8u    /* after lti_port_end returned false */
+/* write_start is over, `bytes` were taken (maybe 0), the memory is back */
+#define LTI_DONE_WRITTEN 2u
+#define LTI_DONE_HANGUP 4u /* the peer is gone; once; what it sent can still be read */
+#define LTI_DONE_ENDED 8u  /* after lti_port_end returned false */
 
 struct lti_done {
     uint64_t cookie;
@@ -88,17 +90,17 @@ uint32_t lti_port_user(void); /* the effective user, to judge peers by */
 void lti_link_init(struct lti_link *link);
 uint32_t lti_port_take(struct lti_link *link, const struct lti_done *done); /* LTI_DONE_* bits */
 
-/* Opens a listener. IN_USE, NOT_FOUND, DENIED, LIMIT, MEMORY, UNTRUSTED, SYSTEM. A failure leaves the
- * disk as it was. */
+/* Opens a listener. IN_USE, NOT_FOUND, DENIED, LIMIT, MEMORY, UNTRUSTED, SYSTEM. A failure leaves
+ * the disk as it was. */
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
                                 uint32_t backlog, enum leat_who who, struct os_code *code_out);
-/* OK; *more_out: try again, no completion will tell. EMPTY: none now. LIMIT, MEMORY, SYSTEM: pause and
- * try again. */
+/* OK; *more_out: try again, no completion will tell. EMPTY: none now. LIMIT, MEMORY, SYSTEM: pause
+ * and try again. */
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
                                 struct lti_link *link, bool *more_out, struct os_code *code_out);
-/* One attempt. BUSY: the server's backlog is full, try again later. NOT_FOUND, REFUSED, DENIED, LIMIT,
- * MEMORY, SYSTEM: the link may be tried again, and must be ended. */
+/* One attempt. BUSY: the server's backlog is full, try again later. NOT_FOUND, REFUSED, DENIED,
+ * LIMIT, MEMORY, SYSTEM: the link may be tried again, and must be ended. */
 enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
                                  const struct lti_address *address, struct os_code *code_out);
 /* HANDLE, LIMIT, MEMORY, SYSTEM; on failure the handle is unchanged and stays the caller's. */
@@ -110,12 +112,13 @@ void lti_port_close_handle(intptr_t handle);
 enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer_out,
                               struct os_code *code_out);
 
-/* Reads once. OK with *size_out > 0; *more_out: a further read may find more now. EMPTY: READABLE will
- * be told. FINISHED: end of stream, by hangup or half-close. BROKEN, MEMORY, SYSTEM. */
-enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void *buffer, size_t size,
-                              size_t *size_out, bool *more_out, struct os_code *code_out);
-/* Writes once. OK with *size_out > 0, perhaps less than all; FULL: not now, use write_start. CLOSED,
- * BROKEN, MEMORY, SYSTEM. */
+/* Reads once. OK with *size_out > 0; *more_out: a further read may find more now. EMPTY: READABLE
+ * will be told. FINISHED: end of stream, by hangup or half-close. BROKEN, MEMORY, SYSTEM. */
+enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void *buffer,
+                              size_t size, size_t *size_out, bool *more_out,
+                              struct os_code *code_out);
+/* Writes once. OK with *size_out > 0, perhaps less than all; FULL: not now, use write_start.
+ * CLOSED, BROKEN, MEMORY, SYSTEM. */
 enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *slices, size_t count,
                                size_t *size_out, struct os_code *code_out);
 /* After FULL or a short write: WRITTEN will be told. One at a time. */
@@ -125,8 +128,8 @@ enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *lin
 enum leat_error lti_port_finish(struct lti_link *link, struct os_code *code_out);
 bool lti_port_hangup(const struct lti_link *link); /* HANGUP was told */
 
-/* Ends a connection or a listener. With a claim (not null): its name is removed if it still is ours,
- * unless `forked`: a child touches nothing but its own copies of the descriptors. */
+/* Ends a connection or a listener. With a claim (not null): its name is removed if it still is
+ * ours, unless `forked`: a child touches nothing but its own copies of the descriptors. */
 bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim *claim,
                   const struct lti_address *address, bool forked);
 

@@ -8,14 +8,15 @@
 #include "os_posix.h"
 #include "port.h"
 
-/* An interrupted call is tried again; a system that interrupts it this often in a row has failed. */
+/* An interrupted call is tried again; a system that interrupts it this often in a row has
+ * failed. */
 #define LTI_RETRIES_MAX 64
 
-#define LTI_LINK_WATCHED 1u  /* the poller knows the descriptor */
-#define LTI_LINK_ENDING 2u   /* the peer sends no more: a short read does not mean "drained" */
-#define LTI_LINK_HANGUP 4u   /* HANGUP was told */
-#define LTI_LINK_WRITING 8u  /* a write_start is under way */
-#define LTI_LINK_OUT 16u     /* the poller watches for room */
+#define LTI_LINK_WATCHED 1u /* the poller knows the descriptor */
+#define LTI_LINK_ENDING 2u  /* the peer sends no more: a short read does not mean "drained" */
+#define LTI_LINK_HANGUP 4u  /* HANGUP was told */
+#define LTI_LINK_WRITING 8u /* a write_start is under way */
+#define LTI_LINK_OUT 16u    /* the poller watches for room */
 
 struct lti_port {
     int poller;

@@ -2,12 +2,12 @@
  *
  * The POSIX port, connection side: connect, read, write, half-close, adopt.
  *
- * Happy path: the system call is tried at once; a read that fills less than its buffer has drained the
- *             socket, and the next edge will tell of more.
- * Fails:      EAGAIN asks the poller to report the present state again, so that an edge that came too
- *             early is never lost; interrupted calls are repeated a bounded number of times.
- * Invariants: interest in room exists only from write_start on, and goes when an edge for it comes
- *             while nothing is to be written.
+ * Happy path: the system call is tried at once; a read that fills less than its buffer has drained
+ * the socket, and the next edge will tell of more.
+ * Fails:      EAGAIN asks the poller to report the present state again, so that an edge that came
+ *             too early is never lost; interrupted calls are repeated a bounded number of times.
+ *             Invariants: interest in room exists only from write_start on, and goes when an edge
+ *             for it comes while nothing is to be written.
  */
 #include "port_posix.h"
 
@@ -44,8 +44,9 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
     }
 }
 
-enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void *buffer, size_t size,
-                              size_t *size_out, bool *more_out, struct os_code *code_out)
+enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void *buffer,
+                              size_t size, size_t *size_out, bool *more_out,
+                              struct os_code *code_out)
 {
     uint32_t flags = 0;
     int64_t result = lti_os_recv(lti_link_fd(link), buffer, size, &flags);
@@ -53,8 +54,8 @@ enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void
         result = lti_os_recv(lti_link_fd(link), buffer, size, &flags);
     if (result > 0) {
         *size_out = (size_t)result;
-        *more_out = (size_t)result == size || (flags & LTI_OS_RECV_MORE) ||
-                    (link->flags & LTI_LINK_ENDING);
+        *more_out =
+            (size_t)result == size || (flags & LTI_OS_RECV_MORE) || (link->flags & LTI_LINK_ENDING);
         return LEAT_OK;
     }
     if (result == 0)
@@ -62,8 +63,7 @@ enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void
     enum leat_error error = lti_port_error(result, code_out);
     if (error == LEAT_E_EMPTY) {
         uint32_t interest = LTI_OS_IN | ((link->flags & LTI_LINK_OUT) ? LTI_OS_OUT : 0);
-        result =
-            lti_os_poller_modify(port->poller, lti_link_fd(link), interest, link->cookie);
+        result = lti_os_poller_modify(port->poller, lti_link_fd(link), interest, link->cookie);
         if (result < 0)
             error = lti_port_error(result, code_out);
     }
@@ -95,8 +95,8 @@ enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *lin
     /* Sockets report readiness: the memory is not kept, and the completion says 0 bytes. */
     (void)data;
     (void)size;
-    int64_t result = lti_os_poller_modify(port->poller, lti_link_fd(link), LTI_OS_IN | LTI_OS_OUT,
-                                          link->cookie);
+    int64_t result =
+        lti_os_poller_modify(port->poller, lti_link_fd(link), LTI_OS_IN | LTI_OS_OUT, link->cookie);
     if (result < 0)
         return lti_port_error(result, code_out);
     link->flags |= LTI_LINK_WRITING | LTI_LINK_OUT;

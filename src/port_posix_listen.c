@@ -2,14 +2,14 @@
  *
  * The POSIX port, listener side: claim a name, accept, give the name back.
  *
- * Happy path: take the lock beside the path, make the socket private before it has a name, bind, check
- *             what is there now, listen last.
+ * Happy path: take the lock beside the path, make the socket private before it has a name, bind,
+ * check what is there now, listen last.
  * Fails:      a lock that another holds, or a path that is not a dead socket of ours, is IN_USE and
  *             stays untouched; every later failure removes what this call made, and nothing else.
- * Invariants: only the holder of the lock unlinks, and only a socket it owns that nobody answers on,
- *             or that it made itself (device and inode). Adopted sockets and abstract names have no
- *             claim. The lock file goes only while it is locked, and who locked a file that no longer
- *             stands at its path starts again.
+ *             Invariants: only the holder of the lock unlinks, and only a socket it owns that
+ *             nobody answers on, or that it made itself (device and inode). Adopted sockets and
+ *             abstract names have no claim. The lock file goes only while it is locked, and who
+ *             locked a file that no longer stands at its path starts again.
  */
 #include "port_posix.h"
 
@@ -31,9 +31,10 @@ static void lock_path_of(const struct lti_path *path, char name[LOCK_PATH_SIZE])
     memcpy(name + path->size, LOCK_SUFFIX, sizeof LOCK_SUFFIX);
 }
 
-/* The lock must be a plain file of ours that nobody linked elsewhere, and still stand at its path, else
- * locking it proves nothing: the holder before us removed it. */
-static enum leat_error lock_check(int fd, const char *name, bool *stale_out, struct os_code *code_out)
+/* The lock must be a plain file of ours that nobody linked elsewhere, and still stand at its path,
+ * else locking it proves nothing: the holder before us removed it. */
+static enum leat_error lock_check(int fd, const char *name, bool *stale_out,
+                                  struct os_code *code_out)
 {
     struct lti_os_file held, named;
     int64_t result = lti_os_fstat(fd, &held);
@@ -121,7 +122,8 @@ static enum leat_error path_bind(int fd, const struct lti_path *path, struct lti
     struct lti_os_file file;
     result = lti_os_lstat(path->bytes, &file);
     if (result < 0) {
-        /* Without proof that it is ours we may remove what we just made only while the lock is held. */
+        /* Without proof that it is ours we may remove what we just made only while the lock is
+         * held. */
         (void)lti_os_unlink(path->bytes);
         return lti_port_error(result, code_out);
     }
@@ -186,8 +188,8 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
     enum leat_error error = lti_port_error(fd, code_out);
     if (error == LEAT_OK || error == LEAT_E_EMPTY) {
         /* More may be waiting: let the poller look again instead of trying until EAGAIN. */
-        int64_t result = lti_os_poller_modify(port->poller, lti_link_fd(listener), LTI_OS_IN,
-                                              listener->cookie);
+        int64_t result =
+            lti_os_poller_modify(port->poller, lti_link_fd(listener), LTI_OS_IN, listener->cookie);
         if (result < 0 && error == LEAT_E_EMPTY)
             error = lti_port_error(result, code_out);
         *more_out = result < 0;

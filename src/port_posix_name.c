@@ -102,7 +102,8 @@ enum leat_error lti_port_resolve(const char *text, bool create, struct lti_addre
     case LTI_NAME_PLAIN:
         error = folder_find(create, folder, code_out);
         if (error == LEAT_OK)
-            error = lti_address_plain(folder, &name, LTI_OS_PATH_MAX, address_out->text + at, &size);
+            error =
+                lti_address_plain(folder, &name, LTI_OS_PATH_MAX, address_out->text + at, &size);
         if (error != LEAT_OK)
             return error;
         at += size;

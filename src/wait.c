@@ -3,9 +3,9 @@
  * Waiting for one thing, with a deadline, beside everything else the hub has.
  *
  * Happy path: look whether it is so; if not, let the hub turn once and look again.
- * Fails:      TIMEOUT, WOKEN, BUSY, or the reason the connection ended for.
- * Invariants: other endpoints' events stay on the ready list; only work that no event comes from is
- *             done meanwhile. The port is never waited on while the connection in question has bytes
+ * Fails:      TIMEOUT, WOKEN, BUSY, or the reason the connection ended for. Invariants: other
+ *             endpoints' events stay on the ready list; only work that no event comes from is done
+ *             meanwhile. The port is never waited on while the connection in question has bytes
  *             that nobody looked at.
  */
 #include "core.h"
@@ -201,8 +201,8 @@ enum leat_error leat_read_line(struct leat_hub *hub, leat_conn conn, char *buffe
     return error;
 }
 
-enum leat_error leat_wait_accepted(struct leat_hub *hub, leat_listener listener, uint32_t timeout_ms,
-                                   leat_conn *conn_out)
+enum leat_error leat_wait_accepted(struct leat_hub *hub, leat_listener listener,
+                                   uint32_t timeout_ms, leat_conn *conn_out)
 {
     uint64_t deadline_ns = 0;
     if (!conn_out)

@@ -1,0 +1,64 @@
+# SPDX-License-Identifier: MIT
+#
+# Compiler flags, in one place, and the helpers that give them to a target.
+
+set(CMAKE_C_STANDARD 11)
+set(CMAKE_C_STANDARD_REQUIRED ON)
+set(CMAKE_C_EXTENSIONS OFF)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_EXPORT_COMPILE_COMMANDS ON)
+set(CMAKE_C_FLAGS_RELEASE "-O2 -g")
+set(CMAKE_C_FLAGS_DEBUG "-O0 -g3")
+
+set(LEAT_WARNINGS -Wall -Wextra -Wconversion -Wshadow -Wstrict-prototypes -Wmissing-prototypes)
+if(LEAT_WERROR)
+    list(APPEND LEAT_WARNINGS -Werror)
+endif()
+
+if(LEAT_SANITIZE)
+    add_compile_options(-fsanitize=${LEAT_SANITIZE} -fno-sanitize-recover=all
+        -fno-omit-frame-pointer)
+    add_link_options(-fsanitize=${LEAT_SANITIZE})
+endif()
+if(LEAT_COVERAGE)
+    add_compile_options(--coverage -fprofile-update=atomic)
+    add_link_options(--coverage)
+endif()
+
+# Library code: it sees its own headers and asks for no system extension.
+function(leat_target target)
+    target_compile_options(${target} PRIVATE ${LEAT_WARNINGS})
+    target_include_directories(${target} PRIVATE
+        ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
+endfunction()
+
+# Programs that use the public header and the system. The macro has an empty value, so that a file
+# may define it for itself as well.
+function(leat_program target)
+    target_compile_options(${target} PRIVATE ${LEAT_WARNINGS})
+    target_compile_definitions(${target} PRIVATE "_GNU_SOURCE=")
+    target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include)
+    target_link_libraries(${target} PRIVATE Threads::Threads)
+endfunction()
+
+# Test programs: they may also look at the library's inside.
+function(leat_test_target target)
+    leat_program(${target})
+    target_include_directories(${target} PRIVATE
+        ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/test)
+endfunction()
+
+# Exports exactly the symbols of a reviewed list, under one version name.
+function(leat_version_script target list version)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${list})
+    file(STRINGS ${PROJECT_SOURCE_DIR}/${list} symbols REGEX "^leat_")
+    set(text "${version} {\n    global:\n")
+    foreach(symbol ${symbols})
+        string(APPEND text "        ${symbol};\n")
+    endforeach()
+    string(APPEND text "    local:\n        *;\n};\n")
+    set(script ${PROJECT_BINARY_DIR}/${target}.map)
+    file(CONFIGURE OUTPUT ${script} CONTENT "${text}" @ONLY)
+    target_link_options(${target} PRIVATE -Wl,--version-script=${script})
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${script})
+endfunction()

@@ -1,0 +1,127 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Stories with messages: exchange, views, half-close, a full outbox, served by a name.
+ *
+ * Happy path: each tells one thing that a user does, to its end.
+ * Fails:      a story stops at the first step that leaves nothing to go on with.
+ * Invariants: every message is noted whole.
+ */
+#include "story.h"
+
+#include <string.h>
+
+#define MESSAGES_COUNT 16
+#define MESSAGES_BYTES 16384u
+
+static const struct leat_conn_options messages_options = {.size = sizeof messages_options,
+                                                          .protocol = LEAT_MESSAGES};
+
+static bool messages_pair(struct lti_story *story, const struct leat_conn_options *options,
+                          leat_conn *a_out, leat_conn *b_out)
+{
+    return lti_story_pair(story, 1, 2, options, a_out, b_out) &&
+           lti_story_wait_connected(story, 1, *a_out) && lti_story_wait_connected(story, 2, *b_out);
+}
+
+void lti_story_of_messages(struct lti_story *story)
+{
+    leat_conn a, b;
+    if (!messages_pair(story, &messages_options, &a, &b))
+        return;
+    (void)lti_story_send(story, 1, a, "one");
+    (void)lti_story_send(story, 1, a, "");
+    (void)lti_story_send(story, 1, a, "three");
+    (void)lti_story_finish(story, 1, a);
+    for (int i = 0; i < 4; i++)
+        (void)lti_story_receive(story, 2, b);
+    (void)lti_story_send(story, 2, b, "a late answer");
+    (void)lti_story_receive(story, 1, a);
+    (void)lti_story_close_wait(story, 2, b, LTI_STORY_MS);
+    (void)lti_story_wait_closed(story, 1, a);
+}
+
+void lti_story_of_messages_served(struct lti_story *story)
+{
+    leat_listener listener;
+    leat_conn client, server;
+    const char *name = lti_story_path(story, "m");
+    struct leat_listen_options listen = {.size = sizeof listen, .conn = &messages_options};
+    struct leat_connect_options connect = {.size = sizeof connect, .conn = &messages_options};
+    if (!lti_story_listen(story, 0, name, &listen, &listener) ||
+        !lti_story_connect_wait(story, 1, name, &connect, &client) ||
+        !lti_story_accept(story, 2, listener, &server))
+        return;
+    (void)lti_story_send(story, 1, client, "request");
+    (void)lti_story_receive(story, 2, server);
+    (void)lti_story_send(story, 2, server, "response");
+    (void)lti_story_receive(story, 1, client);
+    (void)lti_story_close(story, 1, client, LTI_STORY_MS);
+    (void)lti_story_wait_closed(story, 2, server);
+}
+
+void lti_story_of_messages_view(struct lti_story *story)
+{
+    leat_conn a, b;
+    const void *data = NULL;
+    size_t size = 0;
+    if (!messages_pair(story, &messages_options, &a, &b))
+        return;
+    (void)lti_story_send(story, 1, a, "look");
+    (void)lti_story_send(story, 1, a, "behind");
+    if (!lti_story_note(story, 2, "leat_wait_readable",
+                        leat_wait_readable(story->hub, b, LTI_STORY_MS)))
+        return;
+    if (!lti_story_note(story, 2, "leat_view", leat_view(story->hub, b, &data, &size)))
+        return;
+    /* A view outlives other calls on the hub. */
+    (void)lti_story_send(story, 2, b, "seen");
+    (void)lti_story_receive(story, 1, a);
+    lti_story_say(story, 2, "\"%.*s\" ", (int)size, (const char *)data);
+    (void)lti_story_note(story, 2, "leat_release", leat_release(story->hub, b));
+    (void)lti_story_receive(story, 2, b);
+}
+
+/* Counts what is received in `bytes`, and notes the first message that is not as it was sent. */
+static enum leat_error bulk_receive(struct lti_story *story, leat_conn conn, const char *expected,
+                                    int *received)
+{
+    static char got[MESSAGES_BYTES];
+    size_t size = 0;
+    enum leat_error error =
+        leat_receive_wait(story->hub, conn, got, sizeof got, LTI_STORY_MS, &size);
+    if (error == LEAT_OK) {
+        ++*received;
+        if (size != MESSAGES_BYTES || memcmp(got, expected, size) != 0)
+            lti_story_complain(story, "a message was changed");
+    }
+    return error;
+}
+
+void lti_story_of_messages_bulk(struct lti_story *story)
+{
+    static char message[MESSAGES_BYTES];
+    leat_conn a, b;
+    struct leat_conn_options options = messages_options;
+    options.inbox_bytes = 2 * MESSAGES_BYTES;
+    options.outbox_bytes = 2 * MESSAGES_BYTES;
+    options.frame_bytes_max = MESSAGES_BYTES;
+    if (!messages_pair(story, &options, &a, &b))
+        return;
+    memset(message, 'm', sizeof message);
+    int sent = 0, received = 0;
+    enum leat_error error = LEAT_OK;
+    for (int i = 0; i < 500 && sent < MESSAGES_COUNT && error == LEAT_OK; i++) {
+        error = leat_send(story->hub, a, message, sizeof message);
+        if (error == LEAT_OK)
+            sent++;
+        else if (error == LEAT_E_FULL)
+            error = bulk_receive(story, b, message, &received);
+    }
+    (void)lti_story_note(story, 1, "sent", error);
+    for (int i = 0; i < MESSAGES_COUNT && received < sent && error == LEAT_OK; i++)
+        error = bulk_receive(story, b, message, &received);
+    lti_story_say(story, 2, "%d of %d ", received, MESSAGES_COUNT);
+    (void)lti_story_note(story, 2, "received", error);
+    (void)lti_story_close_wait(story, 1, a, LTI_STORY_MS);
+    (void)lti_story_wait_closed(story, 2, b);
+}

@@ -1,0 +1,296 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The fault sweep: every story, with every fault, in every mode, at every call it makes.
+ *
+ *     fault_sweep [--scenario S] [--at N] [--fault F] [--mode M] [--list] [--verbose]
+ *
+ * Happy path: for each story one process counts its calls; then, for each call, a process tells it with
+ *             each fault and mode in turn and judges it.
+ * Fails:      each wrong run is printed with the command that repeats it; a process that crashes or
+ *             hangs is one wrong run, and the next process goes on behind it.
+ * Invariants: the stories that are bad by design are found wrong first, else the sweep itself fails.
+ */
+#include "sweep.h"
+
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define SWEEP_SECONDS_MAX 60
+#define SWEEP_FAILURES_SHOWN 5000
+
+/* What a child tells its parent, also when it dies. */
+struct sweep_shared {
+    uint64_t calls;  /* of the story without faults */
+    size_t next;     /* index of the combination to go on with, when a child has died */
+    uint64_t passed; /* of the group */
+    uint64_t failed;
+    uint64_t shown;               /* of all groups */
+    struct lti_sweep_place place; /* the run under way */
+};
+
+struct sweep_filter {
+    const char *scenario, *fault, *mode;
+    uint64_t at; /* 0: all */
+    bool verbose, list;
+};
+
+static struct sweep_shared *sweep_shared;
+static struct sweep_filter sweep_filter;
+static char sweep_folder[] = "/tmp/leat-sweep-XXXXXX";
+static bool sweep_quiet; /* for the bad stories */
+
+static void sweep_report(const struct lti_sweep_story *story, const struct lti_sweep_place *place,
+                         const char *reason)
+{
+    sweep_shared->failed++;
+    if (sweep_quiet || sweep_shared->shown++ >= SWEEP_FAILURES_SHOWN)
+        return;
+    if (place->position == 0) {
+        printf("FAIL %s without a fault: %s\n", story->name, reason);
+        return;
+    }
+    const struct lti_fault *fault = lti_fault_at(place->fault);
+    printf("FAIL %s, call %llu (%s), %s, %s: %s\n"
+           "     fault_sweep --scenario %s --at %llu --fault %s --mode %s --verbose\n",
+           story->name, (unsigned long long)place->position, lti_fault_call_name(fault->call),
+           fault->name, lti_fault_mode_name(place->mode), reason, story->name,
+           (unsigned long long)place->position, fault->name, lti_fault_mode_name(place->mode));
+}
+
+static bool sweep_wanted(const struct lti_sweep_story *story, const struct lti_fault *fault,
+                         enum lti_fault_mode mode)
+{
+    bool lasting = mode == LTI_FAULT_FOREVER || mode == LTI_FAULT_EVERY_2ND;
+    if (!lti_fault_allows(fault, mode))
+        return false;
+    if ((story->traits & LTI_STORY_BULK) && (fault->traits & LTI_FAULT_LENGTHY) && lasting)
+        return false;
+    if (sweep_filter.fault && strcmp(sweep_filter.fault, fault->name) != 0)
+        return false;
+    return !sweep_filter.mode || strcmp(sweep_filter.mode, lti_fault_mode_name(mode)) == 0;
+}
+
+/* In a child: the story without faults, twice. */
+static void sweep_base(const struct lti_sweep_story *story)
+{
+    static struct lti_sweep_run runs[2];
+    const struct lti_sweep_place nowhere = {0};
+    sweep_shared->place = nowhere;
+    for (int i = 0; i < 2; i++) {
+        lti_sweep_tell(story, sweep_folder, &nowhere, 0, 0, &runs[i]);
+        const char *reason = lti_sweep_judge(story, &runs[i], &nowhere, &runs[i]);
+        if (!reason && i == 1 &&
+            (strcmp(runs[0].text, runs[1].text) != 0 || runs[0].calls != runs[1].calls))
+            reason = "two tellings differ";
+        if (reason)
+            sweep_report(story, &nowhere, reason);
+        else
+            sweep_shared->passed++;
+    }
+    if (sweep_filter.verbose)
+        printf("%s: %llu calls, %llu before its end\n%s\nfiles left: %s\n", story->name,
+               (unsigned long long)runs[0].calls, (unsigned long long)runs[0].calls_before_end,
+               runs[0].text, runs[0].files);
+    sweep_shared->calls = runs[0].calls;
+}
+
+/* In a child: every fault and mode at one call, from the given combination on. */
+static void sweep_position(const struct lti_sweep_story *story, uint64_t position, size_t from)
+{
+    static struct lti_sweep_run base, run;
+    const struct lti_sweep_place nowhere = {0};
+    lti_sweep_tell(story, sweep_folder, &nowhere, 0, 0, &base);
+    enum lti_fault_call call = lti_fault_call_at(position);
+    size_t combinations = lti_fault_count() * LTI_FAULT_MODES;
+    for (size_t i = from; i < combinations; i++) {
+        struct lti_sweep_place place = {position, i / LTI_FAULT_MODES,
+                                        (enum lti_fault_mode)(i % LTI_FAULT_MODES)};
+        const struct lti_fault *fault = lti_fault_at(place.fault);
+        if (fault->call != call || !sweep_wanted(story, fault, place.mode))
+            continue;
+        sweep_shared->place = place;
+        sweep_shared->next = i + 1;
+        lti_sweep_tell(story, sweep_folder, &place, 10 * base.calls + 1000, base.calls_before_end,
+                       &run);
+        const char *reason = lti_sweep_judge(story, &base, &place, &run);
+        if (reason)
+            sweep_report(story, &place, reason);
+        else
+            sweep_shared->passed++;
+        if (sweep_filter.verbose)
+            printf("without:\n%s\nwith:\n%s\nagain:\n%s\nfiles left: %s\n", base.text, run.text,
+                   run.again, run.files);
+    }
+}
+
+/* Forks for one position; true when the child came to its end. */
+static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, size_t from)
+{
+    int status = 0;
+    fflush(NULL);
+    pid_t child = fork();
+    if (child < 0) {
+        perror("fault_sweep: fork");
+        exit(1);
+    }
+    if (child == 0) {
+        if (sweep_quiet && !freopen("/dev/null", "w", stderr))
+            _exit(1);
+        (void)alarm(SWEEP_SECONDS_MAX);
+        if (position == 0)
+            sweep_base(story);
+        else
+            sweep_position(story, position, from);
+        fflush(NULL);
+        _exit(0);
+    }
+    while (waitpid(child, &status, 0) < 0)
+        continue;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    char reason[64];
+    lti_sweep_clean(sweep_folder);
+    if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
+        (void)snprintf(reason, sizeof reason, "it hung");
+    else
+        (void)snprintf(reason, sizeof reason, "it crashed: %s",
+                       WIFSIGNALED(status) ? strsignal(WTERMSIG(status)) : "exit");
+    sweep_report(story, &sweep_shared->place, reason);
+    return false;
+}
+
+static void sweep_story(const struct lti_sweep_story *story)
+{
+    size_t combinations = lti_fault_count() * LTI_FAULT_MODES;
+    sweep_shared->passed = 0;
+    sweep_shared->failed = 0;
+    sweep_shared->calls = 0;
+    if (!sweep_child(story, 0, 0) || sweep_shared->calls == 0)
+        return;
+    uint64_t first = sweep_filter.at ? sweep_filter.at : 1;
+    uint64_t last = sweep_filter.at ? sweep_filter.at : sweep_shared->calls;
+    for (uint64_t position = first; position <= last; position++) {
+        sweep_shared->next = 0;
+        for (size_t i = 0; i < combinations; i++) {
+            if (sweep_child(story, position, sweep_shared->next))
+                break;
+        }
+    }
+}
+
+static bool sweep_bad(void)
+{
+    const struct lti_sweep_story *stories = NULL;
+    size_t count = lti_sweep_bad_stories(&stories);
+    bool found = true;
+    sweep_quiet = true;
+    for (size_t i = 0; i < count; i++) {
+        sweep_story(&stories[i]);
+        if (sweep_shared->failed == 0) {
+            printf("FAIL the sweep sees nothing wrong with %s\n", stories[i].name);
+            found = false;
+        }
+    }
+    sweep_quiet = false;
+    return found;
+}
+
+static const struct lti_sweep_story sweep_stories[] = {
+#define LTI_STORY(name, traits) {#name, traits, lti_story_of_##name},
+    LTI_STORIES(LTI_STORY)
+#undef LTI_STORY
+};
+
+static int sweep_all(void)
+{
+    uint64_t passed = 0, failed = 0;
+    bool whole = !sweep_filter.scenario;
+    if (whole) {
+        bool found = sweep_bad();
+        passed += found;
+        failed += !found;
+    }
+    bool known = whole;
+    for (size_t i = 0; i < sizeof sweep_stories / sizeof sweep_stories[0]; i++) {
+        const struct lti_sweep_story *story = &sweep_stories[i];
+        if (!whole && strcmp(sweep_filter.scenario, story->name) != 0)
+            continue;
+        known = true;
+        sweep_story(story);
+        printf("%-16s %4llu calls %6llu runs %4llu failed\n", story->name,
+               (unsigned long long)sweep_shared->calls,
+               (unsigned long long)(sweep_shared->passed + sweep_shared->failed),
+               (unsigned long long)sweep_shared->failed);
+        passed += sweep_shared->passed;
+        failed += sweep_shared->failed;
+    }
+    if (!known) {
+        fprintf(stderr, "fault_sweep: no such scenario: %s\n", sweep_filter.scenario);
+        return 2;
+    }
+    printf("%llu passed, %llu failed\n", (unsigned long long)passed, (unsigned long long)failed);
+    return failed ? 1 : 0;
+}
+
+static bool sweep_arguments(int count, char **arguments)
+{
+    for (int i = 1; i < count; i++) {
+        const char *value = i + 1 < count ? arguments[i + 1] : NULL;
+        if (strcmp(arguments[i], "--list") == 0) {
+            sweep_filter.list = true;
+            continue;
+        }
+        if (strcmp(arguments[i], "--verbose") == 0) {
+            sweep_filter.verbose = true;
+            continue;
+        }
+        if (!value)
+            return false;
+        if (strcmp(arguments[i], "--scenario") == 0)
+            sweep_filter.scenario = value;
+        else if (strcmp(arguments[i], "--at") == 0)
+            sweep_filter.at = strtoull(value, NULL, 10);
+        else if (strcmp(arguments[i], "--fault") == 0)
+            sweep_filter.fault = value;
+        else if (strcmp(arguments[i], "--mode") == 0)
+            sweep_filter.mode = value;
+        else
+            return false;
+        i++;
+    }
+    return true;
+}
+
+int main(int count, char **arguments)
+{
+    if (!sweep_arguments(count, arguments)) {
+        fprintf(stderr, "usage: fault_sweep [--scenario S] [--at N] [--fault F] [--mode M]"
+                        " [--list] [--verbose]\n");
+        return 2;
+    }
+    if (sweep_filter.list) {
+        for (size_t i = 0; i < sizeof sweep_stories / sizeof sweep_stories[0]; i++)
+            printf("%s\n", sweep_stories[i].name);
+        return 0;
+    }
+    void *memory =
+        mmap(NULL, sizeof *sweep_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    if (memory == MAP_FAILED || !mkdtemp(sweep_folder)) {
+        perror("fault_sweep");
+        return 1;
+    }
+    sweep_shared = memory;
+    lti_fault_jail(sweep_folder);
+    int status = sweep_all();
+    if (rmdir(sweep_folder) != 0) {
+        perror(sweep_folder);
+        status = 1;
+    }
+    (void)munmap(memory, sizeof *sweep_shared);
+    return status;
+}

@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Says whether a run of the fault sweep was right, by expected.def and the counts.
+ *
+ * Happy path: nothing was left behind, the transcript is the one without faults or begins to differ
+ *             with an error that the table allows, and the second telling is as without faults.
+ * Fails:      with a sentence about the first thing that was wrong.
+ * Invariants: a fault that is not in the table is allowed nothing.
+ */
+#include "sweep.h"
+
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+struct judge_row {
+    enum lti_fault_call call;
+    const char *fault;
+    uint64_t errors; /* bit = public error */
+};
+
+/* The table speaks of errors by their short names. */
+enum {
+#define LEAT_ERROR(name, value, text) JUDGE_##name = value,
+#include "leat/error.def"
+#undef LEAT_ERROR
+};
+#define ERROR_BIT(name) (UINT64_C(1) << JUDGE_##name)
+#define STALE ERROR_BIT(STALE)
+#define TIMEOUT ERROR_BIT(TIMEOUT)
+#define FINISHED ERROR_BIT(FINISHED)
+#define CLOSED ERROR_BIT(CLOSED)
+#define BROKEN ERROR_BIT(BROKEN)
+#define REFUSED ERROR_BIT(REFUSED)
+#define NOT_FOUND ERROR_BIT(NOT_FOUND)
+#define IN_USE ERROR_BIT(IN_USE)
+#define DENIED ERROR_BIT(DENIED)
+#define UNTRUSTED ERROR_BIT(UNTRUSTED)
+#define STATE ERROR_BIT(STATE)
+#define LIMIT ERROR_BIT(LIMIT)
+#define MEMORY ERROR_BIT(MEMORY)
+#define UNSUPPORTED ERROR_BIT(UNSUPPORTED)
+#define HANDLE ERROR_BIT(HANDLE)
+#define SYSTEM ERROR_BIT(SYSTEM)
+
+static const struct judge_row judge_rows[] = {
+#define EXPECTED_AFTER(errors)
+#define EXPECTED(call, fault, errors) {LTI_FAULT_CALL_##call, #fault, errors},
+#include "expected.def"
+#undef EXPECTED
+#undef EXPECTED_AFTER
+};
+
+static const uint64_t judge_after =
+#define EXPECTED_AFTER(errors) errors
+#define EXPECTED(call, fault, errors)
+#include "expected.def"
+#undef EXPECTED
+#undef EXPECTED_AFTER
+    ;
+
+static const struct judge_row *judge_row(const struct lti_fault *fault)
+{
+    for (size_t i = 0; i < sizeof judge_rows / sizeof judge_rows[0]; i++) {
+        const struct judge_row *row = &judge_rows[i];
+        if (row->call == fault->call && strcmp(row->fault, fault->name) == 0)
+            return row;
+    }
+    return NULL;
+}
+
+static const char *judge_errors(const struct lti_sweep_run *base, const struct judge_row *row,
+                                const struct lti_sweep_run *run)
+{
+    static char text[128];
+    uint64_t usual = 0;
+    for (size_t i = 0; i < base->errors_count; i++)
+        usual |= UINT64_C(1) << base->errors[i];
+    uint64_t allowed = row ? row->errors : 0;
+    for (size_t i = 0; i < run->errors_count; i++) {
+        uint64_t bit = UINT64_C(1) << run->errors[i];
+        if (usual & bit)
+            continue;
+        if (!(allowed & bit)) {
+            (void)snprintf(text, sizeof text, "%s is not expected from this fault",
+                           leat_error_name(run->errors[i]));
+            return text;
+        }
+        /* Whatever comes after the first surprise follows from it. */
+        allowed |= judge_after;
+    }
+    return NULL;
+}
+
+static const char *judge_counts(const struct lti_sweep_run *run)
+{
+    static char text[160];
+    if (run->allocations == 0 && run->descriptors == 0 && run->wild_closes == 0 &&
+        run->open_files == 0)
+        return NULL;
+    (void)snprintf(text, sizeof text,
+                   "left behind: %" PRId64 " allocations, %" PRId64 " descriptors (%" PRId64
+                   " by the system's count), %" PRId64 " wild closes",
+                   run->allocations, run->descriptors, run->open_files, run->wild_closes);
+    return text;
+}
+
+/* A dead name stays only when the system would not let it be removed, or looked at. */
+static bool judge_may_leave(const struct lti_fault *fault)
+{
+    return fault->call == LTI_FAULT_CALL_unlink || fault->call == LTI_FAULT_CALL_lstat;
+}
+
+const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lti_sweep_run *base,
+                            const struct lti_sweep_place *place, const struct lti_sweep_run *run)
+{
+    const char *counts = judge_counts(run);
+    if (run->complaint[0])
+        return run->complaint;
+    if (counts)
+        return counts;
+    if (place->position == 0)
+        return NULL;
+    const struct lti_fault *fault = lti_fault_at(place->fault);
+    const struct judge_row *row = judge_row(fault);
+    if (run->fired == 0)
+        return "the fault was not reached: the story is not always the same";
+    bool probe = (story->traits & LTI_STORY_PROBE) && fault->call == LTI_FAULT_CALL_connect;
+    bool excused = row && (place->mode == LTI_FAULT_FOREVER || probe);
+    if ((fault->traits & LTI_FAULT_TRANSPARENT) && !excused) {
+        if (strcmp(run->text, base->text) != 0)
+            return "a transparent fault changed the transcript";
+    } else {
+        const char *errors = judge_errors(base, row, run);
+        if (errors)
+            return errors;
+    }
+    if (strcmp(run->files, base->files) != 0 && !judge_may_leave(fault))
+        return "other files were left than without the fault";
+    if (strcmp(run->again, base->text) != 0)
+        return "the same story goes wrong after the fault is over";
+    return NULL;
+}

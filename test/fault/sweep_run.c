@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * One run of the fault sweep: a story told with one fault armed, and everything counted around it.
+ *
+ * Happy path: count what is open, tell the story beside its bystander, end the fault, tell it again in
+ *             the same hub, destroy the hub, count again.
+ * Fails:      nothing here judges; numbers and texts go into the run.
+ * Invariants: the fault is over before the second telling; with a lasting fault, or one that comes
+ *             later than the story, the hub is destroyed under it, and the second telling has a new one.
+ */
+#include "sweep.h"
+
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int64_t run_open_files(void)
+{
+    int64_t count = 0;
+    DIR *folder = opendir("/proc/self/fd");
+    if (!folder)
+        return -1;
+    while (readdir(folder))
+        count++;
+    (void)closedir(folder);
+    return count;
+}
+
+/* Lists the names in the folder, then removes them. */
+static void run_take_files(const char *folder, char files_out[LTI_SWEEP_FILES])
+{
+    struct dirent **names = NULL;
+    size_t used = 0;
+    files_out[0] = '\0';
+    int count = scandir(folder, &names, NULL, alphasort);
+    for (int i = 0; i < count; i++) {
+        const char *name = names[i]->d_name;
+        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
+            char path[600];
+            (void)snprintf(path, sizeof path, "%s/%s", folder, name);
+            if (names[i]->d_type == DT_DIR) {
+                char inner[LTI_SWEEP_FILES];
+                run_take_files(path, inner);
+                (void)rmdir(path);
+            } else {
+                (void)unlink(path);
+            }
+            if (used + strlen(name) + 2 < LTI_SWEEP_FILES)
+                used += (size_t)snprintf(files_out + used, LTI_SWEEP_FILES - used, "%s ", name);
+        }
+        free(names[i]);
+    }
+    free(names);
+}
+
+void lti_sweep_clean(const char *folder)
+{
+    char ignored[LTI_SWEEP_FILES];
+    run_take_files(folder, ignored);
+}
+
+static void run_join(const struct lti_story *story, char text_out[LTI_SWEEP_TEXT])
+{
+    size_t used = 0;
+    for (int lane = 0; lane < LTI_STORY_LANES; lane++) {
+        size_t size = strlen(story->text[lane]);
+        memcpy(text_out + used, story->text[lane], size);
+        used += size;
+        if (size > 0)
+            text_out[used++] = '-';
+    }
+    text_out[used] = '\0';
+}
+
+static void run_told(const struct lti_sweep_story *what, struct lti_story *story)
+{
+    struct leat_hub *const untouched = story->hub;
+    if (!story->hub) {
+        enum leat_error error = leat_hub_create(NULL, &story->hub);
+        if (error != LEAT_OK && story->hub != untouched)
+            lti_story_complain(story, "leat_hub_create failed and touched its output");
+        if (!lti_story_note(story, 0, "the hub", error))
+            return;
+    } else {
+        (void)lti_story_note(story, 0, "the hub", LEAT_OK);
+    }
+    what->tell(story);
+    lti_story_end(story);
+}
+
+static void run_destroy(struct lti_story *story)
+{
+    if (story->hub && leat_hub_destroy(story->hub) != LEAT_OK)
+        lti_story_complain(story, "the hub could not be destroyed");
+    story->hub = NULL;
+}
+
+static void run_both_tellings(const struct lti_sweep_story *what,
+                              const struct lti_sweep_place *place, uint64_t budget,
+                              uint64_t calls_before_end, struct lti_story *story,
+                              struct lti_sweep_run *run)
+{
+    char ignored[LTI_SWEEP_FILES];
+    bool under_fault = place->position == 0 || place->mode == LTI_FAULT_FOREVER ||
+                       place->position > calls_before_end;
+    lti_fault_budget(budget);
+    if (place->position)
+        lti_fault_arm(place->position, place->fault, place->mode);
+    run_told(what, story);
+    run->calls_before_end = lti_fault_calls();
+    if (under_fault)
+        run_destroy(story);
+    run->calls = lti_fault_calls();
+    run->fired = lti_fault_fired();
+    run_join(story, run->text);
+    memcpy(run->errors, story->errors, sizeof run->errors);
+    run->errors_count = story->errors_count;
+    lti_fault_disarm();
+    if (place->position) {
+        /* What the fault kept the library from removing is in the way of a new try, or is not: a
+         * server's own leftovers must never be. Files of the folder stay for it. */
+        if (under_fault)
+            run_take_files(story->folder, run->files);
+        lti_story_clear(story);
+        run_told(what, story);
+        run_destroy(story);
+        run_join(story, run->again);
+        run_take_files(story->folder, under_fault ? ignored : run->files);
+    } else {
+        run_take_files(story->folder, run->files);
+    }
+}
+
+void lti_sweep_tell(const struct lti_sweep_story *what, const char *folder,
+                    const struct lti_sweep_place *place, uint64_t budget, uint64_t calls_before_end,
+                    struct lti_sweep_run *run_out)
+{
+    static struct lti_story story;
+    memset(run_out, 0, sizeof *run_out);
+    lti_fault_reset();
+    lti_fault_virtual_time();
+    int64_t allocations = lti_test_allocations_live();
+    int64_t descriptors = lti_test_descriptors_live();
+    int64_t wild_closes = lti_test_wild_closes();
+    int64_t open_files = run_open_files();
+    if (!lti_story_begin(&story, folder))
+        lti_story_complain(&story, "the bystander could not be made");
+    else
+        run_both_tellings(what, place, budget, calls_before_end, &story, run_out);
+    lti_story_leave(&story);
+    memcpy(run_out->complaint, story.complaint, sizeof run_out->complaint);
+    run_out->allocations = lti_test_allocations_live() - allocations;
+    run_out->descriptors = lti_test_descriptors_live() - descriptors;
+    run_out->wild_closes = lti_test_wild_closes() - wild_closes;
+    run_out->open_files = run_open_files() - open_files;
+    lti_fault_budget(0);
+}

@@ -1,0 +1,106 @@
+#!/bin/sh
+# SPDX-License-Identifier: MIT
+#
+# The seam as a fact: what the library's objects above os_real_* need from outside must be in a short
+# list. Without an argument the sources are compiled here (CC chooses the compiler); with a folder,
+# the objects in it are judged: they must come from a build without sanitizers and coverage.
+#
+# usage: test/nm_gate.sh [FOLDER]
+
+set -eu
+cd "$(dirname "$0")/.."
+folder=$(mktemp -d)
+trap 'rm -rf "$folder"' EXIT
+trap 'exit 130' HUP INT TERM
+passed=0
+failed=0
+
+allowed='^(memcpy|memmove|memset|memcmp|memchr|strlen|lti_.*|leat_.*'
+allowed="$allowed"'|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail)$'
+# What the os_real_* files define for each other is no part of the seam.
+private='^lti_real_'
+
+# Prints what an object needs and may not have; fails when nm does.
+forbidden() {
+    nm -u "$1" >"$folder/symbols" || return 1
+    awk '{ print $NF }' "$folder/symbols" | grep -Ev "$allowed" || true
+    awk '{ print $NF }' "$folder/symbols" | grep -E "$private" || true
+}
+
+verdict() { # verdict NAME FOUND
+    if [ -z "$2" ]; then
+        passed=$((passed + 1))
+    else
+        failed=$((failed + 1))
+        echo "FAIL $1: $(echo "$2" | tr '\n' ' ')"
+    fi
+}
+
+compile() { # compile SOURCE OBJECT
+    ${CC:-cc} -std=c11 -O2 -fPIC -Iinclude -Isrc -c "$1" -o "$2"
+}
+
+# A gate that finds nothing is worth nothing: a source that uses the C library must be caught, by
+# every forbidden name, and one that stays within the list must pass.
+self_check() {
+    cat >"$folder/bad.c" <<'END'
+#include <errno.h>
+#include <stdlib.h>
+void *lti_bad(const char *name);
+void *lti_bad(const char *name)
+{
+    errno = 0;
+    return getenv(name) ? malloc(1) : 0;
+}
+END
+    cat >"$folder/good.c" <<'END'
+#include <string.h>
+void *lti_os_alloc(size_t size);
+void *lti_good(const void *from, size_t size);
+void *lti_good(const void *from, size_t size)
+{
+    return memcpy(lti_os_alloc(size), from, size);
+}
+END
+    compile "$folder/bad.c" "$folder/bad.o"
+    compile "$folder/good.c" "$folder/good.o"
+    found=$(forbidden "$folder/bad.o" | sort | tr '\n' ' ')
+    [ "$found" = "__errno_location getenv malloc " ] || {
+        verdict "self-check: a bad object was not seen" "found: $found"
+        return
+    }
+    verdict "self-check: a good object" "$(forbidden "$folder/good.o")"
+}
+
+judge() { # judge OBJECT
+    case $(basename "$1") in
+    os_real_* | *_test.*) return ;;
+    esac
+    judged=$((judged + 1))
+    verdict "$(basename "$1")" "$(forbidden "$1" || echo "nm failed")"
+}
+
+self_check
+judged=0
+if [ $# -gt 0 ]; then
+    find "$1" -name '*.o' >"$folder/list"
+    while IFS= read -r object; do
+        judge "$object"
+    done <"$folder/list"
+else
+    mkdir "$folder/objects"
+    for source in src/*.c; do
+        case $source in
+        src/os_real_* | *_test.c) continue ;;
+        esac
+        object=$folder/objects/$(basename "$source" .c).o
+        if compile "$source" "$object"; then
+            judge "$object"
+        else
+            verdict "$source" "does not compile"
+        fi
+    done
+fi
+[ "$judged" -gt 0 ] || verdict "objects" "none found"
+echo "$passed passed, $failed failed"
+[ "$failed" -eq 0 ]

@@ -1,0 +1,142 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The fault object of seam 2: the same symbols as os_real_*, to which it forwards (compiled again
+ * with os_fault_rename.h, as lti_real_*). It counts calls, live descriptors and live allocations,
+ * and can make any call fail. Unarmed it changes nothing, so it also serves tests that want the
+ * counts.
+ *
+ * Read from the top: accounting, the tables of calls and faults, arming, budget, virtual time.
+ */
+#ifndef LTI_OS_FAULT_H
+#define LTI_OS_FAULT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* ---- Accounting: exact, always on, from any thread ------------------------------------------- */
+
+int64_t lti_test_allocations_live(void); /* lti_os_alloc and mutexes, not yet given back */
+int64_t lti_test_descriptors_live(void); /* made through the seam and not yet closed */
+int64_t lti_test_wild_closes(void);      /* closes of a descriptor that was not open */
+
+/* ---- The calls that can fail, and how -------------------------------------------------------- */
+
+#define LTI_FAULT_CALLS(X)                                                                         \
+    X(alloc)                                                                                       \
+    X(random)                                                                                      \
+    X(mutex_create)                                                                                \
+    X(socket)                                                                                      \
+    X(socketpair)                                                                                  \
+    X(bind)                                                                                        \
+    X(listen)                                                                                      \
+    X(connect)                                                                                     \
+    X(accept)                                                                                      \
+    X(shutdown_write)                                                                              \
+    X(close)                                                                                       \
+    X(recv)                                                                                        \
+    X(send)                                                                                        \
+    X(peer)                                                                                        \
+    X(socket_facts)                                                                                \
+    X(set_flags)                                                                                   \
+    X(lstat)                                                                                       \
+    X(fstat)                                                                                       \
+    X(fchmod)                                                                                      \
+    X(unlink)                                                                                      \
+    X(mkdir)                                                                                       \
+    X(open_lock)                                                                                   \
+    X(lock)                                                                                        \
+    X(poller_create)                                                                               \
+    X(poller_add)                                                                                  \
+    X(poller_modify)                                                                               \
+    X(poller_remove)                                                                               \
+    X(poller_wait)                                                                                 \
+    X(event_create)                                                                                \
+    X(event_set)                                                                                   \
+    X(event_clear)
+
+enum lti_fault_call {
+#define LTI_FAULT_CALL(name) LTI_FAULT_CALL_##name,
+    LTI_FAULT_CALLS(LTI_FAULT_CALL)
+#undef LTI_FAULT_CALL
+        LTI_FAULT_CALL_count
+};
+
+/* What happens instead of the call, or to it. */
+enum lti_fault_action {
+    LTI_FAULT_ERROR = 1, /* fails with the errno; alloc gives null */
+    LTI_FAULT_ONE,       /* at most one byte is moved */
+    LTI_FAULT_HALF,      /* at most half of what was asked for is moved */
+    LTI_FAULT_ONE_MORE,  /* recv: one byte, and descriptors came along: LTI_OS_RECV_MORE */
+    LTI_FAULT_END,       /* recv: end of stream */
+    LTI_FAULT_STRANGER,  /* peer: another user */
+    LTI_FAULT_EMPTY,     /* poller_wait: nothing, too early */
+    LTI_FAULT_SPURIOUS,  /* poller_wait: everything is said to be ready */
+    LTI_FAULT_DUPLICATE, /* poller_wait: each event twice */
+    LTI_FAULT_STALE      /* poller_wait: also an event of a descriptor that was closed */
+};
+
+#define LTI_FAULT_TRANSPARENT 1u   /* the user must not be able to tell, unless it lasts for ever */
+#define LTI_FAULT_BRIEF 2u         /* no system does this for ever */
+#define LTI_FAULT_EFFECT_TOO 4u    /* the call may also have happened (mode EFFECT) */
+#define LTI_FAULT_EFFECT_ALWAYS 8u /* the call happens in any case: a failed close closes */
+#define LTI_FAULT_LENGTHY 16u /* lasting, it makes a bulk transfer too long to be worth a test */
+
+struct lti_fault {
+    enum lti_fault_call call;
+    enum lti_fault_action action;
+    int raw; /* errno */
+    uint32_t traits;
+    const char *name;
+};
+
+enum lti_fault_mode {
+    LTI_FAULT_ONCE = 0,
+    LTI_FAULT_TWICE,   /* and the next call of the same function */
+    LTI_FAULT_FIVE,    /* and the next four */
+    LTI_FAULT_FOREVER, /* and all others */
+    LTI_FAULT_EVERY_2ND,
+    LTI_FAULT_EFFECT, /* once; the call happens, and the error is returned all the same */
+    LTI_FAULT_MODES
+};
+
+size_t lti_fault_count(void);
+const struct lti_fault *lti_fault_at(size_t index); /* grouped by call */
+bool lti_fault_allows(const struct lti_fault *fault, enum lti_fault_mode mode);
+const char *lti_fault_call_name(enum lti_fault_call call);
+const char *lti_fault_mode_name(enum lti_fault_mode mode);
+
+/* ---- Arming ---------------------------------------------------------------------------------- */
+
+/* Calls are numbered from 1 in the order they are made since the last reset; only those of the
+ * table above count, and none between suspend and resume. */
+void lti_fault_reset(void); /* disarms, no budget, numbers from 1, virtual time off */
+void lti_fault_arm(uint64_t position, size_t fault, enum lti_fault_mode mode);
+/* At the nth call of the fault's own function. */
+void lti_fault_arm_nth(uint64_t nth, size_t fault, enum lti_fault_mode mode);
+void lti_fault_disarm(void);    /* keeps the numbers */
+uint64_t lti_fault_fired(void); /* how often the armed fault has happened */
+uint64_t lti_fault_calls(void);
+#define LTI_FAULT_RECORD_MAX 65536u
+/* LTI_FAULT_CALL_count when no such call was made, or beyond LTI_FAULT_RECORD_MAX. */
+enum lti_fault_call lti_fault_call_at(uint64_t position);
+void lti_fault_suspend(void);
+void lti_fault_resume(void);
+
+/* ---- Budget and virtual time ----------------------------------------------------------------- */
+
+/* The process is aborted with a message at the call after `calls`, which finds busy loops; 0: no
+ * budget. */
+void lti_fault_budget(uint64_t calls);
+
+/* From now on time passes only when somebody waits for it or asks for it, random bytes are the same
+ * in each run, and a wait for ever that nothing can end is aborted with a message. For programs in
+ * which one thread does everything. */
+void lti_fault_virtual_time(void);
+
+/* A name outside of this folder (which is not copied; null: no jail) cannot be made or removed:
+ * EACCES. So that what a fault drives the library to stays where the test cleans up. Survives a
+ * reset. */
+void lti_fault_jail(const char *folder);
+
+#endif

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Force-included when the os_real_* files are compiled for the fault object: they then provide
+ * lti_real_*, to which the fault object's lti_os_* forward.
+ */
+#ifndef LTI_OS_FAULT_RENAME_H
+#define LTI_OS_FAULT_RENAME_H
+
+#define lti_os_alloc lti_real_alloc
+#define lti_os_free lti_real_free
+#define lti_os_now_ns lti_real_now_ns
+#define lti_os_random lti_real_random
+#define lti_os_mutex_create lti_real_mutex_create
+#define lti_os_mutex_destroy lti_real_mutex_destroy
+#define lti_os_mutex_lock lti_real_mutex_lock
+#define lti_os_mutex_unlock lti_real_mutex_unlock
+#define lti_os_thread_id lti_real_thread_id
+#define lti_os_fork_count lti_real_fork_count
+#define lti_os_socket lti_real_socket
+#define lti_os_socketpair lti_real_socketpair
+#define lti_os_bind lti_real_bind
+#define lti_os_listen lti_real_listen
+#define lti_os_connect lti_real_connect
+#define lti_os_accept lti_real_accept
+#define lti_os_shutdown_write lti_real_shutdown_write
+#define lti_os_close lti_real_close
+#define lti_os_recv lti_real_recv
+#define lti_os_send lti_real_send
+#define lti_os_peer lti_real_peer
+#define lti_os_socket_facts lti_real_socket_facts
+#define lti_os_set_flags lti_real_set_flags
+#define lti_os_lstat lti_real_lstat
+#define lti_os_fstat lti_real_fstat
+#define lti_os_fchmod lti_real_fchmod
+#define lti_os_unlink lti_real_unlink
+#define lti_os_mkdir lti_real_mkdir
+#define lti_os_open_lock lti_real_open_lock
+#define lti_os_lock lti_real_lock
+#define lti_os_euid lti_real_euid
+#define lti_os_privileged lti_real_privileged
+#define lti_os_getenv lti_real_getenv
+#define lti_os_poller_create lti_real_poller_create
+#define lti_os_poller_add lti_real_poller_add
+#define lti_os_poller_modify lti_real_poller_modify
+#define lti_os_poller_remove lti_real_poller_remove
+#define lti_os_poller_wait lti_real_poller_wait
+#define lti_os_event_create lti_real_event_create
+#define lti_os_event_set lti_real_event_set
+#define lti_os_event_clear lti_real_event_clear
+
+#endif

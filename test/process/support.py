@@ -1,0 +1,226 @@
+# SPDX-License-Identifier: MIT
+"""What the process tests share: temporary places, processes that never outlive a test, waiting for
+conditions, and the closing line.
+
+Happy path: functions decorated with @test run in order, each in a fresh private folder, with every
+process they started ended and every file of theirs removed.
+"""
+import contextlib
+import hashlib
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+import traceback
+
+DEADLINE = 60.0  # generous: a wait that takes so long is a failure, not a slow machine
+MIB = 1024 * 1024
+
+
+class Skip(Exception):
+    """The machine cannot show it; the text says why."""
+
+
+class Place:
+    """One test's folder, environment and processes."""
+
+    def __init__(self, leat):
+        self.leat_path = leat
+        self.root = tempfile.mkdtemp(prefix="leat-")
+        self.run = os.path.join(self.root, "run")
+        os.mkdir(self.run, 0o700)
+        self.env = dict(os.environ, XDG_RUNTIME_DIR=self.run, LC_ALL="C.UTF-8")
+        self.processes = []
+
+    def file(self, name):
+        return os.path.join(self.root, name)
+
+    def start(self, words, **more):
+        """A process of this test; standard streams are pipes unless said otherwise."""
+        for stream in ("stdin", "stdout", "stderr"):
+            more.setdefault(stream, subprocess.PIPE)
+        more.setdefault("env", self.env)
+        process = subprocess.Popen(words, **more)
+        self.processes.append(process)
+        return process
+
+    def leat(self, *words, input=b"", **more):
+        """Runs leat to its end: (exit code, output, errors)."""
+        process = self.start([self.leat_path, *words], **more)
+        out, err = process.communicate(input if more.get("stdin") is None else None, DEADLINE)
+        return process.returncode, out, err
+
+    def leat_start(self, *words, **more):
+        return self.start([self.leat_path, *words], **more)
+
+    def address(self, name):
+        code, out, err = self.leat("path", name)
+        assert code == 0, err
+        return out.decode().rstrip("\n")
+
+    def serve(self, name, *words, **more):
+        """A server that listens when this returns."""
+        process = self.leat_start("serve", name, *words, **more)
+        self.listening(self.address(name), process)
+        return process
+
+    def listening(self, address, process=None):
+        """Waits until somebody listens at the address, without disturbing him."""
+
+        def look():
+            if process is not None and process.poll() is not None:
+                raise AssertionError("the server ended: %r" % process.stderr.read())
+            return address_listens(address)
+
+        wait_until(look, "nobody listens at " + address)
+
+    def close(self):
+        for process in self.processes:
+            if process.poll() is None:
+                process.kill()
+                process.wait(DEADLINE)
+            for stream in (process.stdin, process.stdout, process.stderr):
+                if stream is not None:
+                    with contextlib.suppress(OSError):
+                        stream.close()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+def address_listens(address):
+    """Whether a listening socket has that path (or @name), as the kernel says."""
+    with open("/proc/net/unix", "rb") as table:
+        for row in table.read().split(b"\n")[1:]:
+            part = row.split(None, 7)
+            if len(part) == 8 and part[7] == address.encode() and int(part[3], 16) & 0x10000:
+                return True
+    return False
+
+
+def wait_until(condition, what, seconds=DEADLINE):
+    limit = time.monotonic() + seconds
+    while not condition():
+        if time.monotonic() > limit:
+            raise AssertionError(what)
+        threading.Event().wait(0.01)
+
+
+def blob(size, seed=1):
+    """Bytes that no shift or repetition maps onto themselves."""
+    out = bytearray()
+    counter = 0
+    while len(out) < size:
+        out += hashlib.sha512(b"%d %d" % (seed, counter)).digest()
+        counter += 1
+    return bytes(out[:size])
+
+
+def big(size=16 * MIB):
+    """As blob, but made of blocks, which is fast enough for megabytes."""
+    block = blob(65536 + 7)
+    parts, left, n = [], size, 0
+    while left > 0:
+        part = b"%016d" % n + block
+        parts.append(part[:left])
+        left -= len(parts[-1])
+        n += 1
+    return b"".join(parts)
+
+
+def sha(data):
+    return hashlib.sha256(data).hexdigest()
+
+
+def same(got, wanted, what="content"):
+    """Compares without printing megabytes."""
+    if got != wanted:
+        raise AssertionError("%s: %d bytes %r..., wanted %d bytes %r..." %
+                             (what, len(got), got[:60], len(wanted), wanted[:60]))
+
+
+def listen(path):
+    server = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    server.settimeout(DEADLINE)
+    server.bind(path)
+    server.listen(8)
+    return server
+
+
+def accept(server):
+    conn, _ = server.accept()
+    conn.settimeout(DEADLINE)
+    return conn
+
+
+def dial(path):
+    conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+    conn.settimeout(DEADLINE)
+    conn.connect(path)
+    return conn
+
+
+def read_all(conn):
+    parts = []
+    while True:
+        part = conn.recv(1 << 18)
+        if not part:
+            return b"".join(parts)
+        parts.append(part)
+
+
+class Background(threading.Thread):
+    """A function in a thread; result() waits, and raises what it raised."""
+
+    def __init__(self, function, *words):
+        super().__init__(daemon=True)
+        self.function, self.words, self.value, self.error = function, words, None, None
+        self.start()
+
+    def run(self):
+        try:
+            self.value = self.function(*self.words)
+        except BaseException as error:  # handed to the test
+            self.error = error
+
+    def result(self):
+        self.join(DEADLINE)
+        assert not self.is_alive(), "a helper thread did not end"
+        if self.error is not None:
+            raise self.error
+        return self.value
+
+
+_tests = []
+
+
+def test(function):
+    _tests.append(function)
+    return function
+
+
+def main(title):
+    leat = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/leat")
+    wanted = sys.argv[2:]
+    passed = failed = 0
+    print("%s: %s" % (title, os.path.basename(leat)), flush=True)
+    for function in _tests:
+        name = function.__name__
+        if wanted and name not in wanted:
+            continue
+        place = Place(leat)
+        try:
+            function(place)
+            passed += 1
+            print("ok   " + name, flush=True)
+        except Skip as reason:
+            print("skip %s: %s" % (name, reason), flush=True)
+        except Exception:
+            failed += 1
+            print("FAIL %s\n%s" % (name, traceback.format_exc()), flush=True)
+        finally:
+            place.close()
+    print("%d passed, %d failed" % (passed, failed), flush=True)
+    sys.exit(1 if failed or passed == 0 else 0)

@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The help texts of the leat command.
+ *
+ * Happy path: lti_tool_help_print writes the text of one command, or the overview.
+ *
+ * Fails: never; errors of the stream are found by lti_tool_output_check.
+ *
+ * Invariants: every command's text has its synopsis, its options and an example.
+ */
+#include "tool.h"
+
+static const char help_overview[] =
+    "leat: talk to another process on the same machine\n"
+    "\n"
+    "  leat serve NAME       make a name and serve who connects\n"
+    "  leat connect NAME     standard input to the peer, its answer to standard output\n"
+    "  leat send NAME TEXT   send something, print the replies\n"
+    "  leat wait-for NAME    wait until somebody listens\n"
+    "  leat path NAME        show where a name is\n"
+    "  leat version          show the version\n"
+    "  leat help [COMMAND]   show this, or a command's help (also: leat COMMAND --help)\n"
+    "\n"
+    "A NAME is a plain name such as mail (private to this user), a path such as /run/x.sock or\n"
+    "unix:/run/x.sock, or an abstract name such as unix:@x (Linux).\n"
+    "\n"
+    "Try it, in two terminals:\n"
+    "  leat serve hello --echo\n"
+    "  leat send hello 'good morning' --expect 1\n"
+    "\n"
+    "Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 4 refused, 5 permission, 6 timeout,\n"
+    "7 busy or in use, 8 protocol, 9 the peer closed early.\n";
+
+static const char help_common[] =
+    "  --bytes              a plain stream, talks to any program (default)\n"
+    "  --messages           whole messages, between programs that use leat\n"
+    "  --insecure-anyone    do not check that the peer is the same user\n"
+    "  --quiet              no notes and no progress on standard error\n";
+
+static const char help_serve[] =
+    "leat serve NAME [--echo | --exec CMD] [options]\n"
+    "\n"
+    "Makes the name and serves. Without --echo and --exec the first client gets standard input,\n"
+    "and what it sends goes to standard output; then leat ends. SIGINT and SIGTERM end it; the\n"
+    "name is removed.\n"
+    "\n"
+    "  --echo               give every client back what it sends\n"
+    "  --exec CMD           run CMD by the shell for every client, its input and output connected\n"
+    "  --keep-open          standard input and output serve one client after another\n"
+    "  --line               with --messages, each line is a message; else a missing newline at\n"
+    "                       the end is added\n"
+    "  --stall TIME         cut off a client that takes nothing for so long (default 30s with\n"
+    "                       --echo and --exec, else forever)\n";
+
+static const char help_connect[] =
+    "leat connect NAME [options]\n"
+    "\n"
+    "Sends standard input to the peer and writes what it says to standard output. At the end of\n"
+    "input the peer is told (half-close); leat ends when the peer does.\n"
+    "\n"
+    "  --wait               when nobody listens yet, wait for it until the timeout\n"
+    "  --timeout TIME       for connecting (default 5s): 500ms, 2s, 1m, forever\n"
+    "  --line               with --messages, each line is a message; else a missing newline at\n"
+    "                       the end is added\n"
+    "  --stall TIME         give up on a peer that takes nothing for so long (default forever)\n";
+
+static const char help_send[] =
+    "leat send NAME TEXT... [options]\n"
+    "\n"
+    "Sends each TEXT, then prints the replies, one a line. With --messages each TEXT is a message\n"
+    "and so is a reply. With --line each TEXT is sent as a line and a reply is a line. With\n"
+    "--bytes the TEXTs are sent as they are, then the peer is told that this was all\n"
+    "(half-close), and a reply ends at a newline or where the peer ends.\n"
+    "\n"
+    "  --expect N           print N replies, else fail (default 0)\n"
+    "  --timeout TIME       for everything together (default 5s): 500ms, 2s, 1m, forever\n"
+    "  --wait               when nobody listens yet, wait for it until the timeout\n"
+    "  --line               lines\n"
+    "  --json               one object a line: {\"n\":1,\"size\":2,\"reply\":\"ok\"}\n";
+
+static const char help_wait_for[] =
+    "leat wait-for NAME [options] [-- CMD...]\n"
+    "\n"
+    "Waits until somebody listens at the name, then ends, or becomes CMD. It looks by connecting\n"
+    "once and leaving at once; a server for a single client takes that for its client (use\n"
+    "leat connect --wait with those).\n"
+    "\n"
+    "  --timeout TIME       how long (default 5s): 500ms, 2s, 1m, forever\n"
+    "  --json               one object: {\"name\":\"mail\",\"listening\":true,\"waited_ms\":3}\n"
+    "  --insecure-anyone    do not check that the peer is the same user\n"
+    "\n"
+    "Example:\n"
+    "  leat wait-for mail --timeout 10s -- leat connect mail\n";
+
+static const char help_path[] =
+    "leat path NAME [--json]\n"
+    "\n"
+    "Prints the path of a name, for programs that know nothing of leat; an abstract name is\n"
+    "printed with a leading @.\n"
+    "\n"
+    "  --json               "
+    "{\"name\":\"web\",\"address\":\"unix:/run/...\",\"path\":\"/run/...\"}\n"
+    "\n"
+    "Example:\n"
+    "  curl --unix-socket \"$(leat path web)\" http://localhost/\n";
+
+static const char help_version[] = "leat version [--json]\n"
+                                   "\n"
+                                   "Prints the version.\n"
+                                   "\n"
+                                   "Example:\n"
+                                   "  leat version --json\n";
+
+void lti_tool_help_print(FILE *to, enum lti_tool_command command)
+{
+    switch (command) {
+    case LTI_TOOL_SERVE:
+        fputs(help_serve, to);
+        fputs(help_common, to);
+        fputs("\nExamples:\n"
+              "  leat serve hello --echo\n"
+              "  leat serve upper --exec 'tr a-z A-Z'\n"
+              "  leat serve file < report.pdf\n",
+              to);
+        break;
+    case LTI_TOOL_CONNECT:
+        fputs(help_connect, to);
+        fputs(help_common, to);
+        fputs("\nExample:\n  leat connect file --wait > report.pdf\n", to);
+        break;
+    case LTI_TOOL_SEND:
+        fputs(help_send, to);
+        fputs(help_common, to);
+        fputs("\nExample:\n  leat send hello 'good morning' --expect 1 --timeout 2s\n", to);
+        break;
+    case LTI_TOOL_WAIT_FOR:
+        fputs(help_wait_for, to);
+        break;
+    case LTI_TOOL_PATH:
+        fputs(help_path, to);
+        break;
+    case LTI_TOOL_VERSION:
+        fputs(help_version, to);
+        break;
+    default:
+        fputs(help_overview, to);
+        break;
+    }
+}

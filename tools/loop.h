@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The one place where the command waits: for the hub, for signals and for the streams of pumps.
+ */
+#ifndef LTI_TOOL_LOOP_H
+#define LTI_TOOL_LOOP_H
+
+#include "pump.h"
+
+#define LTI_TOOL_PUMPS_MAX 128u
+
+struct lti_tool_loop {
+    const struct lti_tool_options *o;
+    struct leat_hub *hub;
+    intptr_t waitable;
+    intptr_t signals; /* LTI_TOOL_NO_HANDLE: not watched */
+    bool signalled;   /* by the last wait: take them */
+    struct lti_tool_pump *pumps;
+    size_t pumps_count;
+    bool progress; /* show how the first pump gets on */
+    bool progress_shown;
+    uint64_t started_ms, shown_ms;
+    struct lti_tool_wait items[LTI_TOOL_WAIT_MAX];
+};
+
+/* Makes the hub. Returns an exit code; a failure was printed. */
+int lti_tool_loop_open(struct lti_tool_loop *loop, const struct lti_tool_options *o);
+void lti_tool_loop_close(struct lti_tool_loop *loop);
+
+/* The next event that is ready, at most a fair number in a row; else false. */
+bool lti_tool_loop_event(struct lti_tool_loop *loop, unsigned *taken, struct leat_event *event);
+
+/* Waits until something can go on and lets the pumps do it. Returns an exit code. */
+int lti_tool_loop_wait(struct lti_tool_loop *loop);
+
+/* Turns progress on when a person watches and nothing else is written to the terminal. */
+void lti_tool_loop_progress_start(struct lti_tool_loop *loop);
+void lti_tool_loop_progress_end(struct lti_tool_loop *loop);
+
+#endif

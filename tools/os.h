@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the leat command needs from the system beside leat itself: standard streams, waiting on
+ * several handles, children, signals, clock. os_posix.c provides it; a twin for another system
+ * provides the same functions. Codes are the system's own (errno), 0 is success.
+ */
+#ifndef LTI_TOOL_OS_H
+#define LTI_TOOL_OS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#define LTI_TOOL_NO_HANDLE ((intptr_t)-1)
+#define LTI_TOOL_WAIT_MAX 300u
+
+/* Result of a transfer. */
+enum lti_tool_io {
+    LTI_TOOL_IO_DONE = 0, /* at least one byte moved */
+    LTI_TOOL_IO_LATER,    /* nothing possible now: wait */
+    LTI_TOOL_IO_END,      /* reading: end of input; writing: the reader is gone */
+    LTI_TOOL_IO_FAILED    /* *os_code_out says why */
+};
+
+struct lti_tool_wait {
+    intptr_t handle;
+    bool want_read, want_write;
+    bool can_read, can_write, gone;
+};
+
+/* Makes descriptors 0 to 2 exist, ignores SIGPIPE, makes standard output safe for a poll loop. */
+void lti_tool_os_start(void);
+void lti_tool_os_output_prepare(void);
+intptr_t lti_tool_os_stdin(void);
+intptr_t lti_tool_os_stdout(void);
+bool lti_tool_os_is_terminal(intptr_t handle);
+
+enum lti_tool_io lti_tool_os_read(intptr_t handle, void *buffer, size_t size, size_t *size_out,
+                                  int64_t *os_code_out);
+/* Never blocks for long: what does not fit now is LATER or a short count. */
+enum lti_tool_io lti_tool_os_write(intptr_t handle, const void *data, size_t size, size_t *size_out,
+                                   int64_t *os_code_out);
+/* Ends a stream; standard output stays a valid descriptor that nothing can be written to. */
+int64_t lti_tool_os_end(intptr_t handle);
+
+/* LEAT_FOREVER waits without a limit. An interrupting signal counts as success. */
+int64_t lti_tool_os_wait(struct lti_tool_wait *items, size_t count, uint32_t timeout_ms);
+uint64_t lti_tool_os_now_ms(void);
+
+/* After this, SIGINT and SIGTERM ask for an end and ended children are noticed: the handle is
+ * readable then. */
+int64_t lti_tool_os_signals_open(intptr_t *handle_out);
+bool lti_tool_os_signals_take(void);
+
+/* Runs `command` by the shell, in a process group of its own; our ends do not block. */
+int64_t lti_tool_os_spawn(const char *command, int64_t *pid_out, intptr_t *to_child_out,
+                          intptr_t *from_child_out);
+/* Whether that child has ended; it is gone then. */
+bool lti_tool_os_reap(int64_t pid);
+void lti_tool_os_terminate(int64_t pid);
+/* Becomes another program; returns only when that failed. */
+int64_t lti_tool_os_become(char **words);
+
+/* A text for an OS code, in a buffer of the caller's. */
+void lti_tool_os_text(int64_t os_code, char *buffer, size_t size);
+
+#endif
