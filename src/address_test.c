@@ -60,6 +60,7 @@ TEST(address_forms)
     expect_form("unix:/tmp/A b", LTI_NAME_PATH, "/tmp/A b");
     expect_form("/a//b/./c", LTI_NAME_PATH, "/a//b/./c");
     expect_form("/a/...", LTI_NAME_PATH, "/a/...");
+    expect_form("/a/.b/x.", LTI_NAME_PATH, "/a/.b/x.");
     expect_form("/a/..b", LTI_NAME_PATH, "/a/..b");
     expect_form("/a/b../c", LTI_NAME_PATH, "/a/b../c");
     expect_form("/tmp/\xC3\xA4\xE2\x82\xAC\xF0\x9F\x98\x80", LTI_NAME_PATH,
@@ -153,6 +154,8 @@ TEST(address_plain_path)
     CHECK_ERROR(lti_address_plain("/", &name, 14, path, &size), LEAT_OK);
     CHECK_INT(size, 5);
     CHECK_MEM(path, "/name", 5);
+    CHECK_ERROR(lti_address_plain("", &name, 14, path, &size), LEAT_OK);
+    CHECK_INT(size, 5);
     size = 77;
     CHECK_ERROR(lti_address_plain("/run/leat", &name, 13, path, &size), LEAT_E_NAME_TOO_LONG);
     CHECK_ERROR(lti_address_plain("/run/leat", &name, 5, path, &size), LEAT_E_NAME_TOO_LONG);

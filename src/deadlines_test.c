@@ -96,6 +96,20 @@ TEST(deadlines_reserve_without_memory)
     heap_end(16);
 }
 
+/* A heap that grows while deadlines are set keeps them. */
+TEST(deadlines_grow)
+{
+    lti_pool_init(&pool, SIZE_MAX);
+    for (uint32_t i = 0; i < NODES; i++) {
+        REQUIRE(lti_deadlines_reserve(&heap, &pool));
+        lti_deadline_init(&nodes[i]);
+        lti_deadline_set(&heap, &nodes[i], 1000 - i);
+    }
+    for (uint32_t i = NODES; i > 0; i--)
+        CHECK(lti_deadlines_pop_due(&heap, 1000) == &nodes[i - 1]);
+    heap_end(NODES);
+}
+
 /* The first in a plain list; -1 when it is empty. */
 static int model_first(const uint64_t *times, const uint64_t *orders)
 {

@@ -180,27 +180,35 @@ TEST(inbox_without_memory)
     lti_pool_end(&pool);
 }
 
-/* The worst case: always full, and read byte by byte. Moving must stay cheap. */
-TEST(inbox_moves_little)
+/* The worst cases: read byte by byte while `held` bytes stay. Moving must stay cheap. */
+static void expect_little_moved(size_t held, size_t limit)
 {
-    const size_t limit = 50000;
     struct lti_pool pool;
     struct lti_inbox inbox = {0};
     uint64_t place = 0;
     uint64_t moved = 0;
     lti_pool_init(&pool, SIZE_MAX);
-    inbox_put(&inbox, &pool, limit, limit, &place);
+    inbox_put(&inbox, &pool, held, limit, &place);
     for (uint64_t step = 0; step < 400000; step++) {
         lti_inbox_consume(&inbox, &pool, 1);
         const uint8_t *before = lti_inbox_bytes(&inbox);
         inbox_put(&inbox, &pool, 1, limit, &place);
         if (lti_inbox_bytes(&inbox) != before)
-            moved += limit;
+            moved += held;
     }
-    inbox_expect(&inbox, 400000, limit);
+    inbox_expect(&inbox, 400000, held);
     CHECK(moved <= 400000 * 4 + capacity_bound(limit));
     lti_inbox_clear(&inbox, &pool);
     lti_pool_end(&pool);
+}
+
+TEST(inbox_moves_little)
+{
+    expect_little_moved(50000, 50000);
+    expect_little_moved(64000, 64000);
+    expect_little_moved(4095, 100000);
+    expect_little_moved(65535, 300000);
+    expect_little_moved(1, 1);
 }
 
 struct model {
@@ -305,13 +313,14 @@ TEST(inbox_traps)
 {
     struct lti_pool pool;
     struct lti_inbox inbox = {0};
+    struct lti_inbox empty = {0};
     uint64_t place = 0;
     uint8_t *room = NULL;
     lti_pool_init(&pool, SIZE_MAX);
     inbox_put(&inbox, &pool, 10, 100, &place);
     CHECK_TRAPS(lti_inbox_filled(&inbox, LTI_BLOCK_SMALL - 9));
     CHECK_TRAPS(lti_inbox_consume(&inbox, &pool, 11));
-    CHECK_TRAPS(lti_inbox_room(&inbox, &pool, SIZE_MAX, SIZE_MAX, &room));
+    CHECK_TRAPS(lti_inbox_room(&empty, &pool, SIZE_MAX, SIZE_MAX, &room));
     lti_inbox_clear(&inbox, &pool);
     lti_pool_end(&pool);
 }

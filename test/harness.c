@@ -35,7 +35,7 @@
 #define PATH_BYTES 64
 #define FOLDER_ENV "LEAT_TEST_FOLDER"
 
-enum outcome { OUTCOME_PASSED = 0, OUTCOME_FAILED = 1, OUTCOME_SKIPPED = 77 };
+enum outcome { OUTCOME_PASSED = 0, OUTCOME_FAILED = 100, OUTCOME_SKIPPED = 77 };
 
 static struct lti_test *tests_first;
 static struct lti_test **tests_last = &tests_first;

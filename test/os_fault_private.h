@@ -63,13 +63,17 @@ bool lti_fault_is_virtual(void);
 void lti_fault_pass_time(int64_t time_ns);
 void lti_fault_posix_reset(void);
 
+/* What a call that had its effect comes back with; there is nothing to hide if it had none. */
+static inline int64_t lti_fault_hide(const struct lti_fault *fault, int64_t result)
+{
+    return fault && result >= 0 ? lti_fault_word(fault) : result;
+}
+
 /* A call whose only faults are errors: made unless it fails without effect. */
 #define FAULT_CALL(call, real)                                                                     \
     const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_##call);                         \
     if (fault && !lti_fault_has_effect(fault))                                                     \
         return lti_fault_word(fault);                                                              \
-    int64_t result = (real);                                                                       \
-    if (fault)                                                                                     \
-    return lti_fault_word(fault)
+    int64_t result = lti_fault_hide(fault, (real))
 
 #endif

@@ -100,6 +100,12 @@ bool lti_story_adopt(struct lti_story *story, int lane, intptr_t handle,
     return step_given(story, lane, "leat_adopt_conn", error, conn_out->id, LTI_STORY_CONN);
 }
 
+bool lti_story_wait_sent(struct lti_story *story, int lane, leat_conn conn)
+{
+    return lti_story_note(story, lane, "leat_wait_sent",
+                          leat_wait_sent(story->hub, conn, LTI_STORY_MS));
+}
+
 bool lti_story_write(struct lti_story *story, int lane, leat_conn conn, const char *text)
 {
     size_t size = SIZE_MAX;

@@ -172,6 +172,7 @@ void lti_story_of_abort(struct lti_story *story)
     if (!lti_story_pair(story, 1, 2, NULL, &a, &b))
         return;
     (void)lti_story_write(story, 1, a, "last words");
+    (void)lti_story_wait_sent(story, 1, a);
     (void)lti_story_abort(story, 1, a);
     (void)lti_story_read(story, 2, b, 10);
     (void)lti_story_wait_closed(story, 2, b);
@@ -223,9 +224,11 @@ void lti_story_of_two_hubs(struct lti_story *story)
     if (lti_story_note(story, 0, "leat_pair", error)) {
         lti_story_know(story, 1, a.id, LTI_STORY_CONN);
         (void)lti_story_write(story, 1, a, "across");
+        (void)lti_story_wait_sent(story, 1, a);
         story->hub = other;
         (void)lti_story_read(story, 2, b, 6);
         (void)lti_story_write(story, 2, b, "back");
+        (void)lti_story_wait_sent(story, 2, b);
         story->hub = first;
         (void)lti_story_read(story, 1, a, 4);
         (void)lti_story_note(story, 0, "leat_hub_destroy", leat_hub_destroy(other));

@@ -10,8 +10,9 @@
 
 #include <string.h>
 
-#define MESSAGES_COUNT 16
+#define MESSAGES_COUNT 32
 #define MESSAGES_BYTES 16384u
+#define MESSAGES_BOX_BYTES 81920u /* little more than the smallest frame limit */
 
 static const struct leat_conn_options messages_options = {.size = sizeof messages_options,
                                                           .protocol = LEAT_MESSAGES};
@@ -48,8 +49,9 @@ void lti_story_of_messages_served(struct lti_story *story)
     struct leat_listen_options listen = {.size = sizeof listen, .conn = &messages_options};
     struct leat_connect_options connect = {.size = sizeof connect, .conn = &messages_options};
     if (!lti_story_listen(story, 0, name, &listen, &listener) ||
-        !lti_story_connect_wait(story, 1, name, &connect, &client) ||
-        !lti_story_accept(story, 2, listener, &server))
+        !lti_story_connect(story, 1, name, &connect, &client) ||
+        !lti_story_accept(story, 2, listener, &server) ||
+        !lti_story_wait_connected(story, 1, client))
         return;
     (void)lti_story_send(story, 1, client, "request");
     (void)lti_story_receive(story, 2, server);
@@ -102,9 +104,9 @@ void lti_story_of_messages_bulk(struct lti_story *story)
     static char message[MESSAGES_BYTES];
     leat_conn a, b;
     struct leat_conn_options options = messages_options;
-    options.inbox_bytes = 2 * MESSAGES_BYTES;
-    options.outbox_bytes = 2 * MESSAGES_BYTES;
-    options.frame_bytes_max = MESSAGES_BYTES;
+    options.inbox_bytes = MESSAGES_BOX_BYTES;
+    options.outbox_bytes = MESSAGES_BOX_BYTES;
+    options.frame_bytes_max = 65536;
     if (!messages_pair(story, &options, &a, &b))
         return;
     memset(message, 'm', sizeof message);

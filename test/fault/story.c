@@ -83,8 +83,7 @@ void lti_story_clear(struct lti_story *story)
 {
     memset(story->text, 0, sizeof story->text);
     memset(story->used, 0, sizeof story->used);
-    memset(story->bytes, 0, sizeof story->bytes);
-    memset(story->sums, 0, sizeof story->sums);
+    memset(story->events, 0, sizeof story->events);
     story->handles_count = 0;
     story->errors_count = 0;
 }
@@ -153,15 +152,15 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind)
     handle->kind = kind == 0 ? LTI_STORY_CONN : kind == 1 ? LTI_STORY_LISTENER : LTI_STORY_TIMER;
 }
 
-static void story_read_all(struct lti_story *story, int lane, leat_conn conn)
+static void story_read_all(struct lti_story *story, struct lti_story_handle *handle)
 {
     char buffer[512];
     size_t size = 0;
-    if (leat_read(story->hub, conn, buffer, sizeof buffer, &size) != LEAT_OK)
+    if (leat_read(story->hub, (leat_conn){handle->id}, buffer, sizeof buffer, &size) != LEAT_OK)
         return;
     for (size_t i = 0; i < size; i++)
-        story->sums[lane] = story->sums[lane] * 31 + (unsigned char)buffer[i];
-    story->bytes[lane] += size;
+        handle->sum = handle->sum * 31 + (unsigned char)buffer[i];
+    handle->bytes += size;
 }
 
 static uint64_t story_event_id(const struct leat_event *event)
@@ -197,8 +196,7 @@ static void story_event(struct lti_story *story, const struct leat_event *event,
         if (handle->over)
             lti_story_complain(story, "%s came after the end of its handle",
                                leat_event_name(event->type));
-        handle->closed = event->type == LEAT_EVENT_CLOSED;
-        handle->over = handle->closed || event->type == LEAT_EVENT_TIMER;
+        handle->over = event->type == LEAT_EVENT_CLOSED || event->type == LEAT_EVENT_TIMER;
     } else if (id && !quiet) {
         lti_story_complain(story, "%s came for a handle that was never given",
                            leat_event_name(event->type));
@@ -207,8 +205,10 @@ static void story_event(struct lti_story *story, const struct leat_event *event,
         lti_story_know(story, (int)event->tag, event->conn.id, LTI_STORY_CONN);
     if (quiet)
         return;
+    story->events[event->type]++;
     if (event->type == LEAT_EVENT_READABLE) {
-        story_read_all(story, lane, event->conn);
+        if (handle)
+            story_read_all(story, handle);
     } else if (event->type != LEAT_EVENT_WRITABLE && event->type != LEAT_EVENT_HANGUP) {
         lti_story_say(story, lane, "%u ", (unsigned)event->tag);
         lti_story_note(story, lane, leat_event_name(event->type), event->error);
@@ -219,14 +219,13 @@ bool lti_story_events(struct lti_story *story, enum leat_event_type type, uint32
 {
     struct leat_event event;
     for (int i = 0; i < STORY_EVENTS_MAX; i++) {
-        if (count == 0)
+        if (story->events[type] >= count)
             return true;
         memset(&event, 0xA5, sizeof event);
         enum leat_error error = leat_next(story->hub, &event, LTI_STORY_MS);
         if (error != LEAT_OK)
             return lti_story_note(story, 0, "leat_next", error);
         story_event(story, &event, false);
-        count -= event.type == type;
     }
     lti_story_complain(story, "%d events without an end", STORY_EVENTS_MAX);
     return false;
@@ -234,11 +233,11 @@ bool lti_story_events(struct lti_story *story, enum leat_event_type type, uint32
 
 void lti_story_sums(struct lti_story *story)
 {
-    for (int lane = 0; lane < LTI_STORY_LANES; lane++) {
-        if (story->bytes[lane])
-            lti_story_say(story, lane, "%llu bytes, sum %llx\n",
-                          (unsigned long long)story->bytes[lane],
-                          (unsigned long long)story->sums[lane]);
+    for (size_t i = 0; i < story->handles_count; i++) {
+        const struct lti_story_handle *handle = &story->handles[i];
+        if (handle->bytes)
+            lti_story_say(story, handle->lane, "%llu bytes, sum %llx\n",
+                          (unsigned long long)handle->bytes, (unsigned long long)handle->sum);
     }
 }
 

@@ -16,15 +16,15 @@
 #define LTI_STORY_LANE_BYTES 1024
 #define LTI_STORY_HANDLES 32
 #define LTI_STORY_ERRORS 64
-#define LTI_STORY_MS 1000u /* the time limit of a step; virtual time, so it costs nothing */
+#define LTI_STORY_MS 300u /* the time limit of a step; virtual time, so it costs nothing */
 
 /* A handle that the story was given, so that what comes after its end is noticed. */
 struct lti_story_handle {
     uint64_t id;
     int lane;
     enum { LTI_STORY_CONN, LTI_STORY_LISTENER, LTI_STORY_TIMER } kind;
-    bool over;   /* the user ended it, or CLOSED came */
-    bool closed; /* CLOSED came */
+    bool over;           /* the user ended it, or CLOSED came */
+    uint64_t bytes, sum; /* read by events, and their checksum */
 };
 
 struct lti_story {
@@ -32,10 +32,9 @@ struct lti_story {
     const char *folder; /* for names; ends without '/' */
     char text[LTI_STORY_LANES][LTI_STORY_LANE_BYTES];
     size_t used[LTI_STORY_LANES];
-    uint64_t bytes[LTI_STORY_LANES]; /* received in events, and their checksum */
-    uint64_t sums[LTI_STORY_LANES];
     struct lti_story_handle handles[LTI_STORY_HANDLES];
     size_t handles_count;
+    uint32_t events[16];                      /* how many came, by type */
     enum leat_error errors[LTI_STORY_ERRORS]; /* in the order they came; the first ones */
     size_t errors_count;
     char complaint[256]; /* what must never be; empty: nothing */
@@ -77,6 +76,8 @@ bool lti_story_pair(struct lti_story *story, int lane_a, int lane_b,
                     const struct leat_conn_options *options, leat_conn *a_out, leat_conn *b_out);
 bool lti_story_adopt(struct lti_story *story, int lane, intptr_t handle,
                      const struct leat_conn_options *options, leat_conn *conn_out);
+/* Waits until the system has taken everything. */
+bool lti_story_wait_sent(struct lti_story *story, int lane, leat_conn conn);
 bool lti_story_write(struct lti_story *story, int lane, leat_conn conn, const char *text);
 bool lti_story_read(struct lti_story *story, int lane, leat_conn conn, size_t size);
 bool lti_story_line(struct lti_story *story, int lane, leat_conn conn);
@@ -91,10 +92,11 @@ bool lti_story_listener_close(struct lti_story *story, int lane, leat_listener l
 bool lti_story_timer(struct lti_story *story, int lane, uint32_t delay_ms, uint64_t tag,
                      leat_timer *timer_out);
 
-/* Takes events until `count` of the type came, or none comes for a while, or far too many did. Bytes
- * that can be read are read and summed up; everything but READABLE, WRITABLE and HANGUP is noted. */
+/* Takes events until `count` of the type have come since the beginning, or none comes for a while,
+ * or far too many did. Bytes that can be read are read and summed up; everything but READABLE,
+ * WRITABLE and HANGUP is noted. */
 bool lti_story_events(struct lti_story *story, enum leat_event_type type, uint32_t count);
-void lti_story_sums(struct lti_story *story); /* notes what was read by events */
+void lti_story_sums(struct lti_story *story); /* says what was read by events */
 /* Lets the hub do what is under way, without noting anything. */
 void lti_story_settle(struct lti_story *story);
 /* The user knows this handle from now on; for handles that came in an event. */
@@ -102,38 +104,43 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
 
 /* ---- The stories ----------------------------------------------------------------------------- */
 
-#define LTI_STORY_BULK 1u  /* moves so much that lengthy faults are left out */
-#define LTI_STORY_PROBE 2u /* listens over a dead socket: a probe that cannot tell says IN_USE */
+#define LTI_STORY_BULK 1u     /* moves so much that lengthy faults are left out */
+#define LTI_STORY_PROBE 2u    /* listens over a dead socket: a probe that cannot tell says IN_USE */
+#define LTI_STORY_INDIRECT 4u /* the one who asks first may not be the one whom the fault hit */
+#define LTI_STORY_ELSEWHERE                                                                        \
+    8u /* a folder that cannot be looked at makes plain names lead elsewhere */
 
-#define LTI_STORIES(X)                                                                             \
-    X(hub, 0)                                                                                      \
-    X(pair, 0)                                                                                     \
-    X(lines, 0)                                                                                    \
-    X(serve, 0)                                                                                    \
-    X(abstract, 0)                                                                                 \
-    X(plain_name, 0)                                                                               \
-    X(half_close, 0)                                                                               \
-    X(nobody, 0)                                                                                   \
-    X(wait_for_server, 0)                                                                          \
-    X(take_over, LTI_STORY_PROBE)                                                                  \
-    X(name_in_use, 0)                                                                              \
-    X(backlog, 0)                                                                                  \
-    X(bulk, LTI_STORY_BULK)                                                                        \
-    X(linger, LTI_STORY_BULK)                                                                      \
-    X(abort, 0)                                                                                    \
-    X(adopt, 0)                                                                                    \
-    X(adopt_listener, 0)                                                                           \
-    X(listener_close, 0)                                                                           \
-    X(timers, 0)                                                                                   \
-    X(events, 0)                                                                                   \
-    X(messages, 0)                                                                                 \
-    X(messages_served, 0)                                                                          \
-    X(messages_view, 0)                                                                            \
-    X(messages_bulk, LTI_STORY_BULK)                                                               \
-    X(two_hubs, 0)
+/* X(name, traits, the errors that belong to it). */
+#define LTI_STORIES(X, E)                                                                          \
+    X(hub, 0, E(TIMEOUT))                                                                          \
+    X(pair, 0, 0)                                                                                  \
+    X(lines, 0, E(FINISHED))                                                                       \
+    X(serve, 0, 0)                                                                                 \
+    X(abstract, 0, 0)                                                                              \
+    X(plain_name, LTI_STORY_ELSEWHERE, 0)                                                          \
+    X(half_close, 0, E(FINISHED))                                                                  \
+    X(nobody, 0, E(NOT_FOUND))                                                                     \
+    X(wait_for_server, 0, E(TIMEOUT))                                                              \
+    X(take_over, LTI_STORY_PROBE, E(REFUSED))                                                      \
+    X(name_in_use, 0, E(IN_USE))                                                                   \
+    X(backlog, LTI_STORY_INDIRECT, 0)                                                              \
+    X(bulk, LTI_STORY_BULK, 0)                                                                     \
+    X(linger, LTI_STORY_BULK, E(TIMEOUT) | E(FINISHED))                                            \
+    X(abort, 0, 0)                                                                                 \
+    X(adopt, 0, 0)                                                                                 \
+    X(adopt_listener, 0, 0)                                                                        \
+    X(listener_close, 0, E(FINISHED) | E(NOT_FOUND))                                               \
+    X(timers, 0, E(TIMEOUT))                                                                       \
+    X(events, LTI_STORY_INDIRECT, E(CLOSED))                                                       \
+    X(messages, 0, E(FINISHED))                                                                    \
+    X(messages_served, LTI_STORY_INDIRECT, 0)                                                      \
+    X(messages_view, 0, 0)                                                                         \
+    X(messages_bulk, LTI_STORY_BULK, 0)                                                            \
+    X(two_hubs, 0, 0)
 
-#define LTI_STORY(name, traits) void lti_story_of_##name(struct lti_story *story);
-LTI_STORIES(LTI_STORY)
+#define LTI_STORY_ERROR(name) (UINT64_C(1) << LEAT_E_##name)
+#define LTI_STORY(name, traits, errors) void lti_story_of_##name(struct lti_story *story);
+LTI_STORIES(LTI_STORY, LTI_STORY_ERROR)
 #undef LTI_STORY
 
 #endif

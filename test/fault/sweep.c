@@ -21,7 +21,7 @@
 #include <unistd.h>
 
 #define SWEEP_SECONDS_MAX 60
-#define SWEEP_FAILURES_SHOWN 5000
+#define SWEEP_FAILURES_SHOWN 60
 
 /* What a child tells its parent, also when it dies. */
 struct sweep_shared {
@@ -201,8 +201,8 @@ static bool sweep_bad(void)
 }
 
 static const struct lti_sweep_story sweep_stories[] = {
-#define LTI_STORY(name, traits) {#name, traits, lti_story_of_##name},
-    LTI_STORIES(LTI_STORY)
+#define LTI_STORY(name, traits, errors) {#name, traits, errors, lti_story_of_##name},
+    LTI_STORIES(LTI_STORY, LTI_STORY_ERROR)
 #undef LTI_STORY
 };
 

@@ -14,6 +14,7 @@
 struct lti_sweep_story {
     const char *name;
     uint32_t traits;
+    uint64_t errors; /* that belong to it; bit = public error */
     void (*tell)(struct lti_story *story);
 };
 

@@ -113,14 +113,14 @@ static void bad_bears_a_grudge(struct lti_story *story)
 size_t lti_sweep_bad_stories(const struct lti_sweep_story **stories_out)
 {
     static const struct lti_sweep_story stories[] = {
-        {"bad_leaks_descriptor", 0, bad_leaks_descriptor},
-        {"bad_leaks_memory", 0, bad_leaks_memory},
-        {"bad_spins", 0, bad_spins},
-        {"bad_shows_short_reads", 0, bad_shows_short_reads},
-        {"bad_crashes", 0, bad_crashes},
-        {"bad_closes_twice", 0, bad_closes_twice},
-        {"bad_says_the_wrong_error", 0, bad_says_the_wrong_error},
-        {"bad_bears_a_grudge", 0, bad_bears_a_grudge},
+        {"bad_leaks_descriptor", 0, 0, bad_leaks_descriptor},
+        {"bad_leaks_memory", 0, 0, bad_leaks_memory},
+        {"bad_spins", 0, 0, bad_spins},
+        {"bad_shows_short_reads", 0, 0, bad_shows_short_reads},
+        {"bad_crashes", 0, 0, bad_crashes},
+        {"bad_closes_twice", 0, 0, bad_closes_twice},
+        {"bad_says_the_wrong_error", 0, 0, bad_says_the_wrong_error},
+        {"bad_bears_a_grudge", 0, 0, bad_bears_a_grudge},
     };
     *stories_out = stories;
     return sizeof stories / sizeof stories[0];

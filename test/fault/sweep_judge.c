@@ -69,25 +69,34 @@ static const struct judge_row *judge_row(const struct lti_fault *fault)
     return NULL;
 }
 
-static const char *judge_errors(const struct lti_sweep_run *base, const struct judge_row *row,
-                                const struct lti_sweep_run *run)
+/* What may come first because of how the story is. */
+static uint64_t judge_story_errors(const struct lti_sweep_story *story,
+                                   const struct lti_fault *fault)
+{
+    uint64_t allowed = 0;
+    if (story->traits & LTI_STORY_INDIRECT)
+        allowed |= judge_after;
+    if ((story->traits & LTI_STORY_ELSEWHERE) && fault->call == LTI_FAULT_CALL_lstat)
+        allowed |= DENIED | NOT_FOUND;
+    return allowed;
+}
+
+/* Finds an error that is neither usual nor allowed; what comes after the first unusual one follows
+ * from it, so more is allowed then. */
+static const char *judge_errors(const struct lti_sweep_run *run, uint64_t usual, uint64_t allowed,
+                                uint64_t after)
 {
     static char text[128];
-    uint64_t usual = 0;
-    for (size_t i = 0; i < base->errors_count; i++)
-        usual |= UINT64_C(1) << base->errors[i];
-    uint64_t allowed = row ? row->errors : 0;
     for (size_t i = 0; i < run->errors_count; i++) {
         uint64_t bit = UINT64_C(1) << run->errors[i];
         if (usual & bit)
             continue;
         if (!(allowed & bit)) {
-            (void)snprintf(text, sizeof text, "%s is not expected from this fault",
+            (void)snprintf(text, sizeof text, "%s is not expected here",
                            leat_error_name(run->errors[i]));
             return text;
         }
-        /* Whatever comes after the first surprise follows from it. */
-        allowed |= judge_after;
+        allowed |= after;
     }
     return NULL;
 }
@@ -105,10 +114,12 @@ static const char *judge_counts(const struct lti_sweep_run *run)
     return text;
 }
 
-/* A dead name stays only when the system would not let it be removed, or looked at. */
+/* A dead name stays only when the system would not let it be removed, or looked at; a lock file also
+ * when it could not be locked, since removing it then could be another's loss. */
 static bool judge_may_leave(const struct lti_fault *fault)
 {
-    return fault->call == LTI_FAULT_CALL_unlink || fault->call == LTI_FAULT_CALL_lstat;
+    return fault->call == LTI_FAULT_CALL_unlink || fault->call == LTI_FAULT_CALL_lstat ||
+           fault->call == LTI_FAULT_CALL_fstat || fault->call == LTI_FAULT_CALL_lock;
 }
 
 const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lti_sweep_run *base,
@@ -120,7 +131,7 @@ const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lt
     if (counts)
         return counts;
     if (place->position == 0)
-        return NULL;
+        return judge_errors(run, story->errors, 0, 0);
     const struct lti_fault *fault = lti_fault_at(place->fault);
     const struct judge_row *row = judge_row(fault);
     if (run->fired == 0)
@@ -131,7 +142,8 @@ const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lt
         if (strcmp(run->text, base->text) != 0)
             return "a transparent fault changed the transcript";
     } else {
-        const char *errors = judge_errors(base, row, run);
+        uint64_t allowed = (row ? row->errors : 0) | judge_story_errors(story, fault);
+        const char *errors = judge_errors(run, story->errors, allowed, judge_after);
         if (errors)
             return errors;
     }

@@ -123,6 +123,8 @@ static void run_both_tellings(const struct lti_sweep_story *what,
          * server's own leftovers must never be. Files of the folder stay for it. */
         if (under_fault)
             run_take_files(story->folder, run->files);
+        else if (story->hub)
+            lti_story_settle(story);
         lti_story_clear(story);
         run_told(what, story);
         run_destroy(story);
