@@ -81,7 +81,7 @@ endif()
 
 file(GLOB sources CONFIGURE_DEPENDS test/history_test.c)
 if(sources AND history AND harness)
-    leat_test(history_test ${sources} ${history} ${harness})
+    leat_test(history_test ${sources} ${history} ${harness} ${core} ${fault})
 endif()
 
 # ---- Examples and benches ------------------------------------------------------------------------

@@ -14,15 +14,18 @@
 /* How many chores one turn does before it looks at the port again. */
 #define CHORES_MAX 32
 
-static void chores_do(struct leat_hub *hub)
+/* True when there was one: what is waited for may be so now. */
+static bool chores_do(struct leat_hub *hub)
 {
-    for (int i = 0; i < CHORES_MAX && hub->chores.first; i++) {
+    int done = 0;
+    for (; done < CHORES_MAX && hub->chores.first; done++) {
         struct lti_endpoint *endpoint = hub->chores.first;
         lti_hub_list(hub, endpoint, 0);
         struct lti_conn *conn = (struct lti_conn *)endpoint;
         lti_conn_fill(hub, conn);
         lti_conn_update(hub, conn);
     }
+    return done > 0;
 }
 
 static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct lti_done *done)
@@ -101,9 +104,9 @@ static int64_t patience(struct leat_hub *hub, uint64_t deadline_ns)
 enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
 {
     struct os_code code = {LTI_OS_NONE, 0};
-    chores_do(hub);
+    bool worked = chores_do(hub);
     lti_hub_reap(hub);
-    int64_t timeout_ns = patience(hub, deadline_ns);
+    int64_t timeout_ns = worked ? 0 : patience(hub, deadline_ns);
     hub->changed = false;
     hub->waits++;
     if (timeout_ns != 0 && hub->mutex) {

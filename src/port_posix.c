@@ -120,7 +120,7 @@ enum leat_error lti_link_watch(struct lti_port *port, struct lti_link *link,
 {
     int64_t result = lti_os_poller_add(port->poller, lti_link_fd(link), LTI_OS_IN, link->cookie);
     if (result < 0)
-        return lti_port_error(result, code_out);
+        return lti_poller_error(result, code_out);
     link->flags |= LTI_LINK_WATCHED;
     return LEAT_OK;
 }

@@ -26,6 +26,9 @@ struct lti_port {
 
 /* The one table of system codes: what the core calls it. `code_out` gets the raw fact. */
 enum leat_error lti_port_error(int64_t result, struct os_code *code_out);
+/* The same for calls on the poller, whose failures never are about the connection: MEMORY, LIMIT,
+ * SYSTEM. */
+enum leat_error lti_poller_error(int64_t result, struct os_code *code_out);
 
 static inline int lti_link_fd(const struct lti_link *link)
 {

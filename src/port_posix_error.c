@@ -60,3 +60,11 @@ enum leat_error lti_port_error(int64_t result, struct os_code *code_out)
     }
     return LEAT_E_SYSTEM;
 }
+
+enum leat_error lti_poller_error(int64_t result, struct os_code *code_out)
+{
+    enum leat_error error = lti_port_error(result, code_out);
+    if (error == LEAT_OK || error == LEAT_E_MEMORY || error == LEAT_E_LIMIT)
+        return error;
+    return LEAT_E_SYSTEM;
+}

@@ -65,7 +65,7 @@ enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void
         uint32_t interest = LTI_OS_IN | ((link->flags & LTI_LINK_OUT) ? LTI_OS_OUT : 0);
         result = lti_os_poller_modify(port->poller, lti_link_fd(link), interest, link->cookie);
         if (result < 0)
-            error = lti_port_error(result, code_out);
+            error = lti_poller_error(result, code_out);
     }
     return error;
 }
@@ -98,7 +98,7 @@ enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *lin
     int64_t result =
         lti_os_poller_modify(port->poller, lti_link_fd(link), LTI_OS_IN | LTI_OS_OUT, link->cookie);
     if (result < 0)
-        return lti_port_error(result, code_out);
+        return lti_poller_error(result, code_out);
     link->flags |= LTI_LINK_WRITING | LTI_LINK_OUT;
     return LEAT_OK;
 }

@@ -43,9 +43,13 @@ static enum leat_error lock_check(int fd, const char *name, bool *stale_out,
     if (held.type != LTI_OS_FILE_REGULAR || held.uid != lti_os_euid() || held.links > 1)
         return LEAT_E_UNTRUSTED;
     result = lti_os_lock(fd);
+    for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
+        result = lti_os_lock(fd);
     if (result < 0)
         return lti_port_error(result, code_out);
     result = lti_os_lstat(name, &named);
+    if (result < 0 && lti_os_kind_of(result) != LTI_OS_NOT_FOUND)
+        return lti_port_error(result, code_out);
     *stale_out = result < 0 || named.device != held.device || named.inode != held.inode;
     return LEAT_OK;
 }
@@ -191,7 +195,7 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
         int64_t result =
             lti_os_poller_modify(port->poller, lti_link_fd(listener), LTI_OS_IN, listener->cookie);
         if (result < 0 && error == LEAT_E_EMPTY)
-            error = lti_port_error(result, code_out);
+            error = lti_poller_error(result, code_out);
         *more_out = result < 0;
     }
     if (error != LEAT_OK)
