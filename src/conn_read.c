@@ -77,17 +77,15 @@ void lti_conn_check_finished(struct leat_hub *hub, struct lti_conn *conn)
 static void bytes_end(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->peer_finished = true;
-    if (lti_port_hangup(&conn->link)) {
-        conn->hangup = true;
-        lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_CLOSED, no_code);
-    } else {
-        lti_conn_check_finished(hub, conn);
-    }
+    lti_conn_check_finished(hub, conn);
+    if (lti_port_hangup(&conn->link))
+        lti_conn_hangup(hub, conn);
 }
 
 void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->hangup = true;
+    /* Two ends that both half-closed look like this too; they have ended in an orderly way before. */
     if (conn->eof && conn->state == LTI_CONN_OPEN && conn->options.protocol == LEAT_BYTES)
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_CLOSED, no_code);
 }
@@ -131,8 +129,7 @@ static void read_and_drop(struct leat_hub *hub, struct lti_conn *conn)
         read_retry_later(hub, conn);
         return;
     }
-    enum leat_error error =
-        lti_port_read(hub->port, &conn->link, scratch, READ_BYTES, &size, &more, &code);
+    enum leat_error error = lti_port_read(&conn->link, scratch, READ_BYTES, &size, &more, &code);
     if (error == LEAT_OK) {
         received_count(hub, conn, scratch, size);
         conn->readable = more;
@@ -161,8 +158,7 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
         conn->stats.read_stalls++;
         return;
     }
-    enum leat_error error =
-        lti_port_read(hub->port, &conn->link, room, room_size, &size, &more, &code);
+    enum leat_error error = lti_port_read(&conn->link, room, room_size, &size, &more, &code);
     if (error == LEAT_OK) {
         received_count(hub, conn, room, size);
         lti_inbox_filled(&conn->inbox, size);

@@ -21,6 +21,10 @@ static bool chores_do(struct leat_hub *hub)
     for (; done < CHORES_MAX && hub->chores.first; done++) {
         struct lti_endpoint *endpoint = hub->chores.first;
         lti_hub_list(hub, endpoint, 0);
+        if (endpoint->kind == LTI_KIND_LISTENER) {
+            lti_listener_work(hub, (struct lti_listener *)endpoint);
+            continue;
+        }
         struct lti_conn *conn = (struct lti_conn *)endpoint;
         lti_conn_fill(hub, conn);
         lti_conn_update(hub, conn);
@@ -60,6 +64,9 @@ static void done_dispatch(struct leat_hub *hub, const struct lti_done *done)
     if (listener && (lti_port_take(&listener->link, done) & LTI_DONE_READABLE)) {
         listener->acceptable = true;
         lti_listener_update(hub, listener);
+        /* Clients wait for our hello, whatever the user waits for. */
+        if (listener->conn_options.protocol == LEAT_MESSAGES)
+            lti_listener_work(hub, listener);
     }
 }
 

@@ -134,7 +134,13 @@ void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
     if (listener->acceptable && !listener->backing_off && listener->conns < listener->conns_max)
         pending |= LTI_PENDING_WORK;
     listener->base.pending = pending;
-    lti_hub_list(hub, &listener->base, pending ? &hub->ready : 0);
+    bool chore = listener->conn_options.protocol == LEAT_MESSAGES;
+    struct lti_list *list = &hub->ready;
+    if (pending == 0)
+        list = 0;
+    else if (pending == LTI_PENDING_WORK && chore)
+        list = &hub->chores;
+    lti_hub_list(hub, &listener->base, list);
 }
 
 static void accept_failed(struct leat_hub *hub, struct lti_listener *listener,
@@ -193,8 +199,10 @@ void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
     struct os_code code = no_code;
     struct lti_conn *conn = 0;
     bool more = false;
-    if (!(listener->base.pending & LTI_PENDING_WORK))
+    if (!(listener->base.pending & LTI_PENDING_WORK)) {
+        lti_listener_update(hub, listener);
         return;
+    }
     enum leat_error error = lti_conn_create(hub, &listener->conn_options, &conn);
     if (error == LEAT_OK)
         error = lti_port_accept(hub->port, &listener->link, &conn->link, &more, &code);

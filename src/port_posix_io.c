@@ -44,9 +44,8 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
     }
 }
 
-enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void *buffer,
-                              size_t size, size_t *size_out, bool *more_out,
-                              struct os_code *code_out)
+enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, size_t *size_out,
+                              bool *more_out, struct os_code *code_out)
 {
     uint32_t flags = 0;
     int64_t result = lti_os_recv(lti_link_fd(link), buffer, size, &flags);
@@ -60,14 +59,7 @@ enum leat_error lti_port_read(struct lti_port *port, struct lti_link *link, void
     }
     if (result == 0)
         return LEAT_E_FINISHED;
-    enum leat_error error = lti_port_error(result, code_out);
-    if (error == LEAT_E_EMPTY) {
-        uint32_t interest = LTI_OS_IN | ((link->flags & LTI_LINK_OUT) ? LTI_OS_OUT : 0);
-        result = lti_os_poller_modify(port->poller, lti_link_fd(link), interest, link->cookie);
-        if (result < 0)
-            error = lti_poller_error(result, code_out);
-    }
-    return error;
+    return lti_port_error(result, code_out);
 }
 
 enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *slices, size_t count,

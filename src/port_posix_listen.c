@@ -190,16 +190,11 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
          i++)
         fd = lti_os_accept(lti_link_fd(listener));
     enum leat_error error = lti_port_error(fd, code_out);
-    if (error == LEAT_OK || error == LEAT_E_EMPTY) {
-        /* More may be waiting: let the poller look again instead of trying until EAGAIN. */
-        int64_t result =
-            lti_os_poller_modify(port->poller, lti_link_fd(listener), LTI_OS_IN, listener->cookie);
-        if (result < 0 && error == LEAT_E_EMPTY)
-            error = lti_poller_error(result, code_out);
-        *more_out = result < 0;
-    }
     if (error != LEAT_OK)
         return error;
+    /* More may be waiting: let the poller look again instead of trying until EAGAIN. */
+    *more_out =
+        lti_os_poller_modify(port->poller, lti_link_fd(listener), LTI_OS_IN, listener->cookie) < 0;
     link->handle = (intptr_t)fd;
     error = lti_link_watch(port, link, code_out);
     if (error != LEAT_OK) {

@@ -57,27 +57,41 @@ static enum leat_error folder_use(const char *path, bool create, struct os_code 
     return error == LEAT_E_NOT_FOUND && !create ? LEAT_OK : error;
 }
 
-/* Finds the parent that holds our folder: the runtime directory when it is private to us. */
-static size_t folder_base(char *folder, size_t room)
+/* Finds the parent that holds our folder: the runtime directory when it is private to us; size 0 when
+ * there is none. A look that fails is an error: falling back would part servers from clients. */
+static enum leat_error folder_base(char *folder, size_t room, size_t *size_out,
+                                   struct os_code *code_out)
 {
     const char *runtime = lti_os_privileged() ? 0 : lti_os_getenv("XDG_RUNTIME_DIR");
-    struct os_code code;
+    enum leat_error error = LEAT_E_NOT_FOUND;
     size_t size = runtime ? strlen(runtime) : 0;
-    if (size > 0 && runtime[0] == '/' && size < room && folder_check(runtime, &code) == LEAT_OK) {
+    *size_out = 0;
+    if (size > 0 && runtime[0] == '/' && size < room)
+        error = folder_check(runtime, code_out);
+    if (error == LEAT_OK) {
         while (size > 1 && runtime[size - 1] == '/')
             size--;
-        return text_put(folder, 0, runtime, size);
+        *size_out = text_put(folder, 0, runtime, size);
+        return LEAT_OK;
     }
+    if (error != LEAT_E_NOT_FOUND && error != LEAT_E_UNTRUSTED)
+        return error;
     size = text_put(folder, 0, "/run/user/", 10);
     size = text_put_number(folder, size, lti_os_euid());
     folder[size] = 0;
-    return folder_check(folder, &code) == LEAT_OK ? size : 0;
+    error = folder_check(folder, code_out);
+    if (error == LEAT_OK)
+        *size_out = size;
+    return error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED ? LEAT_OK : error;
 }
 
 static enum leat_error folder_find(bool create, char folder[LTI_OS_PATH_MAX + 1],
                                    struct os_code *code_out)
 {
-    size_t size = folder_base(folder, LTI_OS_PATH_MAX - 5);
+    size_t size;
+    enum leat_error error = folder_base(folder, LTI_OS_PATH_MAX - 5, &size, code_out);
+    if (error != LEAT_OK)
+        return error;
     if (size > 0) {
         size = text_put(folder, size, "/leat", 5);
     } else {

@@ -23,7 +23,7 @@
 static const struct lti_fault fault_table[] = {
 #define FAULT(call, name, action, raw, traits)                                                     \
     {LTI_FAULT_CALL_##call, LTI_FAULT_##action, raw, traits, #name},
-#include "os_fault_table.h"
+#include "os_fault_table.def"
 #undef FAULT
 };
 #undef T

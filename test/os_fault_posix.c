@@ -389,8 +389,10 @@ static size_t fault_everything_ready(int poller, struct lti_os_ready *ready_out,
 static int64_t fault_wait_worse(const struct lti_fault *fault, int poller,
                                 struct lti_os_ready *ready_out, size_t count, int64_t timeout_ns)
 {
-    if (fault->action != LTI_FAULT_DUPLICATE)
+    if (fault->action != LTI_FAULT_DUPLICATE) {
+        fault_wait_in_vain(timeout_ns);
         timeout_ns = 0;
+    }
     int64_t result = fault_wait(poller, ready_out, count, timeout_ns);
     if (result < 0)
         return result;

@@ -4,7 +4,7 @@
  *
  * Happy path: the call is made, its result and what it read go to the lane.
  * Fails:      as the call; the story decides whether to go on.
- * Invariants: an output that a failed call touched, although leat.h says it does not, is a complaint.
+ * Invariants: an output that a failed call touched, although leat.h says no, is a complaint.
  */
 #include "story.h"
 

@@ -2,8 +2,8 @@
  *
  * The transcript, the bystander, and the pulling of events.
  *
- * Happy path: each step notes its name and result in its lane; between the steps the bystander pair, on
- *             a hub of its own and without faults, goes on with its dialogue.
+ * Happy path: each step notes its name and result in its lane; between the steps the bystander
+ *             pair, on a hub of its own and without faults, goes on with its dialogue.
  * Fails:      what must never happen becomes the story's complaint; the first one is kept.
  * Invariants: no event comes for a handle after its CLOSED or after the user ended it.
  */

@@ -2,7 +2,7 @@
  *
  * What the stories of the fault sweep are told with: steps that note their result in a transcript.
  *
- * A story is one thing that a user does, in one process and one thread, through the public API only.
+ * A story is one thing that a user does, in one process and thread, through the public API only.
  * Its transcript must be the same whenever no fault, or a transparent one, happens; so it holds
  * results, whole pieces of data and events, but neither times nor the number of READABLE events.
  * Each endpoint writes to a lane of its own, since the order between endpoints is nobody's promise.

@@ -4,11 +4,11 @@
  *
  *     fault_sweep [--scenario S] [--at N] [--fault F] [--mode M] [--list] [--verbose]
  *
- * Happy path: for each story one process counts its calls; then, for each call, a process tells it with
- *             each fault and mode in turn and judges it.
+ * Happy path: for each story one process counts its calls; then, for each call, a process tells
+ *             it with each fault and mode in turn and judges it.
  * Fails:      each wrong run is printed with the command that repeats it; a process that crashes or
  *             hangs is one wrong run, and the next process goes on behind it.
- * Invariants: the stories that are bad by design are found wrong first, else the sweep itself fails.
+ * Invariants: the stories that are bad by design are found wrong first, else the sweep fails.
  */
 #include "sweep.h"
 

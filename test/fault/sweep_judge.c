@@ -114,8 +114,8 @@ static const char *judge_counts(const struct lti_sweep_run *run)
     return text;
 }
 
-/* A dead name stays only when the system would not let it be removed, or looked at; a lock file also
- * when it could not be locked, since removing it then could be another's loss. */
+/* A dead name stays only when the system would not let it be removed, or looked at; a lock file
+ * also when it could not be locked, since removing it then could be another's loss. */
 static bool judge_may_leave(const struct lti_fault *fault)
 {
     return fault->call == LTI_FAULT_CALL_unlink || fault->call == LTI_FAULT_CALL_lstat ||

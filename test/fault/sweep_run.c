@@ -2,11 +2,12 @@
  *
  * One run of the fault sweep: a story told with one fault armed, and everything counted around it.
  *
- * Happy path: count what is open, tell the story beside its bystander, end the fault, tell it again in
- *             the same hub, destroy the hub, count again.
+ * Happy path: count what is open, tell the story beside its bystander, end the fault, tell it
+ *             again in the same hub, destroy the hub, count again.
  * Fails:      nothing here judges; numbers and texts go into the run.
  * Invariants: the fault is over before the second telling; with a lasting fault, or one that comes
- *             later than the story, the hub is destroyed under it, and the second telling has a new one.
+ *             later than the story, the hub is destroyed under it, and the second telling has a new
+ *             one.
  */
 #include "sweep.h"
 
