@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * One turn of the hub: chores, then the port, then completions and deadlines.
+ * One turn of the hub: the port, then completions, deadlines and chores.
  *
  * Happy path: with nothing to do the port is asked until the first deadline, without the lock; each
  *             completion becomes a flag or a write, and endpoints with something to say get listed.
+ *             Chores come last, so that one turn takes a handshake from its bytes to its event.
  * Fails:      SYSTEM when the port fails for good. A stale cookie is no error: its link was ended.
  *             Invariants: the lock is held on entry and on return. Only one thread is ever here.
  *             Reading for events is left to the moment of the event, so that a turn is short
@@ -15,10 +16,9 @@
 #define CHORES_MAX 32
 
 /* True when there was one: what is waited for may be so now. */
-static bool chores_do(struct leat_hub *hub)
+static void chores_do(struct leat_hub *hub)
 {
-    int done = 0;
-    for (; done < CHORES_MAX && hub->chores.first; done++) {
+    for (int i = 0; i < CHORES_MAX && hub->chores.first; i++) {
         struct lti_endpoint *endpoint = hub->chores.first;
         lti_hub_list(hub, endpoint, 0);
         if (endpoint->kind == LTI_KIND_LISTENER) {
@@ -29,7 +29,6 @@ static bool chores_do(struct leat_hub *hub)
         lti_conn_fill(hub, conn);
         lti_conn_update(hub, conn);
     }
-    return done > 0;
 }
 
 static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct lti_done *done)
@@ -111,9 +110,7 @@ static int64_t patience(struct leat_hub *hub, uint64_t deadline_ns)
 enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
 {
     struct os_code code = {LTI_OS_NONE, 0};
-    bool worked = chores_do(hub);
-    lti_hub_reap(hub);
-    int64_t timeout_ns = worked ? 0 : patience(hub, deadline_ns);
+    int64_t timeout_ns = patience(hub, deadline_ns);
     hub->changed = false;
     hub->waits++;
     if (timeout_ns != 0 && hub->mutex) {
@@ -128,6 +125,7 @@ enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
     for (int i = 0; i < count; i++)
         done_dispatch(hub, &hub->done[i]);
     deadlines_do(hub);
+    chores_do(hub);
     lti_hub_reap(hub);
     return count < 0 ? LEAT_E_SYSTEM : LEAT_OK;
 }

@@ -123,6 +123,8 @@ enum leat_error lti_port_resolve(const char *text, bool create, struct lti_addre
         at += size;
         break;
     case LTI_NAME_ABSTRACT:
+        if (name.size >= LTI_OS_PATH_MAX) /* the zero byte in front counts */
+            return LEAT_E_NAME_TOO_LONG;
         at = text_put(address_out->text, at, "@", 1);
         at = text_put(address_out->text, at, name.text, name.size);
         break;
