@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <sched.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
@@ -36,6 +37,7 @@ struct bench_side {
     uint64_t waits, reads, writes;
     uint64_t hub_bytes;
     uint64_t dirty_before, dirty_after; /* private memory of the process */
+    atomic_bool over;                   /* BENCH_CONNECT: the client closes for the last time */
 };
 
 /* One request that is under way on one connection. */
@@ -163,8 +165,8 @@ static inline bool bench_got(struct bench *b, struct bench_flow *flow, const voi
     return true;
 }
 
-/* Takes a piece of the stream, which repeats one block. In a timed run its ends are checked, so that
- * the check does not hide what the peers cost; with --check every byte is. */
+/* Takes a piece of the stream, which repeats one block. In a timed run its ends are checked, so
+ * that the check does not hide what the peers cost; with --check every byte is. */
 static inline void bench_stream_got(struct bench *b, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
@@ -220,12 +222,17 @@ static inline void bench_idle_end(struct bench *b)
 
 /* ---- The two processes ----------------------------------------------------------------------- */
 
-/* How many connections the server sees end before it ends itself. */
-static inline uint64_t bench_ends_max(const struct bench *b)
+/* Whether the server, which saw so many connections end, goes on. */
+static inline bool bench_serving(const struct bench *b, uint64_t ended)
 {
-    if (b->kind == BENCH_CONNECT)
-        return UINT64_MAX;
-    return b->kind == BENCH_STREAM ? 1 : b->conns;
+    return b->kind == BENCH_CONNECT ? !atomic_load(&b->served->over) : ended < b->conns;
+}
+
+/* In BENCH_CONNECT each client says this before it closes, so that the server ends with it. */
+static inline void bench_closing(const struct bench *b)
+{
+    if (b->over)
+        atomic_store(&b->served->over, true);
 }
 
 /* The server listens: the client may begin. */
@@ -315,8 +322,8 @@ static inline void bench_prepare(struct bench *b)
     b->flows = bench_alloc(b->conns * sizeof *b->flows);
     for (uint32_t i = 0; i < b->conns; i++)
         b->flows[i] = (struct bench_flow){.index = i};
-    b->served = mmap(NULL, sizeof *b->served, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS,
-                     -1, 0);
+    b->served =
+        mmap(NULL, sizeof *b->served, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     bench_need(b->served != MAP_FAILED, "mmap");
 }
 
@@ -383,15 +390,10 @@ static inline void bench_fork(struct bench *b, const struct bench_peer *peer)
 static inline void bench_join(const struct bench *b)
 {
     int status = 0;
-    bool endless = bench_ends_max(b) == UINT64_MAX;
-    if (endless)
-        kill(b->server, SIGTERM);
     bench_need(waitpid(b->server, &status, 0) == b->server, "waitpid");
     unlink(b->path);
     rmdir(b->folder);
-    bench_need(endless ? WIFSIGNALED(status) && WTERMSIG(status) == SIGTERM
-                       : WIFEXITED(status) && WEXITSTATUS(status) == 0,
-               "the server failed");
+    bench_need(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the server failed");
 }
 
 static inline int bench_main(const struct bench_peer *peer, int argc, char **argv)

@@ -88,12 +88,14 @@ static void raw_serve(struct bench *b)
     int *fds = bench_alloc(b->conns * sizeof *fds);
     bool more = true;
     bench_ready(b);
-    while (b->kind == BENCH_CONNECT) {
+    while (b->kind == BENCH_CONNECT && bench_serving(b, 0)) {
         int fd = raw_accept(listener);
         while (raw_echo(b, fd))
             ;
         close(fd);
     }
+    if (b->kind == BENCH_CONNECT)
+        return;
     for (uint32_t i = 0; i < b->conns; i++) {
         fds[i] = raw_accept(listener);
         if (b->kind == BENCH_IDLE)
@@ -167,6 +169,7 @@ static void raw_client_connect(struct bench *b)
         int fd = raw_dial(b);
         raw_send(b, fd, flow);
         raw_receive(b, fd, flow);
+        bench_closing(b);
         close(fd);
     }
     bench_end(b);

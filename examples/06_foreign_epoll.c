@@ -54,6 +54,6 @@ int main(int argc, char **argv)
             }
         }
     }
-    check(leat_error_text(event.error), event.error == LEAT_OK && leat_hub_destroy(hub) == LEAT_OK);
-    return fflush(stdout) == 0 && close(loop) == 0 ? 0 : 1;
+    check(leat_error_text(event.error), event.error == LEAT_OK || event.error == LEAT_E_CLOSED);
+    return leat_hub_destroy(hub) == LEAT_OK && close(loop) == 0 ? fflush(stdout) : 1;
 }

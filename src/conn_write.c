@@ -218,12 +218,12 @@ static void slices_append(struct lti_conn *conn, const struct leat_slice *slices
         conn->stats.outbox_bytes_high = conn->outbox.size;
 }
 
-static enum leat_error offer_full(struct lti_conn *conn)
+/* One WRITABLE is owed from now on. */
+static void offer_full(struct lti_conn *conn)
 {
     conn->want_writable = true;
     conn->writable_due = false;
     conn->stats.full++;
-    return LEAT_E_FULL;
 }
 
 /* Puts what the port did not take at the end of the outbox; `sent` bytes of it left before. */
@@ -257,8 +257,10 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
     bool direct = conn->outbox.size == 0 && !conn->writing && lti_conn_connected(conn);
     size_t limit = conn->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
-    if (whole && total > room)
-        return offer_full(conn);
+    if (whole && total > room) {
+        offer_full(conn);
+        return LEAT_E_FULL;
+    }
     if (whole && !lti_outbox_reserve(&conn->outbox, &hub->pool, total))
         return LEAT_E_MEMORY;
     if (direct) {
@@ -278,12 +280,13 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
             return LEAT_E_MEMORY;
         rest = 0;
     }
+    if (sent + rest < total)
+        offer_full(conn);
+    if (sent + rest == 0)
+        return LEAT_E_FULL;
     *accepted_out = sent + rest;
     offer_rest(hub, conn, slices, sent, rest, whole, direct);
-    if (sent + rest == total)
-        return LEAT_OK;
-    enum leat_error full = offer_full(conn);
-    return sent + rest > 0 ? LEAT_OK : full;
+    return LEAT_OK;
 }
 
 bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn)

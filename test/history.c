@@ -386,6 +386,8 @@ static bool judge_entry(struct judge *judge, const struct entry *it)
     struct end *peer = &judge->ends[2 * it->conn + (it->end ^ 1u)];
     if (it->kind == LTI_HISTORY_REPORT)
         return judge_report(judge, it, self);
+    if (it->kind == LTI_HISTORY_KILLED) /* whatever it did before */
+        return judge_user_end(judge, it, self);
     if (self->closed)
         return judge_fail(judge, "R9", AT "something after the user's end", it->conn, it->end);
     if (self->ended)
@@ -408,7 +410,6 @@ static bool judge_entry(struct judge *judge, const struct entry *it)
     case LTI_HISTORY_FINISH:
     case LTI_HISTORY_CLOSE:
     case LTI_HISTORY_ABORT:
-    case LTI_HISTORY_KILLED:
         return judge_user_end(judge, it, self);
     default:
         return judge_limits(judge, it, self);
@@ -425,7 +426,7 @@ static bool judge_direction(struct judge *judge, uint32_t conn, uint32_t sender,
     uint64_t messages = from->killed ? from->sending : from->sent;
     if (to->received > bytes || to->messages > messages)
         return judge_fail(judge, "R2", AT "more was received than accepted", conn, sender);
-    if (from->reports && !from->reported && complete)
+    if (from->reports && !from->reported && !from->killed && complete)
         return judge_fail(judge, "R6", AT "the report never came", conn, sender);
     uint64_t missing = 0;
     if (from->accepted > to->received)

@@ -91,7 +91,8 @@ void lti_tool_pump_fail_leat(struct lti_tool_pump *p, enum leat_error error)
     lti_tool_pump_fail(p, lti_tool_exit_of(error), leat_error_text(error), 0);
 }
 
-/* Whether input is there that the peer will never get. An input that is just silent is not. */
+/* Whether input is there that the peer will never get. An input that is just silent is not, nor is
+ * one that the next client gets. */
 static bool pump_input_left(struct lti_tool_pump *p)
 {
     struct lti_tool_wait item = {.handle = p->in, .want_read = true};
@@ -102,7 +103,8 @@ static bool pump_input_left(struct lti_tool_pump *p)
     if (p->begin < p->end) {
         return true;
     }
-    if (p->in_ended || p->served || lti_tool_os_wait(&item, 1, 0) != 0 || !item.can_read) {
+    if (p->in_ended || p->served || p->output_kept || lti_tool_os_wait(&item, 1, 0) != 0 ||
+        !item.can_read) {
         return false;
     }
     return lti_tool_os_read(p->in, &byte, 1, &size, &os_code) == LTI_TOOL_IO_DONE;
@@ -134,7 +136,6 @@ static void pump_over(struct lti_tool_pump *p, const struct leat_event *event)
         }
     }
     p->peer_finished = true;
-    p->in_ended = true;
     p->state = LTI_TOOL_PUMP_DRAINING;
     lti_tool_pump_drain(p);
 }

@@ -113,6 +113,8 @@ void lti_sim_count(uint32_t process, struct lti_sim_count *count_out);
 uint64_t lti_sim_misuses(void); /* calls on descriptors that were not open */
 uint32_t lti_sim_files(void);   /* files and folders made since begin */
 uint64_t lti_sim_time_ns(void); /* the true virtual time */
+/* The most looks at the clock in a row with no other call between: a busy loop has thousands. */
+uint64_t lti_sim_busy(void);
 uint64_t lti_sim_steps(void);
 uint64_t lti_sim_hash(void);        /* of all calls and results so far */
 uint64_t lti_sim_faults_done(void); /* how many faults were injected */

@@ -153,6 +153,7 @@ void sim_enter(void)
 {
     struct sim_process *process = sim_process_now();
     sim_world.steps++;
+    sim_world.clock_reads = 0;
     process->calls++;
     sim_time_tick();
     sim_actions_run();
@@ -255,6 +256,11 @@ void lti_sim_trace(bool on)
 uint64_t lti_sim_misuses(void)
 {
     return sim_world.misuses;
+}
+
+uint64_t lti_sim_busy(void)
+{
+    return sim_world.busy;
 }
 
 uint64_t lti_sim_steps(void)

@@ -142,6 +142,7 @@ struct sim_world {
     struct sim_random clock_random, schedule_random, fault_random, delay_random, user_random;
     uint64_t now_ns, clock_floor_ns, clock_still_ns;
     uint64_t steps, steps_max, hash, faults_done, misuses, serial, order, inode_number;
+    uint64_t clock_reads, busy; /* clock reads since the last other call; the most there were */
     struct sim_process processes[LTI_SIM_PROCESSES_MAX];
     uint32_t process_count;
     struct sim_fiber fibers[LTI_SIM_FIBERS_MAX + 1]; /* 0: the caller of lti_sim_run */

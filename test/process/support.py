@@ -156,9 +156,19 @@ def accept(server):
 
 
 def dial(path):
+    """Connects; a full backlog is tried again, as Linux asks for with EAGAIN."""
     conn = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+
+    def connected():
+        try:
+            conn.connect(path)
+        except BlockingIOError:
+            return False
+        return True
+
+    conn.setblocking(False)
+    wait_until(connected, "the backlog stays full")
     conn.settimeout(DEADLINE)
-    conn.connect(path)
     return conn
 
 

@@ -3,10 +3,11 @@
  * What the files of the simulation runner share: the plan that a seed draws, the processes and ends
  * that live by it, and the history they write.
  *
- * One run: a server and some clients, each a simulated process with one hub. CHAOS: they connect, move
- * data and end connections while faults happen. DRAIN: no more faults; every pair that is left must
- * bring everything accepted to its reader, and something fresh in each direction. SHUTDOWN: all end, and
- * nothing may be left. The library's users here know leat.h only; the hostile ones are raw sockets.
+ * One run: a server and some clients, each a simulated process with one hub. CHAOS: they connect,
+ * move data and end connections while faults happen. DRAIN: no more faults; every pair that is left
+ * must bring everything accepted to its reader, and something fresh in each direction. SHUTDOWN:
+ * all end, and nothing may be left. The library's users here know leat.h only; the hostile ones are
+ * raw sockets.
  */
 #ifndef LTI_SIM_RUN_H
 #define LTI_SIM_RUN_H
@@ -22,6 +23,7 @@
 #define RUN_CHUNK_MAX 65536u
 #define RUN_HEADER_BYTES 8u
 #define RUN_FOLDER "/tmp/run"
+#define RUN_BUSY_MAX 1000u
 #define RUN_MS UINT64_C(1000000)
 
 #define RUN_TAG_STRANGER UINT64_C(1000)
@@ -42,8 +44,8 @@ struct run_plan {
     struct lti_sim_options sim;
     struct leat_conn_options bytes, messages;
     uint32_t clients, conns, hostiles, turns;
-    uint32_t bytes_one_in;     /* how many of the connections carry bytes; 0: none */
-    uint32_t chunk_max;        /* largest write or message */
+    uint32_t bytes_one_in; /* how many of the connections carry bytes; 0: none */
+    uint32_t chunk_max;    /* largest write or message */
     uint32_t backlog, conns_max, handshakes_max;
     uint32_t server_dies, client_dies; /* before that call; 0: never */
     size_t memory_bytes_max;
@@ -54,7 +56,7 @@ struct run_plan {
 struct run_end {
     struct run_process *process; /* null: not born */
     leat_conn conn;
-    uint32_t index, side; /* side 0 dialled, side 1 accepted */
+    uint32_t index, side;        /* side 0 dialled, side 1 accepted */
     uint64_t accepted, received; /* bytes, or messages */
     uint64_t quota, drain_mark;
     uint64_t read_pause_until_ns;
@@ -103,7 +105,7 @@ uint64_t run_key(uint32_t index); /* what a header carries */
 /* run_end.c: what users do with an end; each may find that it is over. */
 void run_end_write(struct run_end *end);
 void run_end_read(struct run_end *end);
-void run_end_poke(struct run_end *end);  /* anything, chosen at random */
+void run_end_poke(struct run_end *end); /* anything, chosen at random */
 void run_end_finish(struct run_end *end);
 void run_end_close(struct run_end *end, enum run_ending ending);
 void run_end_info(struct run_end *end);

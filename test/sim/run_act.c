@@ -2,7 +2,8 @@
  *
  * Acts of users besides reading and writing: waits, pauses, and the ways to end.
  *
- * Happy path: run_end_poke chooses one; every outcome that the header of the library allows is taken.
+ * Happy path: run_end_poke chooses one; every outcome that the header of the library allows is
+ *             taken.
  * Fails:      any other outcome fails the run.
  * Invariants: what ends an end is logged at the moment of the call.
  */
@@ -39,9 +40,9 @@ static void close_wait(struct run_end *end, uint32_t linger_ms)
     uint64_t undelivered = 0;
     uint64_t began_ns = lti_os_now_ns();
     run_log(end, LTI_HISTORY_CLOSE, 1, 0);
-    end->closed = true;
-    enum leat_error error =
-        leat_close_wait(end->process->hub, end->conn, linger_ms, &undelivered);
+    end->closed = end->reports = true;
+    enum leat_error error = leat_close_wait(end->process->hub, end->conn, linger_ms, &undelivered);
+    end->reports = false;
     run_waited(NULL, began_ns, linger_ms, false);
     switch (error) {
     case LEAT_OK:
@@ -101,15 +102,14 @@ void run_end_close(struct run_end *end, enum run_ending ending)
 static void pause_flip(struct run_end *end)
 {
     struct leat_hub *hub = end->process->hub;
-    enum leat_error error =
-        end->paused ? leat_resume(hub, end->conn) : leat_pause(hub, end->conn);
+    enum leat_error error = end->paused ? leat_resume(hub, end->conn) : leat_pause(hub, end->conn);
     if (error != LEAT_OK)
         run_fail("pausing conn %u end %u gave %s", end->index, end->side, leat_error_name(error));
     end->paused = !end->paused;
 }
 
-/* One of the waits for one thing. What it says about the connection must be so; other ends' events are
- * kept by the hub meanwhile. */
+/* One of the waits for one thing. What it says about the connection must be so; other ends'
+ * events are kept by the hub meanwhile. */
 static void wait_for_one(struct run_end *end)
 {
     struct run_process *process = end->process;

@@ -2,11 +2,12 @@
  *
  * What the library's users do with one end of a connection, and what they write down about it.
  *
- * Happy path: the header, then content that is a function of its place; every call is logged before and
- *             after it is made, by the rules of history.h.
- * Fails:      an answer that no honest use explains fails the run; one that tells of an end is taken.
- * Invariants: an end that is over or closed is never used again; a message that was refused is tried
- *             again with the same number and size.
+ * Happy path: the header, then content that is a function of its place; every call is logged before
+ *             and after it is made, by the rules of history.h.
+ * Fails:      an answer that no honest use explains fails the run; one that tells of an end is
+ *             taken.
+ * Invariants: an end that is over or closed is never used again; a message that was refused is
+ *             tried again with the same number and size.
  */
 #include "run.h"
 
@@ -25,7 +26,8 @@ void run_log(const struct run_end *end, enum lti_history_kind kind, uint64_t a, 
 
 void run_waited(const struct run_end *end, uint64_t began_ns, uint32_t timeout_ms, bool timed_out)
 {
-    /* A clock that is coarse or stands still, and a process that is starved, excuse some lateness. */
+    /* A clock that is coarse or stands still, and a process that is starved, excuse some
+     * lateness. */
     uint64_t slack_ns = 60 * RUN_MS;
     uint64_t now_ns = lti_os_now_ns();
     uint64_t due_ns = began_ns + timeout_ms * RUN_MS;
@@ -78,7 +80,8 @@ static bool send_refused(struct run_end *end, enum leat_error error, const char 
     }
 }
 
-/* ---- Writing ---------------------------------------------------------------------------------- */
+/* ---- Writing
+ * ---------------------------------------------------------------------------------- */
 
 static void header_make(const struct run_end *end, uint8_t header[RUN_HEADER_BYTES])
 {
@@ -216,7 +219,8 @@ void run_end_write(struct run_end *end)
         bytes_write(end);
 }
 
-/* ---- Reading ---------------------------------------------------------------------------------- */
+/* ---- Reading
+ * ---------------------------------------------------------------------------------- */
 
 static void bytes_received(struct run_end *end, const void *data, size_t size)
 {
@@ -299,8 +303,8 @@ static void bytes_read(struct run_end *end)
 
 static void message_received(struct run_end *end, const void *data, size_t size)
 {
-    uint64_t wrong = lti_history_wrong(run_state.history, end->index, end->side ^ 1u,
-                                       end->received, 0, data, size);
+    uint64_t wrong = lti_history_wrong(run_state.history, end->index, end->side ^ 1u, end->received,
+                                       0, data, size);
     lti_history_log(run_state.history, end->index, end->side, LTI_HISTORY_MESSAGE, end->received,
                     size, wrong);
     if (wrong != LTI_HISTORY_NONE)

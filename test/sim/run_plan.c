@@ -2,10 +2,11 @@
  *
  * What a seed means: the swarm of settings of one run.
  *
- * Happy path: each setting is drawn on its own, so that every combination comes up sooner or later; each
- *             fault's chance is zero half the time.
+ * Happy path: each setting is drawn on its own, so that every combination comes up sooner or later;
+ *             each fault's chance is zero half the time.
  * Fails:      never.
- * Invariants: the plan is a function of the seed alone; limits are such that an honest run can end well.
+ * Invariants: the plan is a function of the seed alone; limits are such that an honest run can end
+ *             well.
  */
 #include "run.h"
 
@@ -94,6 +95,12 @@ static void draw_conn(struct run_random *random, enum leat_protocol protocol,
         options->handshake_ms = 100 + run_below(random, 2000);
 }
 
+static void draw_less(uint32_t *chunk_max, uint32_t buffer_bytes)
+{
+    if (buffer_bytes != 0 && buffer_bytes < 20000 && *chunk_max > 2 * buffer_bytes + 100)
+        *chunk_max = 2 * buffer_bytes + 100;
+}
+
 void run_plan_draw(uint64_t seed, struct run_plan *plan_out)
 {
     static const uint32_t chunks[6] = {1, 16, 200, 1000, 8000, RUN_CHUNK_MAX};
@@ -102,10 +109,14 @@ void run_plan_draw(uint64_t seed, struct run_plan *plan_out)
     draw_sim(&random, seed, &plan_out->sim);
     draw_conn(&random, LEAT_BYTES, &plan_out->bytes);
     draw_conn(&random, LEAT_MESSAGES, &plan_out->messages);
-    plan_out->conns = 1 + run_below(&random, run_chance(&random, 4) ? RUN_CONNS_MAX : 12);
+    plan_out->conns = 1 + run_below(&random, run_chance(&random, 3) ? RUN_CONNS_MAX : 12);
     plan_out->bytes_one_in = run_below(&random, 4);
     plan_out->chunk_max = chunks[run_below(&random, 6)];
-    plan_out->turns = 20 + run_below(&random, 150);
+    /* A tiny buffer takes a system call for each of its fillings. */
+    draw_less(&plan_out->chunk_max, plan_out->sim.buffer_bytes);
+    draw_less(&plan_out->chunk_max, (uint32_t)plan_out->bytes.inbox_bytes);
+    draw_less(&plan_out->chunk_max, (uint32_t)plan_out->bytes.outbox_bytes);
+    plan_out->turns = 30 + run_below(&random, 300);
     plan_out->hostiles = run_chance(&random, 2) ? 0 : 1 + run_below(&random, 3);
     plan_out->backlog = run_chance(&random, 2) ? 0 : 1 + run_below(&random, 8);
     plan_out->conns_max = run_chance(&random, 4) ? RUN_CONNS_MAX + 8 : 0;
