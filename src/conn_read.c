@@ -105,6 +105,7 @@ static void read_result(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
         break;
     case LEAT_E_FINISHED:
         conn->eof = true;
+        conn->need_more = false;
         if (conn->options.protocol == LEAT_BYTES && !conn->closing)
             bytes_end(hub, conn);
         break;
@@ -162,6 +163,7 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
     if (error == LEAT_OK) {
         received_count(hub, conn, room, size);
         lti_inbox_filled(&conn->inbox, size);
+        conn->need_more = false;
         conn->readable = more;
         if (lti_inbox_size(&conn->inbox) > conn->stats.inbox_bytes_high)
             conn->stats.inbox_bytes_high = lti_inbox_size(&conn->inbox);
@@ -188,6 +190,7 @@ void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
 void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 {
     lti_inbox_consume(&conn->inbox, &hub->pool, size);
+    conn->need_more = false;
     if (conn->read_stalled && lti_inbox_size(&conn->inbox) <= conn->options.inbox_low_bytes)
         conn->read_stalled = false;
 }
@@ -230,7 +233,9 @@ enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char 
         }
         seen = there;
         enum leat_error error = find_more(hub, conn, seen, limit, size_out);
-        if (error != LEAT_E_EMPTY || lti_inbox_size(&conn->inbox) == seen)
-            return error;
+        if (error == LEAT_E_EMPTY && lti_inbox_size(&conn->inbox) > seen)
+            continue;
+        conn->need_more = error == LEAT_E_EMPTY;
+        return error;
     }
 }

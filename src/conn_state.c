@@ -76,6 +76,7 @@ static void link_end(struct leat_hub *hub, struct lti_conn *conn)
         conn->link_draining = !lti_port_end(hub->port, &conn->link, 0, 0, forked);
     conn->readable = false;
     conn->eof = true;
+    conn->need_more = false;
     conn->writable_due = conn->want_writable = false;
     conn->limit_at = conn->attempt_at = conn->partial_at = 0;
     conn->stall_at = conn->alive_at = conn->retry_at = 0;
@@ -166,7 +167,7 @@ static uint32_t pending_events(const struct lti_conn *conn)
         pending |= LTI_PENDING_WRITABLE;
     if (conn->hangup && !conn->hangup_told && (conn->state != LTI_CONN_ENDED || data))
         pending |= LTI_PENDING_HANGUP;
-    if (data && !conn->paused && !conn->view)
+    if (data && !conn->paused && !conn->view && !conn->need_more)
         pending |= LTI_PENDING_READABLE;
     if (data || conn->view)
         return pending;

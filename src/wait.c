@@ -48,10 +48,10 @@ static enum leat_error look_readable(struct leat_hub *hub, struct lti_conn *conn
     (void)context;
     if (conn->view)
         return LEAT_E_STATE;
-    if (!lti_conn_has_data(conn))
+    if (!lti_conn_has_data(conn) || conn->need_more)
         lti_conn_fill(hub, conn);
     if (lti_conn_has_data(conn))
-        return LEAT_OK;
+        return conn->need_more ? LEAT_E_EMPTY : LEAT_OK;
     enum leat_error error = lti_conn_read_end(conn);
     return error == LEAT_E_EMPTY && conn->paused ? LEAT_E_STATE : error;
 }

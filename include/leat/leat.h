@@ -476,7 +476,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_peek(struct leat_hub *hub, leat_conn 
 LEAT_API enum leat_error leat_consume(struct leat_hub *hub, leat_conn conn, size_t size);
 
 /* leat_read_until copies bytes up to and including `delimiter`. At the end of the stream the
- * unterminated rest is given.
+ * unterminated rest is given. After EMPTY, READABLE and leat_wait_readable tell of new bytes only, so
+ * that a loop does not spin over half a line.
  *
  * Waits:   never.
  * Thread:  any.

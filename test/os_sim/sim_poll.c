@@ -156,6 +156,8 @@ int64_t lti_os_poller_add(int poller, int fd, uint32_t interest, uint64_t cookie
     int64_t result = watch_find(poller, fd, &owner, &target, &watch);
     if (result == 0 && watch)
         result = sim_fail(EEXIST);
+    if (result == 0 && sim_fault(sim_world.options.faults.memory))
+        result = sim_fail(ENOMEM);
     if (result < 0)
         return sim_leave("add", fd, interest, result);
     watch = calloc(1, sizeof *watch);
