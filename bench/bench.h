@@ -53,11 +53,12 @@ struct bench {
     size_t size;
     uint32_t conns;
     uint64_t run_ns, count_max; /* a run ends by time, or after so many operations if not 0 */
-    bool check_all, one_core, messages, single_thread;
+    bool check_all, one_core, two_cores, messages, single_thread;
     char role;       /* 's', 'c', or 0: both */
     char folder[96]; /* the run's own, or the one given for a role */
     char path[112];
     int ready_fd;
+    cpu_set_t cores;
     pid_t server;
     struct bench_side *served; /* shared with the server's process */
     struct bench_side client;
@@ -265,6 +266,8 @@ static inline void bench_parse(struct bench *b, int argc, char **argv)
             b->check_all = true;
         else if (strcmp(option, "--one-core") == 0)
             b->one_core = true;
+        else if (strcmp(option, "--two-cores") == 0)
+            b->two_cores = true;
         else if (strcmp(option, "--messages") == 0)
             b->messages = true;
         else if (strcmp(option, "--single-thread") == 0)
@@ -297,16 +300,27 @@ static inline void *bench_alloc(size_t size)
     return memory;
 }
 
+/* Runs on one core only: the first or the second of those that this process may use. */
+static inline void bench_pin(const cpu_set_t *allowed, unsigned number)
+{
+    cpu_set_t one;
+    size_t core = 0;
+    for (unsigned seen = 0; core < CPU_SETSIZE; core++)
+        if (CPU_ISSET(core, allowed) && seen++ == number)
+            break;
+    bench_need(core < CPU_SETSIZE, "too few cores");
+    CPU_ZERO(&one);
+    CPU_SET(core, &one);
+    bench_need(sched_setaffinity(0, sizeof one, &one) == 0, "affinity");
+}
+
 static inline void bench_prepare(struct bench *b)
 {
     struct rlimit files;
     uint32_t random = 1;
-    if (b->one_core) {
-        cpu_set_t cpus;
-        CPU_ZERO(&cpus);
-        CPU_SET(0, &cpus);
-        bench_need(sched_setaffinity(0, sizeof cpus, &cpus) == 0, "affinity");
-    }
+    bench_need(sched_getaffinity(0, sizeof b->cores, &b->cores) == 0, "affinity");
+    if (b->one_core || b->two_cores)
+        bench_pin(&b->cores, 0);
     bench_need(getrlimit(RLIMIT_NOFILE, &files) == 0, "limit");
     files.rlim_cur = files.rlim_max;
     bench_need(setrlimit(RLIMIT_NOFILE, &files) == 0, "limit");
@@ -379,6 +393,8 @@ static inline void bench_fork(struct bench *b, const struct bench_peer *peer)
         prctl(PR_SET_PDEATHSIG, SIGKILL);
         alarm(BENCH_SECONDS_MAX);
         close(ready[0]);
+        if (b->two_cores)
+            bench_pin(&b->cores, 1);
         peer->serve(b);
         _exit(0);
     }

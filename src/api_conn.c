@@ -141,8 +141,7 @@ static void message_drop(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->message_ready = false;
     lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
-    if (conn->state == LTI_CONN_OPEN)
-        lti_conn_parse(hub, conn);
+    lti_conn_parse(hub, conn);
 }
 
 enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,

@@ -12,6 +12,9 @@
 
 #include <string.h>
 
+/* Rounds of the ready list without an event until the deadline is looked at. */
+#define BUSY_ROUNDS_MAX 64
+
 /* Hands out the first of the pending events; false when there was none. */
 static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_event *event)
 {
@@ -136,6 +139,7 @@ static enum leat_error next_event(struct leat_hub *hub, struct leat_event *event
 {
     uint64_t deadline_ns = 0;
     bool asked = false;
+    int rounds = 0;
     for (;;) {
         if (lti_hub_take_wake(hub)) {
             memset(event, 0, sizeof *event);
@@ -148,7 +152,8 @@ static enum leat_error next_event(struct leat_hub *hub, struct leat_event *event
                 return LEAT_OK;
         }
         bool idle = hub->ready.count == 0;
-        if (asked && idle) {
+        /* Peers that keep us busy without an event must not keep us for ever. */
+        if (asked && (idle || rounds++ >= BUSY_ROUNDS_MAX)) {
             if (deadline_ns == 0)
                 deadline_ns = timeout_ms ? lti_hub_after(hub, timeout_ms) : 1;
             if (deadline_ns != LTI_NEVER && lti_hub_now(hub) >= deadline_ns)

@@ -13,12 +13,17 @@
 
 #include "lti_assert.h"
 
+/* Enough for all that the system holds of a stream. */
+#define LATE_READS_MAX 8
+
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
 void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error)
 {
     /* A peer that went, or a deadline that passed, after everything was taken is no loss. */
     bool lost = conn->undelivered + lti_conn_unsent(conn) > 0;
+    if (error == LEAT_E_CLOSED)
+        error = LEAT_E_BROKEN; /* an orderly end that loses something is none */
     conn->error = lost ? error : LEAT_OK;
     lti_conn_enter(hub, conn, LTI_CONN_GONE);
     if (lost && !conn->report && !conn->waited)
@@ -45,7 +50,7 @@ void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn)
     }
 }
 
-static void linger_begin(struct leat_hub *hub, struct lti_conn *conn)
+void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn)
 {
     lti_conn_enter(hub, conn, LTI_CONN_LINGER);
     lti_inbox_clear(&conn->inbox, &hub->pool);
@@ -87,11 +92,12 @@ void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger
                 conn->limit_at = linger_at;
             break;
         }
+        lti_conn_goodbye(hub, conn, LEAT_OK);
         lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
         break;
     case LTI_CONN_OPEN:
         conn->limit_at = linger_at;
-        linger_begin(hub, conn);
+        lti_conn_linger_begin(hub, conn);
         break;
     case LTI_CONN_ENDED:
         lti_conn_linger_over(hub, conn, conn->error ? conn->error : LEAT_E_CLOSED);
@@ -118,17 +124,19 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
 {
     uint64_t interval = conn->options.keepalive_ms * UINT64_C(1000000);
     static const uint8_t payload[8];
-    /* A peer that we do not read cannot be heard. */
-    if (conn->paused || conn->read_stalled || conn->message_ready)
+    /* A peer that we do not read cannot be heard; one with unread bytes of ours has a deadline. */
+    if (conn->paused || conn->read_stalled || conn->message_ready || conn->outbox.size > 0) {
         conn->heard_ns = hub->now_ns;
+        conn->asked = false;
+    }
     uint64_t silent = hub->now_ns - conn->heard_ns;
-    if (silent >= 2 * interval) {
+    if (conn->asked) {
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_TIMEOUT, no_code);
         return;
     }
-    /* A peer with unread bytes of ours has been asked enough. */
-    if (silent >= interval && conn->outbox.size == 0)
+    if (silent >= interval)
         (void)lti_conn_queue_frame(hub, conn, LTI_FRAME_PING, payload, sizeof payload);
+    conn->asked = silent >= interval;
     if (conn->state == LTI_CONN_OPEN)
         conn->alive_at = hub->now_ns + interval;
 }
@@ -145,9 +153,25 @@ static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
     lti_conn_fail(hub, conn, operation, LEAT_E_TIMEOUT, conn->os_code);
 }
 
+/* What had come before a deadline counts, however late we look. */
+static void late_look(struct leat_hub *hub, struct lti_conn *conn, uint64_t now)
+{
+    bool handshake = conn->state == LTI_CONN_HANDSHAKE && conn->limit_at && conn->limit_at <= now;
+    bool partial = conn->partial_at && conn->partial_at <= now;
+    bool alive = conn->alive_at && conn->alive_at <= now;
+    if (!handshake && !partial && !alive)
+        return;
+    conn->readable = !conn->eof;
+    for (int i = 0; i < LATE_READS_MAX && conn->readable && lti_conn_may_read(conn) &&
+                    !conn->message_ready;
+         i++)
+        lti_conn_fill(hub, conn);
+}
+
 void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn)
 {
     uint64_t now = hub->now_ns;
+    late_look(hub, conn, now);
     if (due(&conn->limit_at, now)) {
         limit_reached(hub, conn);
     } else if (due(&conn->partial_at, now)) {

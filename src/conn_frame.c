@@ -31,7 +31,7 @@ static bool hello_take(struct leat_hub *hub, struct lti_conn *conn)
     enum leat_error error = lti_hello_decode(lti_inbox_bytes(&conn->inbox), size, &hello);
     if (error == LEAT_E_EMPTY) {
         if (conn->eof)
-            protocol_fail(hub, conn, LEAT_OP_HANDSHAKE, size ? LEAT_E_PROTOCOL : LEAT_E_CLOSED);
+            lti_conn_fail(hub, conn, LEAT_OP_HANDSHAKE, LEAT_E_BROKEN, no_code);
         return false;
     }
     if (error != LEAT_OK) {
@@ -49,6 +49,9 @@ static void close_take(struct leat_hub *hub, struct lti_conn *conn, uint8_t code
     conn->peer_goodbye = true;
     conn->peer_finished = conn->peer_finished || code == LTI_CLOSE_NORMAL;
     conn->hangup = true;
+    /* It was said before the stream broke, and is read after. */
+    if (conn->state == LTI_CONN_ENDED && conn->error == LEAT_E_BROKEN)
+        conn->error = lti_close_code_error(code);
     lti_conn_fail(hub, conn, LEAT_OP_READ, lti_close_code_error(code), no_code);
 }
 
@@ -79,17 +82,18 @@ static bool frame_take(struct leat_hub *hub, struct lti_conn *conn, const struct
         return false;
     case LTI_FRAME_PING:
         /* A peer that asks without taking answers gets none. */
-        if (conn->outbox.size <= conn->options.outbox_low_bytes)
+        if (conn->state == LTI_CONN_OPEN && conn->outbox.size <= conn->options.outbox_low_bytes)
             (void)lti_conn_queue_frame(hub, conn, LTI_FRAME_PONG, payload, frame->size);
         break;
     default:
         break;
     }
-    if (conn->state != LTI_CONN_OPEN)
+    if (conn->state == LTI_CONN_GONE)
         return false;
     lti_conn_consume(hub, conn, whole);
+    conn->partial_at = 0;
     lti_conn_check_finished(hub, conn);
-    return conn->state == LTI_CONN_OPEN;
+    return conn->state == LTI_CONN_OPEN || conn->state == LTI_CONN_ENDED;
 }
 
 /* Looks at the head of the inbox; false when there is no more to be done. */
@@ -100,6 +104,8 @@ static bool head_take(struct leat_hub *hub, struct lti_conn *conn)
     if (conn->skip_left) {
         size_t skip = size < conn->skip_left ? size : conn->skip_left;
         conn->skip_left -= (uint32_t)skip;
+        if (conn->skip_left == 0)
+            conn->partial_at = 0;
         lti_conn_consume(hub, conn, skip);
         return skip > 0;
     }
@@ -113,6 +119,8 @@ static bool head_take(struct leat_hub *hub, struct lti_conn *conn)
     }
     if (frame.type & LTI_FRAME_IGNORABLE) {
         conn->skip_left = frame.size;
+        if (frame.size == 0)
+            conn->partial_at = 0;
         lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES);
         return true;
     }
@@ -135,7 +143,7 @@ void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn)
     if (conn->state == LTI_CONN_HANDSHAKE && !hello_take(hub, conn))
         return;
     /* A connection that waits to be accepted is not looked at: nobody could take what it says. */
-    if (conn->state != LTI_CONN_OPEN || !conn->announced)
+    if ((conn->state != LTI_CONN_OPEN && conn->state != LTI_CONN_ENDED) || !conn->announced)
         return;
     while (!conn->message_ready && head_take(hub, conn))
         ;

@@ -139,8 +139,7 @@ void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn)
     lti_conn_enter(hub, conn, LTI_CONN_OPEN);
     if (conn->closing) {
         /* limit_at is the linger deadline already. */
-        lti_conn_enter(hub, conn, LTI_CONN_LINGER);
-        lti_conn_linger(hub, conn);
+        lti_conn_linger_begin(hub, conn);
         return;
     }
     conn->limit_at = 0;

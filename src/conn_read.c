@@ -47,6 +47,7 @@ static void received_count(struct leat_hub *hub, struct lti_conn *conn, const vo
 {
     conn->stats.reads++;
     conn->stats.bytes_received += size;
+    conn->asked = false;
     if (conn->alive_at)
         conn->heard_ns = lti_hub_now(hub);
     if (!hub->options.trace)
@@ -58,7 +59,7 @@ static void received_count(struct leat_hub *hub, struct lti_conn *conn, const vo
         .data = data,
         .size = size,
         .state = lti_conn_public_state(conn),
-        .time_ns = hub->now_ns,
+        .time_ns = lti_hub_now(hub),
     };
     hub->options.trace(hub->options.hook_context, &record);
 }

@@ -63,7 +63,7 @@ static void state_trace(struct leat_hub *hub, const struct lti_conn *conn)
         .tag = conn->base.tag,
         .state = lti_conn_public_state(conn),
         .error = conn->error,
-        .time_ns = hub->now_ns,
+        .time_ns = lti_hub_now(hub),
     };
     hub->options.trace(hub->options.hook_context, &record);
 }

@@ -31,7 +31,7 @@ static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
             .data = slices[i].data,
             .size = part,
             .state = lti_conn_public_state(conn),
-            .time_ns = hub->now_ns,
+            .time_ns = lti_hub_now(hub),
         };
         if (part)
             hub->options.trace(hub->options.hook_context, &record);
@@ -130,11 +130,17 @@ static void write_begin(struct leat_hub *hub, struct lti_conn *conn)
     }
 }
 
+bool lti_conn_has_room(const struct lti_conn *conn)
+{
+    size_t want = conn->want_writable ? conn->want_room : 0;
+    return conn->outbox.size <= conn->options.outbox_low_bytes &&
+           conn->outbox.size + want <= conn->options.outbox_bytes &&
+           conn->outbox_messages < conn->options.outbox_messages_max;
+}
+
 static void writable_check(struct lti_conn *conn)
 {
-    if (conn->want_writable && conn->state == LTI_CONN_OPEN &&
-        conn->outbox.size <= conn->options.outbox_low_bytes &&
-        conn->outbox_messages < conn->options.outbox_messages_max) {
+    if (conn->want_writable && conn->state == LTI_CONN_OPEN && lti_conn_has_room(conn)) {
         conn->want_writable = false;
         conn->writable_due = true;
     }
@@ -219,9 +225,10 @@ static void slices_append(struct lti_conn *conn, const struct leat_slice *slices
 }
 
 /* One WRITABLE is owed from now on. */
-static void offer_full(struct lti_conn *conn)
+static void offer_full(struct lti_conn *conn, size_t want_room)
 {
     conn->want_writable = true;
+    conn->want_room = want_room;
     conn->writable_due = false;
     conn->stats.full++;
 }
@@ -258,7 +265,7 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
     size_t limit = conn->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     if (whole && total > room) {
-        offer_full(conn);
+        offer_full(conn, total);
         return LEAT_E_FULL;
     }
     if (whole && !lti_outbox_reserve(&conn->outbox, &hub->pool, total))
@@ -281,7 +288,7 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
         rest = 0;
     }
     if (sent + rest < total)
-        offer_full(conn);
+        offer_full(conn, 0);
     if (sent + rest == 0)
         return LEAT_E_FULL;
     *accepted_out = sent + rest;

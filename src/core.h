@@ -94,6 +94,7 @@ struct lti_conn {
     uint32_t
         head_left; /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
     uint32_t outbox_messages;
+    size_t want_room;      /* with want_writable: what must fit into the outbox */
     uint32_t message_size; /* of the whole message at the inbox's head, when message_ready */
     uint32_t skip_left;    /* of an ignorable frame's payload */
     uint32_t peer_frame_bytes_max;
@@ -123,6 +124,7 @@ struct lti_conn {
     bool message_ready : 1;  /* a whole message is at the inbox's head */
     bool need_more : 1;        /* the user looked for a delimiter in vain: new bytes are news */
     bool view : 1;           /* the user looks at it */
+    bool asked : 1;          /* keep-alive: nothing was heard since we asked */
     bool goodbye_queued : 1; /* our CLOSE frame is in the outbox */
     bool report : 1;         /* leat_close_report: an event is due at the end */
     bool drained : 1;        /* closing: what had come was looked for */
@@ -261,6 +263,7 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
                                bool whole, size_t *accepted_out);
 void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes);
+bool lti_conn_has_room(const struct lti_conn *conn); /* for what was FULL, or at the low mark */
 bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn);
 bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t type,
                           const void *data, uint32_t size);
@@ -268,6 +271,7 @@ bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t t
 void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
 
 /* conn_end.c */
+void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger_at);
 void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn); /* goes on with it */
 void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);

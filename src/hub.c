@@ -182,7 +182,7 @@ void lti_hub_log(struct leat_hub *hub, const char *what, enum leat_error error)
 {
     if (!hub->options.log)
         return;
-    uint64_t second = hub->now_ns / second_ns;
+    uint64_t second = lti_hub_now(hub) / second_ns;
     if (second != hub->log_second) {
         hub->log_second = second;
         hub->log_count = 0;
@@ -237,11 +237,12 @@ void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, struct lt
     hub->changed = true;
 }
 
-/* A time that moves later leaves the heap alone: the node fires early, once, and is set anew
- * then. */
+/* A time that moves later leaves the heap alone: the node fires early, once, and is set anew then.
+ * One that is over goes, so that a hub with nothing due waits without a timer. */
 void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t time_ns)
 {
-    if (endpoint->deadline.time_ns <= time_ns)
+    uint64_t set = endpoint->deadline.time_ns;
+    if (set == time_ns || (set < time_ns && time_ns != LTI_NEVER))
         return;
     uint64_t first = lti_deadlines_first(&hub->deadlines);
     lti_deadline_set(&hub->deadlines, &endpoint->deadline, time_ns);

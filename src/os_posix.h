@@ -27,10 +27,12 @@ int64_t lti_os_shutdown_write(int fd);
 int64_t lti_os_close(int fd);
 
 /* descriptors came along and were dropped: a short read does not mean that the queue is empty */
-#define LTI_OS_RECV_MORE 1u
-/* bytes; 0 at end of stream */
-int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags_out);
-/* bytes; never raises SIGPIPE */
+/* Flags of recv. In: PLAIN, nobody can send descriptors over this socket. Out: MORE, descriptors came
+ * along and were dropped, so a short read does not mean that the queue is empty. */
+#define LTI_OS_RECV_PLAIN 1u
+#define LTI_OS_RECV_MORE 2u
+int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags); /* bytes; 0 at the end */
+bool lti_os_sockets_plain(void); /* nobody can send descriptors over the sockets made here */
 int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count);
 
 struct lti_os_peer {

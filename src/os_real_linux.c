@@ -13,6 +13,7 @@
 #include "os_real_posix.h"
 
 #include <errno.h>
+#include <stdatomic.h>
 #include <limits.h>
 #include <sys/auxv.h>
 #include <sys/epoll.h>
@@ -37,11 +38,21 @@ bool lti_os_privileged(void)
     return getauxval(AT_SECURE) != 0;
 }
 
+/* Set when this kernel knows the option: then every socket made here has it, and those accepted from
+ * one inherit it. */
+static atomic_bool sockets_plain;
+
 void lti_real_refuse_descriptors(int fd)
 {
     /* Since Linux 6.16; older kernels say ENOPROTOOPT, and recv then drops what came. */
     int allowed = 0;
-    (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &allowed, sizeof allowed);
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &allowed, sizeof allowed) == 0)
+        atomic_store_explicit(&sockets_plain, true, memory_order_relaxed);
+}
+
+bool lti_os_sockets_plain(void)
+{
+    return atomic_load_explicit(&sockets_plain, memory_order_relaxed);
 }
 
 int64_t lti_os_peer(int fd, struct lti_os_peer *peer_out)

@@ -97,19 +97,25 @@ int64_t lti_os_close(int fd)
     return lti_real_result(close(fd));
 }
 
-int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags_out)
+int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags)
 {
+    if (*flags & LTI_OS_RECV_PLAIN) {
+        *flags = 0;
+        return lti_real_result(recv(fd, buffer, size, MSG_DONTWAIT));
+    }
     struct iovec piece = {.iov_base = buffer, .iov_len = size};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     ssize_t result = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
     if (result < 0)
         return lti_real_errno(errno);
-    *flags_out = (message.msg_flags & MSG_CTRUNC) ? LTI_OS_RECV_MORE : 0;
+    *flags = (message.msg_flags & MSG_CTRUNC) ? LTI_OS_RECV_MORE : 0;
     return result;
 }
 
 int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count)
 {
+    if (count == 1)
+        return lti_real_result(send(fd, slices->data, slices->size, MSG_NOSIGNAL | MSG_DONTWAIT));
     struct iovec pieces[LEAT_SLICES_MAX];
     /* Sending less than all is always allowed, so more slices than fit are simply not sent yet. */
     if (count > LEAT_SLICES_MAX)

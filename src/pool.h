@@ -11,7 +11,9 @@
 
 #define LTI_BLOCK_SMALL 4096u
 #define LTI_BLOCK_LARGE 65536u
-#define LTI_POOL_KEEP 8 /* free blocks of each size that are kept */
+/* Free blocks of each size that are kept: a full outbox of the default size comes and goes without
+ * the system being asked, and a hub holds back at most 4.25 MiB. */
+#define LTI_POOL_KEEP 64
 
 struct lti_pool {
     size_t bytes;      /* allocated now, free blocks included */

@@ -19,6 +19,7 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
         if (fd < 0)
             return lti_port_error(fd, code_out);
         link->handle = (intptr_t)fd;
+        link->flags |= lti_os_sockets_plain() ? LTI_LINK_PLAIN : 0;
     }
     struct lti_path path;
     lti_path_of(address, &path);
@@ -48,9 +49,12 @@ enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, 
                               bool *more_out, struct os_code *code_out)
 {
     uint32_t flags = 0;
-    int64_t result = lti_os_recv(lti_link_fd(link), buffer, size, &flags);
-    for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
+    int64_t result = 0;
+    int tries = 0;
+    do {
+        flags = (link->flags & LTI_LINK_PLAIN) ? LTI_OS_RECV_PLAIN : 0;
         result = lti_os_recv(lti_link_fd(link), buffer, size, &flags);
+    } while (lti_os_kind_of(result) == LTI_OS_INTERRUPTED && ++tries < LTI_RETRIES_MAX);
     if (result > 0) {
         *size_out = (size_t)result;
         *more_out =

@@ -155,6 +155,7 @@ static enum leat_error listener_open(struct lti_port *port, struct lti_link *lin
     if (fd < 0)
         return lti_port_error(fd, code_out);
     link->handle = (intptr_t)fd;
+    link->flags |= lti_os_sockets_plain() ? LTI_LINK_PLAIN : 0;
     uint32_t mode = who == LEAT_WHO_INSECURE_ANYONE ? 0666 : 0600;
     if (abstract)
         error = lti_port_error(lti_os_bind((int)fd, path->bytes, path->size), code_out);
@@ -196,6 +197,7 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
     *more_out =
         lti_os_poller_modify(port->poller, lti_link_fd(listener), LTI_OS_IN, listener->cookie) < 0;
     link->handle = (intptr_t)fd;
+    link->flags |= listener->flags & LTI_LINK_PLAIN; /* inherited */
     error = lti_link_watch(port, link, code_out);
     if (error != LEAT_OK) {
         (void)lti_os_close((int)fd);

@@ -72,8 +72,7 @@ static enum leat_error look_writable(struct leat_hub *hub, struct lti_conn *conn
     if (error != LEAT_E_EMPTY)
         return error;
     bool early = conn->want_writable && conn->state != LTI_CONN_OPEN;
-    if (early || conn->outbox.size > conn->options.outbox_low_bytes ||
-        conn->outbox_messages >= conn->options.outbox_messages_max)
+    if (early || !lti_conn_has_room(conn))
         return LEAT_E_EMPTY;
     conn->writable_due = conn->want_writable = false;
     return LEAT_OK;

@@ -10,23 +10,24 @@
 
 /* One deadline for several waits. */
 struct patience {
-    uint64_t end_ns; /* LTI_NEVER: for ever */
+    uint64_t end_ns; /* 0: not started */
     uint32_t timeout_ms;
 };
 
 static struct patience patience_of(uint32_t timeout_ms)
 {
-    struct patience patience = {LTI_NEVER, timeout_ms};
-    if (timeout_ms != LEAT_FOREVER)
-        patience.end_ns = lti_os_now_ns() + timeout_ms * UINT64_C(1000000);
+    struct patience patience = {0, timeout_ms};
     return patience;
 }
 
-static uint32_t patience_left(const struct patience *patience)
+/* The clock starts with the first wait: what can be done at once needs no clock. */
+static uint32_t patience_left(struct patience *patience)
 {
-    if (patience->end_ns == LTI_NEVER)
+    if (patience->timeout_ms == LEAT_FOREVER)
         return LEAT_FOREVER;
     uint64_t now = lti_os_now_ns();
+    if (patience->end_ns == 0)
+        patience->end_ns = now + patience->timeout_ms * UINT64_C(1000000);
     uint64_t left = patience->end_ns > now ? (patience->end_ns - now + 999999) / 1000000 : 0;
     return left < patience->timeout_ms ? (uint32_t)left : patience->timeout_ms;
 }

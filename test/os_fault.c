@@ -334,6 +334,11 @@ uint32_t lti_os_fork_count(void)
     return lti_real_fork_count();
 }
 
+bool lti_os_sockets_plain(void)
+{
+    return lti_real_sockets_plain();
+}
+
 uint32_t lti_os_euid(void)
 {
     return lti_real_euid();

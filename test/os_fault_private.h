@@ -41,6 +41,7 @@ extern __typeof__(lti_os_unlink) lti_real_unlink;
 extern __typeof__(lti_os_mkdir) lti_real_mkdir;
 extern __typeof__(lti_os_open_lock) lti_real_open_lock;
 extern __typeof__(lti_os_lock) lti_real_lock;
+extern __typeof__(lti_os_sockets_plain) lti_real_sockets_plain;
 extern __typeof__(lti_os_euid) lti_real_euid;
 extern __typeof__(lti_os_privileged) lti_real_privileged;
 extern __typeof__(lti_os_getenv) lti_real_getenv;

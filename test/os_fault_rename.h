@@ -25,6 +25,7 @@
 #define lti_os_shutdown_write lti_real_shutdown_write
 #define lti_os_close lti_real_close
 #define lti_os_recv lti_real_recv
+#define lti_os_sockets_plain lti_real_sockets_plain
 #define lti_os_send lti_real_send
 #define lti_os_peer lti_real_peer
 #define lti_os_socket_facts lti_real_socket_facts

@@ -89,8 +89,8 @@ static void story_read(struct story *story, int poller, int fd)
 {
     uint8_t chunk[4096];
     uint64_t offset = 0;
-    uint32_t flags = 0;
     for (;;) {
+        uint32_t flags = 0;
         int64_t result = lti_os_recv(fd, chunk, sizeof chunk, &flags);
         if (result == 0)
             break;
@@ -366,7 +366,7 @@ TEST(sim_access_by_mode_and_owner)
 TEST(sim_misuse_is_counted)
 {
     char byte;
-    uint32_t flags;
+    uint32_t flags = 0;
     const struct lti_sim_options options = {.misuse_is_counted = true};
     lti_sim_begin(&options);
     int64_t fd = lti_os_socket();

@@ -25,7 +25,9 @@
 #ifdef FIBER_ASAN
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
-#define FIBER_STACK_BYTES (1024u * 1024u)
+/* At each switch the sanitizer clears the shadow of the stack: by hand up to half a megabyte, by
+ * system calls above. */
+#define FIBER_STACK_BYTES (384u * 1024u)
 #else
 #define FIBER_STACK_BYTES (256u * 1024u)
 #endif

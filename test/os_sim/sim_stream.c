@@ -215,11 +215,11 @@ static void stream_take(struct sim_object *stream, uint8_t *buffer, size_t size)
         sim_poll_wake(peer, LTI_OS_OUT);
 }
 
-static int64_t stream_recv(struct sim_object *stream, void *buffer, size_t size,
-                           uint32_t *flags_out)
+static int64_t stream_recv(struct sim_object *stream, void *buffer, size_t size, uint32_t *flags)
 {
     const struct lti_sim_faults *faults = &sim_world.options.faults;
-    *flags_out = 0;
+    bool plain = (*flags & LTI_OS_RECV_PLAIN) != 0;
+    *flags = 0;
     if (size == 0)
         return 0;
     size_t visible = stream_visible(stream, size);
@@ -236,15 +236,21 @@ static int64_t stream_recv(struct sim_object *stream, void *buffer, size_t size,
     }
     if (visible > 1 && sim_fault(faults->short_read)) {
         visible = 1 + sim_random_below(&sim_world.fault_random, (uint32_t)visible - 1);
-        if (sim_random_below(&sim_world.fault_random, 2) == 0)
-            *flags_out = LTI_OS_RECV_MORE;
+        if (!plain && sim_random_below(&sim_world.fault_random, 2) == 0)
+            *flags = LTI_OS_RECV_MORE;
         sim_action_add(SIM_EDGE, stream, sim_delay());
     }
     stream_take(stream, buffer, visible);
     return (int64_t)visible;
 }
 
-int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags_out)
+bool lti_os_sockets_plain(void)
+{
+    (void)sim_process_now(); /* begins the world */
+    return !sim_world.options.descriptors_pass;
+}
+
+int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags)
 {
     sim_enter();
     int64_t result = 0;
@@ -252,7 +258,7 @@ int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags_out)
     if (stream && sim_fault(sim_world.options.faults.interrupt))
         result = sim_fail(EINTR);
     else if (stream)
-        result = stream_recv(stream, buffer, size, flags_out);
+        result = stream_recv(stream, buffer, size, flags);
     return sim_leave("recv", fd, (int64_t)size, result);
 }
 

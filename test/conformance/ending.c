@@ -1,0 +1,536 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What leat.h promises of endings: half-close, close with linger, reports, abort, and what is told
+ * of a peer that went.
+ *
+ * Happy path: what was accepted for sending arrives, then the end, once.
+ * Fails:      what could not be delivered is counted, exactly.
+ * Invariants: CLOSED comes once and last; nothing comes after the user's own close.
+ */
+#include "kit.h"
+
+#include "os_posix.h"
+
+#include <string.h>
+
+static uint8_t block[65536];
+
+/* Reads until the end of the stream, checks the pattern, returns the count. */
+static uint64_t read_to_the_end(struct leat_hub *hub, leat_conn conn, enum leat_error *end_out)
+{
+    uint64_t total = 0;
+    enum leat_error error = LEAT_OK;
+    while (error == LEAT_OK) {
+        size_t size = 0;
+        error = leat_read(hub, conn, block, sizeof block, &size);
+        REQUIRE(error != LEAT_OK || kit_pattern_is(block, size, total));
+        total += error == LEAT_OK ? size : 0;
+        if (error == LEAT_E_EMPTY)
+            error = leat_wait_readable(hub, conn, KIT_SOON_MS);
+    }
+    *end_out = error;
+    return total;
+}
+
+/* ---- Half-close ------------------------------------------------------------------------------ */
+
+static void late_reply(const struct leat_conn_options *options)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, options);
+    bool messages = options == &kit_messages;
+    size_t size = 0;
+    if (messages)
+        kit_send_text(hub, ends.dialled, "question");
+    else
+        kit_write_text(hub, ends.dialled, "question");
+    CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
+    CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_E_STATE);
+    CHECK(kit_info(hub, ends.dialled).finished);
+    if (messages)
+        CHECK_ERROR(leat_send(hub, ends.dialled, "x", 1), LEAT_E_STATE);
+    else
+        CHECK_ERROR(leat_write(hub, ends.dialled, "x", 1, &size), LEAT_E_STATE);
+    KIT_NEXT(hub, LEAT_EVENT_READABLE);
+    if (messages)
+        kit_receive_text(hub, ends.accepted, "question");
+    else
+        kit_read_text(hub, ends.accepted, "question");
+    CHECK(KIT_NEXT(hub, LEAT_EVENT_FINISHED).conn.id == ends.accepted.id);
+    KIT_QUIET(hub);
+    CHECK(kit_info(hub, ends.accepted).peer_finished);
+    CHECK_INT(kit_info(hub, ends.accepted).state, LEAT_STATE_OPEN);
+    CHECK_ERROR(leat_wait_readable(hub, ends.accepted, KIT_SOON_MS), LEAT_E_FINISHED);
+    if (messages) {
+        CHECK_ERROR(leat_receive(hub, ends.accepted, block, 10, &size), LEAT_E_FINISHED);
+        kit_send_text(hub, ends.accepted, "late reply");
+    } else {
+        CHECK_ERROR(leat_read(hub, ends.accepted, block, 10, &size), LEAT_E_FINISHED);
+        kit_write_text(hub, ends.accepted, "late reply");
+    }
+    CHECK_ERROR(leat_finish(hub, ends.accepted), LEAT_OK);
+    KIT_CLOSED(hub, ends.accepted, LEAT_OK);
+    if (messages)
+        kit_receive_text(hub, ends.dialled, "late reply");
+    else
+        kit_read_text(hub, ends.dialled, "late reply");
+    uint32_t finished = 0;
+    struct leat_event event = {0};
+    while (event.type != LEAT_EVENT_CLOSED) {
+        REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
+        CHECK(event.conn.id == ends.dialled.id);
+        finished += event.type == LEAT_EVENT_FINISHED;
+        CHECK(event.type == LEAT_EVENT_FINISHED || event.type == LEAT_EVENT_CLOSED);
+    }
+    CHECK_INT(finished, 1);
+    CHECK_ERROR(event.error, LEAT_OK);
+    KIT_QUIET(hub);
+    KIT_STALE(hub, ends.dialled);
+    KIT_STALE(hub, ends.accepted);
+    CHECK_INT(kit_hub_info(hub).conns, 0);
+    kit_end(hub);
+}
+
+TEST(finish_and_late_reply_bytes)
+{
+    late_reply(NULL);
+}
+
+TEST(finish_and_late_reply_messages)
+{
+    late_reply(&kit_messages);
+}
+
+TEST(finish_delivers_what_waits)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    uint64_t total = kit_fill(hub, ends.dialled, 0);
+    CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
+    enum leat_error end;
+    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total);
+    CHECK_ERROR(end, LEAT_E_FINISHED);
+    KIT_UNTIL(hub, LEAT_EVENT_FINISHED);
+    KIT_QUIET(hub);
+    kit_write_text(hub, ends.accepted, "thanks");
+    kit_read_text(hub, ends.dialled, "thanks");
+    CHECK_ERROR(leat_wait_sent(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
+    kit_end(hub);
+}
+
+TEST(finish_of_both_at_once)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_conn_options *options[2] = {NULL, &kit_messages};
+    for (int i = 0; i < 2; i++) {
+        struct kit_ends ends = kit_pair(hub, options[i]);
+        CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
+        CHECK_ERROR(leat_finish(hub, ends.accepted), LEAT_OK);
+        CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_OK);
+        CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_OK);
+        KIT_QUIET(hub);
+        CHECK_INT(kit_hub_info(hub).conns, 0);
+    }
+    kit_end(hub);
+}
+
+TEST(finish_with_waits)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    kit_write_text(hub, ends.dialled, "dropped by wait_closed");
+    CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
+    CHECK_ERROR(leat_wait_closed(hub, ends.accepted, 20), LEAT_E_TIMEOUT);
+    CHECK_ERROR(leat_finish(hub, ends.accepted), LEAT_OK);
+    CHECK_ERROR(leat_wait_closed(hub, ends.accepted, KIT_SOON_MS), LEAT_OK);
+    CHECK_INT(kit_info(hub, ends.accepted).state, LEAT_STATE_ENDED);
+    CHECK_ERROR(leat_wait_closed(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
+    /* Their events were used up; the handles are the user's until he closes them. */
+    KIT_QUIET(hub);
+    CHECK_INT(kit_hub_info(hub).conns, 2);
+    CHECK_ERROR(leat_close(hub, ends.accepted, 0), LEAT_OK);
+    CHECK_ERROR(leat_close(hub, ends.dialled, 0), LEAT_OK);
+    CHECK_INT(kit_hub_info(hub).conns, 0);
+    kit_end(hub);
+}
+
+/* ---- Close ----------------------------------------------------------------------------------- */
+
+TEST(close_says_goodbye)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_conn_options *options[2] = {NULL, &kit_messages};
+    for (int i = 0; i < 2; i++) {
+        struct kit_ends ends = kit_pair(hub, options[i]);
+        CHECK_ERROR(leat_close(hub, ends.dialled, 1000), LEAT_OK);
+        KIT_STALE(hub, ends.dialled);
+        CHECK(KIT_UNTIL(hub, LEAT_EVENT_FINISHED).conn.id == ends.accepted.id);
+        KIT_CLOSED(hub, ends.accepted, LEAT_E_CLOSED);
+        KIT_QUIET(hub);
+        CHECK_INT(kit_hub_info(hub).conns, 0);
+    }
+    kit_end(hub);
+}
+
+TEST(close_delivers_to_a_slow_reader)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    enum leat_error end;
+    uint64_t total = kit_fill(hub, ends.dialled, 0);
+    CHECK(total >= 4 * KIT_MIB);
+    CHECK_ERROR(leat_close_report(hub, ends.dialled, 60000, 55), LEAT_OK);
+    KIT_STALE(hub, ends.dialled);
+    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total);
+    CHECK_ERROR(end, LEAT_E_FINISHED);
+    struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSE_REPORT);
+    CHECK_INT(event.tag, 55);
+    CHECK_ERROR(event.error, LEAT_OK);
+    CHECK_INT(event.bytes_undelivered, 0);
+    CHECK_INT(event.conn.id, 0);
+    event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
+    CHECK_ERROR(event.error, LEAT_E_CLOSED);
+    KIT_QUIET(hub);
+    kit_end(hub);
+}
+
+TEST(close_wait_delivers)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_hub *other = kit_hub(NULL);
+    leat_conn a, b;
+    uint64_t undelivered = 77;
+    REQUIRE_ERROR(leat_pair(hub, other, NULL, &a, &b), LEAT_OK);
+    kit_write_text(hub, a, "small");
+    CHECK_ERROR(leat_close_wait(hub, a, 1000, &undelivered), LEAT_OK);
+    CHECK_INT(undelivered, 0);
+    KIT_STALE(hub, a);
+    CHECK_ERROR(leat_wait_connected(other, b, KIT_SOON_MS), LEAT_OK);
+    kit_read_text(other, b, "small");
+    CHECK_ERROR(leat_hub_destroy(other), LEAT_OK);
+    kit_end(hub);
+}
+
+TEST(close_wait_counts_what_was_not_taken)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    struct kit_ends others = kit_pair(hub, NULL);
+    uint64_t undelivered = 77;
+    CHECK_ERROR(leat_pause(hub, ends.accepted), LEAT_OK);
+    uint64_t total = kit_fill(hub, ends.dialled, 0);
+    uint64_t expected = kit_info(hub, ends.dialled).outbox_bytes;
+    uint64_t begin = kit_now_ms();
+    CHECK_ERROR(leat_close_wait(hub, ends.dialled, 100, &undelivered), LEAT_E_TIMEOUT);
+    uint64_t took = kit_now_ms() - begin;
+    CHECK(took >= 99 && took < 100 + lti_test_scaled_ms(1000));
+    CHECK_INT(undelivered, expected);
+    CHECK_INT(undelivered, 4 * KIT_MIB);
+    enum leat_error end;
+    CHECK_ERROR(leat_resume(hub, ends.accepted), LEAT_OK);
+    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total - undelivered);
+    kit_write_text(hub, others.dialled, "untouched");
+    kit_read_text(hub, others.accepted, "untouched");
+    kit_end(hub);
+}
+
+TEST(close_report_counts_what_was_not_taken)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    CHECK_ERROR(leat_pause(hub, ends.accepted), LEAT_OK);
+    (void)kit_fill(hub, ends.dialled, 0);
+    CHECK_ERROR(leat_close_report(hub, ends.dialled, 100, 56), LEAT_OK);
+    KIT_QUIET(hub);
+    /* The peer is told as well, although it does not read: one comes before the other or after. */
+    uint32_t hangups = 0;
+    struct leat_event event = {0};
+    while (event.type != LEAT_EVENT_CLOSE_REPORT) {
+        REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
+        hangups += event.type == LEAT_EVENT_HANGUP;
+    }
+    CHECK_INT(event.tag, 56);
+    CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
+    CHECK_INT(event.bytes_undelivered, 4 * KIT_MIB);
+    if (hangups == 0)
+        KIT_NEXT(hub, LEAT_EVENT_HANGUP);
+    KIT_QUIET(hub);
+    kit_end(hub);
+}
+
+TEST(close_report_of_a_peer_that_goes)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    (void)kit_fill(hub, ends.dialled, 0);
+    CHECK_ERROR(leat_close_report(hub, ends.dialled, 60000, 57), LEAT_OK);
+    CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
+    struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSE_REPORT);
+    CHECK_INT(event.tag, 57);
+    CHECK_ERROR(event.error, LEAT_E_BROKEN);
+    CHECK_INT(event.bytes_undelivered, 4 * KIT_MIB);
+    KIT_QUIET(hub);
+    kit_end(hub);
+}
+
+TEST(close_without_linger_drops)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    enum leat_error end;
+    uint64_t total = kit_fill(hub, ends.dialled, 0);
+    CHECK_ERROR(leat_close_report(hub, ends.dialled, 0, 58), LEAT_OK);
+    struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSE_REPORT);
+    CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
+    CHECK_INT(event.bytes_undelivered, 4 * KIT_MIB);
+    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total - 4 * KIT_MIB);
+    kit_end(hub);
+}
+
+static void both_close_full(const struct leat_conn_options *options, bool messages)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, options);
+    leat_conn conns[2] = {ends.dialled, ends.accepted};
+    for (uint64_t i = 0; i < 2; i++) {
+        if (messages)
+            while (leat_send(hub, conns[i], block, sizeof block) == LEAT_OK)
+                CHECK(kit_info(hub, conns[i]).outbox_bytes <= 4 * KIT_MIB);
+        else
+            (void)kit_fill(hub, conns[i], 0);
+    }
+    uint64_t begin = kit_now_ms();
+    for (uint64_t i = 0; i < 2; i++)
+        CHECK_ERROR(leat_close_report(hub, conns[i], 60000, i), LEAT_OK);
+    uint64_t tags = 0;
+    uint32_t good = 0;
+    for (int i = 0; i < 2; i++) {
+        struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSE_REPORT);
+        /* Who is done first is gone: the rest of the other has nobody to go to. */
+        CHECK_ERROR(event.error, event.bytes_undelivered ? LEAT_E_BROKEN : LEAT_OK);
+        CHECK(event.bytes_undelivered < 4 * KIT_MIB);
+        good += event.error == LEAT_OK;
+        tags += event.tag;
+    }
+    CHECK(good >= 1);
+    CHECK_INT(tags, 1);
+    CHECK(kit_now_ms() - begin < lti_test_scaled_ms(10000));
+    CHECK_INT(kit_hub_info(hub).conns, 0);
+    kit_end(hub);
+}
+
+TEST(close_of_two_full_ends_bytes)
+{
+    both_close_full(NULL, false);
+}
+
+TEST(close_of_two_full_ends_messages)
+{
+    both_close_full(&kit_messages, true);
+}
+
+TEST(close_while_connecting_delivers)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_connect_options options = {.size = sizeof options, .absent = LEAT_ABSENT_WAIT};
+    for (int i = 0; i < 2; i++) {
+        leat_conn conn;
+        options.conn = i == 1 ? &kit_messages : NULL;
+        CHECK_ERROR(leat_connect(hub, "late", &options, &conn), LEAT_OK);
+        if (i == 1)
+            kit_send_text(hub, conn, "queued");
+        else
+            kit_write_text(hub, conn, "queued");
+        CHECK_ERROR(leat_close_report(hub, conn, KIT_SOON_MS, 3), LEAT_OK);
+        KIT_STALE(hub, conn);
+        KIT_QUIET(hub);
+        leat_listener listener = kit_listen(hub, "late", options.conn);
+        leat_conn accepted;
+        CHECK_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &accepted), LEAT_OK);
+        if (i == 1)
+            kit_receive_text(hub, accepted, "queued");
+        else
+            kit_read_text(hub, accepted, "queued");
+        struct leat_event event = {0};
+        uint32_t seen = 0, both = 1u << LEAT_EVENT_CLOSE_REPORT | 1u << LEAT_EVENT_CLOSED;
+        while ((seen & both) != both) {
+            REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
+            seen |= 1u << event.type;
+            if (event.type == LEAT_EVENT_CLOSE_REPORT)
+                CHECK_ERROR(event.error, LEAT_OK);
+            if (event.type == LEAT_EVENT_CLOSED)
+                CHECK_ERROR(event.error, LEAT_E_CLOSED);
+        }
+        KIT_QUIET(hub);
+        CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+    }
+    kit_end(hub);
+}
+
+TEST(close_while_connecting_to_nobody)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_connect_options options = {.size = sizeof options, .absent = LEAT_ABSENT_WAIT};
+    leat_conn conn;
+    uint64_t undelivered = 77;
+    CHECK_ERROR(leat_connect(hub, "never", &options, &conn), LEAT_OK);
+    kit_write_text(hub, conn, "queued");
+    CHECK_ERROR(leat_close_wait(hub, conn, 50, &undelivered), LEAT_E_TIMEOUT);
+    CHECK_INT(undelivered, 6);
+    /* With nothing queued there is nothing to wait for. */
+    CHECK_ERROR(leat_connect(hub, "never", &options, &conn), LEAT_OK);
+    CHECK_ERROR(leat_close_wait(hub, conn, LEAT_FOREVER, &undelivered), LEAT_OK);
+    CHECK_INT(undelivered, 0);
+    CHECK_INT(kit_hub_info(hub).conns, 0);
+    kit_end(hub);
+}
+
+/* The handshake is not over, but everything has left. */
+TEST(close_in_the_handshake_says_goodbye)
+{
+    struct leat_hub *hub = kit_begin();
+    (void)kit_listen(hub, "server", &kit_messages);
+    leat_conn conn = kit_connect(hub, "server", 1, &kit_messages);
+    kit_send_text(hub, conn, "quick");
+    CHECK_INT(kit_info(hub, conn).state, LEAT_STATE_HANDSHAKE);
+    CHECK_ERROR(leat_close(hub, conn, 5000), LEAT_OK);
+    leat_conn accepted = KIT_UNTIL(hub, LEAT_EVENT_ACCEPTED).conn;
+    kit_receive_text(hub, accepted, "quick");
+    CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_E_CLOSED);
+    kit_end(hub);
+}
+
+/* ---- Abort, and peers that go ---------------------------------------------------------------- */
+
+TEST(abort_drops)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    enum leat_error end;
+    uint64_t total = kit_fill(hub, ends.dialled, 0);
+    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
+    KIT_STALE(hub, ends.dialled);
+    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total - 4 * KIT_MIB);
+    CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_E_CLOSED);
+    KIT_QUIET(hub);
+    struct kit_ends messages = kit_pair(hub, &kit_messages);
+    CHECK_ERROR(leat_abort(hub, messages.dialled), LEAT_OK);
+    KIT_CLOSED(hub, messages.accepted, LEAT_E_BROKEN);
+    kit_end(hub);
+}
+
+TEST(closed_keeps_the_handle_until_the_next_call)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    size_t size = 77;
+    kit_write_text(hub, ends.dialled, "xyz");
+    CHECK_ERROR(leat_set_tag(hub, ends.accepted, 99), LEAT_OK);
+    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
+    kit_read_text(hub, ends.accepted, "xyz");
+    struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
+    CHECK_INT(event.tag, 99);
+    CHECK_INT(kit_stats(hub, event.conn).bytes_received, 3);
+    CHECK_INT(kit_info(hub, event.conn).state, LEAT_STATE_ENDED);
+    CHECK_ERROR(leat_read(hub, event.conn, block, 1, &size), LEAT_E_FINISHED);
+    CHECK_ERROR(leat_write(hub, event.conn, "x", 1, &size), LEAT_E_CLOSED);
+    CHECK_ERROR(leat_finish(hub, event.conn), LEAT_E_CLOSED);
+    CHECK_INT(size, 77);
+    KIT_QUIET(hub);
+    KIT_STALE(hub, event.conn);
+    kit_end(hub);
+}
+
+TEST(hangup_is_noticed_while_paused)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    kit_write_text(hub, ends.dialled, "unread");
+    CHECK_ERROR(leat_pause(hub, ends.accepted), LEAT_OK);
+    KIT_QUIET(hub);
+    uint64_t begin = kit_now_ms();
+    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
+    CHECK(KIT_NEXT(hub, LEAT_EVENT_HANGUP).conn.id == ends.accepted.id);
+    CHECK(kit_now_ms() - begin < lti_test_scaled_ms(100));
+    CHECK(kit_info(hub, ends.accepted).hangup);
+    KIT_QUIET(hub);
+    CHECK_ERROR(leat_resume(hub, ends.accepted), LEAT_OK);
+    KIT_NEXT(hub, LEAT_EVENT_READABLE);
+    kit_read_text(hub, ends.accepted, "unread");
+    KIT_NEXT(hub, LEAT_EVENT_FINISHED);
+    KIT_CLOSED(hub, ends.accepted, LEAT_E_CLOSED);
+    kit_end(hub);
+}
+
+TEST(hangup_is_noticed_while_the_inbox_is_full)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_conn_options options = {.size = sizeof options, .inbox_bytes = 10};
+    struct kit_ends ends = kit_pair(hub, &options);
+    kit_write_text(hub, ends.dialled, "0123456789abcdef");
+    for (int i = 0; i < 3; i++)
+        KIT_NEXT(hub, LEAT_EVENT_READABLE);
+    CHECK_INT(kit_info(hub, ends.accepted).inbox_bytes, 10);
+    uint64_t begin = kit_now_ms();
+    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
+    KIT_UNTIL(hub, LEAT_EVENT_HANGUP);
+    CHECK(kit_now_ms() - begin < lti_test_scaled_ms(100));
+    uint32_t finished = 0, hangups = 0;
+    struct leat_event event = {0};
+    for (int i = 0; i < 100 && event.type != LEAT_EVENT_CLOSED; i++) {
+        size_t size = 0;
+        REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
+        finished += event.type == LEAT_EVENT_FINISHED;
+        hangups += event.type == LEAT_EVENT_HANGUP;
+        if (event.type == LEAT_EVENT_READABLE)
+            CHECK_ERROR(leat_skip(hub, ends.accepted, 3, &size), LEAT_OK);
+    }
+    CHECK_INT(event.type, LEAT_EVENT_CLOSED);
+    CHECK_INT(finished, 1);
+    CHECK_INT(hangups, 0);
+    CHECK_INT(kit_stats(hub, ends.accepted).bytes_received, 16);
+    kit_end(hub);
+}
+
+/* A peer that closes over unread bytes of ours resets the stream; what it sent stays readable. */
+TEST(broken_stream_keeps_what_came_before)
+{
+    struct leat_hub *hub = kit_begin();
+    leat_listener listener = kit_listen(hub, "server", &kit_messages);
+    int fd = kit_raw_connect("server");
+    kit_raw_send(fd, kit_hello, sizeof kit_hello);
+    leat_conn conn;
+    CHECK_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &conn), LEAT_OK);
+    for (uint32_t i = 0; i < 5; i++)
+        kit_raw_frame(fd, 1, "01234" + i, 1);
+    kit_raw_close(fd); /* our hello is unread */
+    static const char *texts[5] = {"0", "1", "2", "3", "4"};
+    uint32_t received = 0;
+    struct leat_event event = {0};
+    for (int i = 0; i < 100 && event.type != LEAT_EVENT_CLOSED; i++) {
+        REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
+        if (i > 10 && event.type == LEAT_EVENT_READABLE)
+            kit_receive_text(hub, conn, texts[received++ % 5]);
+    }
+    CHECK_INT(received, 5);
+    CHECK_ERROR(event.error, LEAT_E_BROKEN);
+    kit_end(hub);
+}
+
+TEST(write_to_a_peer_that_went)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, NULL);
+    size_t accepted = 77;
+    kit_write_text(hub, ends.dialled, "last words");
+    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
+    enum leat_error error = leat_write(hub, ends.accepted, "x", 1, &accepted);
+    CHECK(error == LEAT_E_CLOSED || error == LEAT_E_BROKEN);
+    CHECK_INT(accepted, 77);
+    CHECK_ERROR(leat_write(hub, ends.accepted, "x", 1, &accepted), error);
+    /* Reading goes on: what the peer said is not lost. */
+    kit_read_text(hub, ends.accepted, "last words");
+    KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
+    KIT_QUIET(hub);
+    kit_end(hub);
+}

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the conformance tests share. The suite uses the public API only, save for raw peers, which
+ * speak through the system seam; so the same tests run on the real and on the simulated kernel.
+ *
+ * Read from the top: beginning and end, events, connections, bytes, raw peers.
+ */
+#ifndef LTI_CONFORMANCE_KIT_H
+#define LTI_CONFORMANCE_KIT_H
+
+#include "harness.h"
+
+#include "leat/leat.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+/* Generous: what is to happen happens long before. */
+#define KIT_SOON_MS 10000u
+#define KIT_MIB ((size_t)1024 * 1024)
+
+/* ---- Beginning and end ----------------------------------------------------------------------- */
+
+/* Makes a hub in a private place for plain names. kit_end destroys it, and checks that no name, no
+ * lock file and no descriptor is left. */
+struct leat_hub *kit_begin(void);
+void kit_end(struct leat_hub *hub);
+struct leat_hub *kit_hub(const struct leat_hub_options *options); /* one more */
+bool kit_simulated(void);
+
+/* "unix:FOLDER/name"; valid until the eighth call after. */
+const char *kit_path(const char *name);
+/* Things that are no socket. They are removed by kit_file_remove and kit_folder_remove. */
+void kit_file_make(const char *path);
+void kit_file_remove(const char *path);
+void kit_folder_make(const char *path);
+void kit_folder_remove(const char *path);
+
+uint64_t kit_now_ms(void);
+void kit_pass(uint32_t time_ms); /* lets time go by, without touching the test's hubs */
+/* The bytes of one endless pattern from `offset` on, in which lost, repeated and exchanged pieces
+ * show. */
+void kit_pattern(void *buffer, size_t size, uint64_t offset);
+bool kit_pattern_is(const void *buffer, size_t size, uint64_t offset);
+
+/* ---- Events ---------------------------------------------------------------------------------- */
+
+/* The next event must be of this type; the test ends if it is not. */
+#define KIT_NEXT(hub, type) kit_next((hub), (type), __FILE__, __LINE__)
+/* The first of this type; others are dropped. */
+#define KIT_UNTIL(hub, type) kit_until((hub), (type), __FILE__, __LINE__)
+/* No event is there now. */
+#define KIT_QUIET(hub) kit_quiet((hub), __FILE__, __LINE__)
+/* The next event is CLOSED, for this reason, with nothing undelivered. */
+#define KIT_CLOSED(hub, conn, error) kit_closed((hub), (conn), (error), __FILE__, __LINE__)
+/* The handle is dead for every call. */
+#define KIT_STALE(hub, conn) kit_stale((hub), (conn), __FILE__, __LINE__)
+
+struct leat_event kit_next(struct leat_hub *hub, enum leat_event_type type, const char *file,
+                           int line);
+struct leat_event kit_until(struct leat_hub *hub, enum leat_event_type type, const char *file,
+                            int line);
+void kit_quiet(struct leat_hub *hub, const char *file, int line);
+void kit_closed(struct leat_hub *hub, leat_conn conn, enum leat_error error, const char *file,
+                int line);
+void kit_stale(struct leat_hub *hub, leat_conn conn, const char *file, int line);
+/* Takes all events that are there, on both hubs by turns (b may be null); they are counted by type
+ * in counts (may be null). */
+#define KIT_EVENT_TYPES (LEAT_EVENT_WOKEN + 1)
+void kit_drain(struct leat_hub *a, struct leat_hub *b, uint32_t counts[KIT_EVENT_TYPES]);
+
+/* ---- Connections ----------------------------------------------------------------------------- */
+
+struct kit_ends {
+    leat_conn dialled, accepted;
+};
+extern const struct leat_conn_options kit_messages; /* LEAT_MESSAGES, all defaults */
+
+leat_listener kit_listen(struct leat_hub *hub, const char *name,
+                         const struct leat_conn_options *options);
+leat_conn kit_connect(struct leat_hub *hub, const char *name, uint64_t tag,
+                      const struct leat_conn_options *options);
+/* Both ends of a connection to the listener, open, with no event left. */
+struct kit_ends kit_open(struct leat_hub *hub, leat_listener listener, const char *name,
+                         const struct leat_conn_options *options);
+/* leat_pair, with CONNECTED of both taken. */
+struct kit_ends kit_pair(struct leat_hub *hub, const struct leat_conn_options *options);
+
+struct leat_conn_info kit_info(struct leat_hub *hub, leat_conn conn);
+struct leat_conn_stats kit_stats(struct leat_hub *hub, leat_conn conn);
+struct leat_listener_info kit_listener_info(struct leat_hub *hub, leat_listener listener);
+struct leat_hub_info kit_hub_info(struct leat_hub *hub);
+
+/* ---- Bytes and messages ---------------------------------------------------------------------- */
+
+void kit_write(struct leat_hub *hub, leat_conn conn, const void *data, size_t size); /* all of it */
+void kit_write_text(struct leat_hub *hub, leat_conn conn, const char *text);
+/* Reads exactly this text. */
+void kit_read_text(struct leat_hub *hub, leat_conn conn, const char *text);
+void kit_send_text(struct leat_hub *hub, leat_conn conn, const char *text);
+void kit_receive_text(struct leat_hub *hub, leat_conn conn, const char *text);
+/* Writes the pattern from `offset` on until FULL; returns how many bytes were accepted. */
+uint64_t kit_fill(struct leat_hub *hub, leat_conn conn, uint64_t offset);
+
+/* ---- Raw peers ------------------------------------------------------------------------------- */
+
+int kit_raw_connect(const char *name); /* plain or explicit */
+int kit_raw_listen(const char *name, uint32_t backlog);
+int kit_raw_accept(int listener);
+void kit_raw_send(int fd, const void *data, size_t size); /* all of it */
+/* What is there now: bytes, 0 when nothing is, -1 at the end, -2 when the connection was reset. */
+int64_t kit_raw_recv(int fd, void *buffer, size_t size);
+void kit_raw_close(int fd);
+void kit_raw_finish(int fd);
+
+#define KIT_HELLO_BYTES 32u
+#define KIT_HEADER_BYTES 8u
+extern const uint8_t kit_hello[KIT_HELLO_BYTES]; /* a good one: version 1, frames of 1 MiB */
+void kit_raw_frame(int fd, uint8_t type, const void *data, uint32_t size);
+/* A header that announces `size` bytes, and nothing else. */
+void kit_raw_header(int fd, uint8_t type, uint32_t size);
+
+#endif
