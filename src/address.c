@@ -3,13 +3,11 @@
  * Names people write, judged and taken apart.
  *
  * Happy path: parse finds the form by how the name begins, judges the rest by that form's rules,
- * and points at the part that matters.
- *
- * Fails: NAME when no form allows it, however long it is; NAME_TOO_LONG when only the length is
- * wrong.
- *
- * Invariants: nothing is changed or cut; no byte behind the given size is looked at; a parsed path
- * is absolute and has no component that leads up.
+ *             and points at the part that matters.
+ * Fails:      NAME when no form allows it, however long it is; NAME_TOO_LONG when only the
+ *             length is wrong.
+ * Invariants: nothing is changed or cut; no byte behind the given size is looked at; a parsed
+ *             path is absolute and has no component that leads up.
  */
 #include "address.h"
 

@@ -3,7 +3,7 @@
  * Public calls, receiving and ending: each takes the lock, finds the connection, does one thing.
  *
  * Happy path: what the inbox holds is copied or shown; when it is empty and the system may have
- * more, that is fetched first.
+ *             more, that is fetched first.
  * Fails:      as leat.h says; a dead id is STALE.
  * Invariants: no output is touched on failure, save where leat.h says so.
  */

@@ -3,10 +3,11 @@
  * Public calls, events: leat_next, wake, and what a foreign event loop needs.
  *
  * Happy path: the first endpoint of the ready list says one thing and goes to the tail if it has
- * more; with nobody ready the port is asked.
- * Fails:      TIMEOUT when nothing came, BUSY when another thread waits. Invariants: an event is
- *             made at the moment it is handed out, so none is ever stale. The port is asked once
- *             per round of the ready list, however busy it is: no endpoint starves another.
+ *             more; with nobody ready the port is asked.
+ * Fails:      TIMEOUT when nothing came, BUSY when another thread waits.
+ * Invariants: an event is made at the moment it is handed out, so none is ever stale. The port
+ *             is asked once per round of the ready list, however busy it is: no endpoint starves
+ *             another.
  */
 #include "core.h"
 

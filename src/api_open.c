@@ -3,7 +3,7 @@
  * Public calls, opening: listen, connect, adopt, pair, resolve.
  *
  * Happy path: options are checked, the name is resolved, memory is taken, and only then is the
- * system asked for something.
+ *             system asked for something.
  * Fails:      whatever was made before the failure is given back; a refused descriptor stays the
  *             caller's.
  * Invariants: on failure no handle was given out and nothing is left behind.

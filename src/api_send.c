@@ -71,7 +71,7 @@ enum leat_error leat_write(struct leat_hub *hub, leat_conn conn, const void *dat
 /* What a message may measure now. Before the hello came, what every peer accepts goes. */
 static enum leat_error message_size_check(struct lti_conn *conn, size_t size)
 {
-    if (size > conn->options.outbox_bytes - LTI_FRAME_HEADER_BYTES || size > UINT32_MAX)
+    if (size > UINT32_MAX - LTI_FRAME_HEADER_BYTES)
         return LEAT_E_TOO_BIG;
     if (conn->peer_frame_bytes_max)
         return size > conn->peer_frame_bytes_max ? LEAT_E_TOO_BIG : LEAT_OK;

@@ -2,12 +2,12 @@
  *
  * Ending: what leat_close sets going, and the deadlines of a connection.
  *
- * Happy path: the outbox empties, goodbye is said, the system is told that no more comes, what the
- * peer still sent is dropped, and the link is given back.
- * Fails:      the linger deadline or a broken link ends it early; what was accepted and not taken
- *             is counted and reported to whoever asked. Invariants: the id is dead from the call
- *             on. While closing, reading goes on, so that two full connections that close at once
- *             both end.
+ * Happy path: the outbox empties, goodbye is said, the system is told that no more comes, what
+ *             the peer still sent is dropped, and the link is given back.
+ * Fails:      the linger deadline or a broken link ends it early; what was accepted and not
+ *             taken is counted and reported to whoever asked.
+ * Invariants: the id is dead from the call on. While closing, reading goes on, so that two full
+ *             connections that close at once both end.
  */
 #include "core.h"
 
@@ -162,8 +162,8 @@ static void late_look(struct leat_hub *hub, struct lti_conn *conn, uint64_t now)
     if (!handshake && !partial && !alive)
         return;
     conn->readable = !conn->eof;
-    for (int i = 0; i < LATE_READS_MAX && conn->readable && lti_conn_may_read(conn) &&
-                    !conn->message_ready;
+    for (int i = 0;
+         i < LATE_READS_MAX && conn->readable && lti_conn_may_read(conn) && !conn->message_ready;
          i++)
         lti_conn_fill(hub, conn);
 }

@@ -2,13 +2,14 @@
  *
  * What came, as the wire protocol sees it: the hello, then frames at the head of the inbox.
  *
- * Happy path: frames that are ours to handle are handled and dropped until a whole message stands
- * at the head; it stays there until the user takes it.
+ * Happy path: frames that are ours to handle are handled and dropped until a whole message
+ *             stands at the head; it stays there until the user takes it.
  * Fails:      a malformed hello or frame, or one out of order, ends the connection; the peer is
- *             told why when that is possible without waiting. Messages that were whole before are
- *             still read. Invariants: nothing is looked at behind an unread message, so a peer
- *             cannot make us work or answer faster than the user reads. A frame that began has a
- *             deadline, unless we are the ones who do not read.
+ *             told why when that is possible without waiting. Messages that were whole before
+ *             are still read.
+ * Invariants: nothing is looked at behind an unread message, so a peer cannot make us work or
+ *             answer faster than the user reads. A frame that began has a deadline, unless we
+ *             are the ones who do not read.
  */
 #include "core.h"
 

@@ -3,11 +3,13 @@
  * How a connection comes to be: memory and id, attempts to connect, the check of the peer, the
  * hello.
  *
- * Happy path: create, attempt, established, opened. A dialled connection of messages has its hello
- * in the outbox from the start, so that what the user sends meanwhile lines up behind it.
+ * Happy path: create, attempt, established, opened. A dialled connection of messages has its
+ *             hello in the outbox from the start, so that what the user sends meanwhile lines up
+ *             behind it.
  * Fails:      a full backlog, and an absent server when waiting for it was asked for, are tried
  *             again with jittered, growing pauses until the deadline; everything else ends the
- *             connection. Invariants: not one byte is sent before the peer was judged.
+ *             connection.
+ * Invariants: not one byte is sent before the peer was judged.
  */
 #include "core.h"
 

@@ -3,12 +3,12 @@
  * Receiving: from the port into the inbox, and what the end of the stream means.
  *
  * Happy path: one read into the inbox at the moment somebody wants an event or bytes; idle
- * connections hold no buffer.
+ *             connections hold no buffer.
  * Fails:      memory that is short makes a pause, not a loss; a broken link ends the connection
- *             once everything that came before has been read. Invariants: nothing is read while the
- *             user paused, while the inbox is above its mark, or after the end. A connection that
- *             is closing reads and drops, so that two ends that close at once cannot block each
- *             other.
+ *             once everything that came before has been read.
+ * Invariants: nothing is read while the user paused, while the inbox is above its mark, or after
+ *             the end. A connection that is closing reads and drops, so that two ends that close
+ *             at once cannot block each other.
  */
 #include "core.h"
 

@@ -4,11 +4,11 @@
  * what a connection has to say in each.
  *
  * Happy path: NEW, CONNECTING, HANDSHAKE (messages), OPEN; then LINGER and GONE when the user
- * closes, or ENDED, CLOSED taken, GONE when the peer does.
- * Fails:      lti_conn_fail takes every error to ENDED, or to GONE when the user does not know the
- *             connection (any more); the first error sticks. Invariants: the link is ended on the
- *             way into ENDED or GONE, once. A connection that the user closed has no event but its
- *             report; one that he was not told of has none.
+ *             closes, or ENDED, CLOSED taken, GONE when the peer does.
+ * Fails:      lti_conn_fail takes every error to ENDED, or to GONE when the user does not know
+ *             the connection (any more); the first error sticks.
+ * Invariants: the link is ended on the way into ENDED or GONE, once. A connection that the user
+ *             closed has no event but its report; one that he was not told of has none.
  */
 #include "core.h"
 
@@ -147,8 +147,11 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
         struct lti_listener *listener = conn->listener;
         if (conn->handshaking)
             listener->handshakes_failed++;
-        listener->error = conn->error;
-        listener->os_code = conn->os_code;
+        /* An accept error that the user has not been told of yet is not painted over. */
+        if (!listener->error_due) {
+            listener->error = conn->error;
+            listener->os_code = conn->os_code;
+        }
         lti_hub_log(hub, "a connection failed before it was accepted", conn->error);
         lti_conn_enter(hub, conn, LTI_CONN_GONE);
         return;

@@ -3,12 +3,12 @@
  * Sending: straight to the port while nothing waits, else through the outbox.
  *
  * Happy path: one gathered write of the caller's own memory; nothing is copied.
- * Fails:      what the port does not take is copied to the outbox, up to its limit; beyond it the
- *             caller gets FULL or a short count, and one WRITABLE later. A link that takes no more
- *             for good keeps its reading side: what the peer sent before is still delivered.
- *             Invariants: memory for the rest of a message is reserved before its first byte
- *             leaves. Blocks given to the port stay until it hands them back. At most one write is
- *             under way.
+ * Fails:      what the port does not take is copied to the outbox, up to its limit; beyond it
+ *             the caller gets FULL or a short count, and one WRITABLE later. A link that takes
+ *             no more for good keeps its reading side: what the peer sent before is still
+ *             delivered.
+ * Invariants: memory for the rest of a message is reserved before its first byte leaves. Blocks
+ *             given to the port stay until it hands them back. At most one write is under way.
  */
 #include "core.h"
 
@@ -133,8 +133,8 @@ static void write_begin(struct leat_hub *hub, struct lti_conn *conn)
 bool lti_conn_has_room(const struct lti_conn *conn)
 {
     size_t want = conn->want_writable ? conn->want_room : 0;
-    return conn->outbox.size <= conn->options.outbox_low_bytes &&
-           conn->outbox.size + want <= conn->options.outbox_bytes &&
+    bool fits = conn->outbox.size == 0 || conn->outbox.size + want <= conn->options.outbox_bytes;
+    return fits && conn->outbox.size <= conn->options.outbox_low_bytes &&
            conn->outbox_messages < conn->options.outbox_messages_max;
 }
 
@@ -264,7 +264,8 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
     bool direct = conn->outbox.size == 0 && !conn->writing && lti_conn_connected(conn);
     size_t limit = conn->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
-    if (whole && total > room) {
+    /* An empty outbox takes any message, so that the limit need not be that of the largest. */
+    if (whole && total > room && conn->outbox.size > 0) {
         offer_full(conn, total);
         return LEAT_E_FULL;
     }
@@ -280,7 +281,7 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
         }
     }
     size_t rest = total - sent;
-    if (rest > room)
+    if (rest > room && !whole)
         rest = room;
     if (!whole && rest > 0 && !lti_outbox_reserve(&conn->outbox, &hub->pool, rest)) {
         if (sent == 0)

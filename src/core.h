@@ -122,7 +122,7 @@ struct lti_conn {
     bool hangup_told : 1;
     bool closed_told : 1;
     bool message_ready : 1;  /* a whole message is at the inbox's head */
-    bool need_more : 1;        /* the user looked for a delimiter in vain: new bytes are news */
+    bool need_more : 1;      /* the user looked for a delimiter in vain: new bytes are news */
     bool view : 1;           /* the user looks at it */
     bool asked : 1;          /* keep-alive: nothing was heard since we asked */
     bool goodbye_queued : 1; /* our CLOSE frame is in the outbox */

@@ -3,12 +3,10 @@
  * A binary heap of deadlines whose nodes know their place.
  *
  * Happy path: reserve makes room for one more node; set puts a node in, moves or removes it;
- * pop_due takes out the first one whose time has come.
- *
- * Fails: only reserve can, for want of memory; nothing has changed then.
- *
- * Invariants: no node comes before its parent, by time and then by order; nodes[i]->place is
- * i + 1; count <= reserved <= capacity.
+ *             pop_due takes out the first one whose time has come.
+ * Fails:      only reserve can, for want of memory; nothing has changed then.
+ * Invariants: no node comes before its parent, by time and then by order; nodes[i]->place is i +
+ *             1; count <= reserved <= capacity.
  */
 #include "deadlines.h"
 

@@ -3,9 +3,7 @@
  * Names and texts of everything that the interface numbers.
  *
  * Happy path: a value goes in, static text comes out.
- *
- * Fails: never; a value that is not known gives "UNKNOWN" or "unknown error".
- *
+ * Fails:      never; a value that is not known gives "UNKNOWN" or "unknown error".
  * Invariants: no result is null; errors come from error.def alone.
  */
 #include "leat/leat.h"

@@ -3,13 +3,11 @@
  * The wire protocol of LEAT_MESSAGES, byte for byte; docs/wire.md is its description.
  *
  * Happy path: a hello is encoded once and decoded as it comes in, however it was cut; then each
- * frame's header is encoded and decoded whole.
- *
- * Fails: decoding gives PROTOCOL, UNSUPPORTED or TOO_BIG as soon as the bytes that are there cannot
- * become anything that is allowed.
- *
- * Invariants: no byte behind the given size is looked at; a judgement on a part of a hello is never
- * taken back when more of it comes.
+ *             frame's header is encoded and decoded whole.
+ * Fails:      decoding gives PROTOCOL, UNSUPPORTED or TOO_BIG as soon as the bytes that are
+ *             there cannot become anything that is allowed.
+ * Invariants: no byte behind the given size is looked at; a judgement on a part of a hello is
+ *             never taken back when more of it comes.
  */
 #include "frame.h"
 

@@ -3,9 +3,9 @@
  * The hub: its life, its lock, its ready list, and what everything else of the core asks of it.
  *
  * Happy path: enter, do something short, leave. Leaving frees what died meanwhile and wakes the
- * waiting thread when it has something new to look at.
- * Fails:      a hub of the parent process is FORKED; create undoes what it did. Invariants: an
- *             endpoint is on one list at most, once. A conn that died is freed only when no
+ *             waiting thread when it has something new to look at.
+ * Fails:      a hub of the parent process is FORKED; create undoes what it did.
+ * Invariants: an endpoint is on one list at most, once. A conn that died is freed only when no
  *             function of the core holds a pointer to it: in lti_hub_reap.
  */
 #include "core.h"

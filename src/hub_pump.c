@@ -2,13 +2,15 @@
  *
  * One turn of the hub: the port, then completions, deadlines and chores.
  *
- * Happy path: with nothing to do the port is asked until the first deadline, without the lock; each
- *             completion becomes a flag or a write, and endpoints with something to say get listed.
- *             Chores come last, so that one turn takes a handshake from its bytes to its event.
- * Fails:      SYSTEM when the port fails for good. A stale cookie is no error: its link was ended.
- *             Invariants: the lock is held on entry and on return. Only one thread is ever here.
- *             Reading for events is left to the moment of the event, so that a turn is short
- *             whatever the peers send.
+ * Happy path: with nothing to do the port is asked until the first deadline, without the lock;
+ *             each completion becomes a flag or a write, and endpoints with something to say get
+ *             listed. Chores come last, so that one turn takes a handshake from its bytes to its
+ *             event.
+ * Fails:      SYSTEM when the port fails for good. A stale cookie is no error: its link was
+ *             ended.
+ * Invariants: the lock is held on entry and on return. Only one thread is ever here. Reading for
+ *             events is left to the moment of the event, so that a turn is short whatever the
+ *             peers send.
  */
 #include "core.h"
 

@@ -3,16 +3,15 @@
  * Received bytes in one contiguous piece.
  *
  * Happy path: room gives the place behind the unread bytes, the reader fills it, consume takes
- * from the front; when all is read the block goes back to the pool, which has it ready for the next
- * reader.
- *
- * Fails: room gives 0 at the limit or when a pin forbids to move, SIZE_MAX when there is no memory;
- * what is unread stays as it is.
- *
+ *             from the front; when all is read the block goes back to the pool, which has it
+ *             ready for the next reader.
+ * Fails:      room gives 0 at the limit or when a pin forbids to move, SIZE_MAX when there is no
+ *             memory; what is unread stays as it is.
  * Invariants: head <= tail <= capacity; while pinned, neither data nor any byte in front of tail
- * changes. Bytes move only when at least a quarter as many were consumed since they last moved, so
- * that moving costs O(1) for each byte that passes; therefore the block may be a quarter larger
- * than the limit, and is never larger than that, rounded up to a small block.
+ *             changes. Bytes move only when at least a quarter as many were consumed since they
+ *             last moved, so that moving costs O(1) for each byte that passes; therefore the
+ *             block may be a quarter larger than the limit, and is never larger than that,
+ *             rounded up to a small block.
  */
 #include "inbox.h"
 

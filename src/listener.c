@@ -1,15 +1,15 @@
 /* SPDX-License-Identifier: MIT
  *
- * Listeners: one accept at a time, the handshakes that are under way, and the queue of those that
- * the user has not been told of yet.
+ * Listeners: one accept at a time, the handshakes that are under way, and the queue of those
+ * that the user has not been told of yet.
  *
- * Happy path: an edge makes the listener acceptable; at the moment of the event one connection is
- *             accepted; bytes are ready at once, messages after the peer's hello.
+ * Happy path: an edge makes the listener acceptable; at the moment of the event one connection
+ *             is accepted; bytes are ready at once, messages after the peer's hello.
  * Fails:      an accept that fails pauses the listener, 100 ms doubling to 2 s, with one
  *             LISTEN_ERROR for the whole run of failures; the name stays. A peer that is not
- *             allowed is closed without a reply and counted. Invariants: conns never exceeds
- *             conns_max, handshakes never handshakes_max: the oldest gives way. A connection is in
- *             one of the two queues at most.
+ *             allowed is closed without a reply and counted.
+ * Invariants: conns never exceeds conns_max, handshakes never handshakes_max: the oldest gives
+ *             way. A connection is in one of the two queues at most.
  */
 #include "core.h"
 

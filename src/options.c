@@ -4,9 +4,9 @@
  *
  * Happy path: what the caller set is taken, what is zero gets its default.
  * Fails:      OPTIONS for a size no version had, a non-zero tail that we do not know, or a value
- *             out of its range. Invariants: what comes out satisfies every relation between the
- *             limits: a low mark below its high mark, and room for one whole frame in both boxes of
- *             a connection of messages.
+ *             out of its range.
+ * Invariants: what comes out satisfies every relation between the limits: a low mark below its
+ *             high mark, and room for one whole frame in the inbox of a connection of messages.
  */
 #include "core.h"
 
@@ -80,10 +80,9 @@ enum leat_error lti_options_conn(const struct leat_conn_options *from, struct le
     bool good = number_take(&to->frame_bytes_max, (uint32_t)MIB, FRAME_BYTES_CAP);
     size_t frame = messages ? to->frame_bytes_max + FRAME_ROOM : 1;
     size_t inbox = 256 * KIB > frame ? 256 * KIB : frame;
-    size_t outbox = 4 * MIB > frame ? 4 * MIB : frame;
     good = good && box_take(&to->inbox_bytes, &to->inbox_low_bytes, inbox);
-    good = good && box_take(&to->outbox_bytes, &to->outbox_low_bytes, outbox);
-    good = good && to->inbox_bytes >= frame && to->outbox_bytes >= frame;
+    good = good && box_take(&to->outbox_bytes, &to->outbox_low_bytes, 128 * KIB);
+    good = good && to->inbox_bytes >= frame;
     good = good && number_take(&to->outbox_messages_max, 65536, UINT32_MAX);
     good = good && number_take(&to->handshake_ms, 5000, UINT32_MAX);
     good = good && number_take(&to->partial_frame_ms, 30000, UINT32_MAX);

@@ -34,7 +34,7 @@ enum lti_os_kind {
     LTI_OS_WRONG_TYPE,  /* EPROTOTYPE: a socket of another type listens there */
     LTI_OS_NOT_CONNECTED,
     LTI_OS_IS_CONNECTED, /* EISCONN: an interrupted connect had worked */
-    LTI_OS_IO, /* EIO */
+    LTI_OS_IO,           /* EIO */
     LTI_OS_OTHER
 };
 

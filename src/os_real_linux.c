@@ -3,7 +3,7 @@
  * The real poller, wake-up, peer and random of Linux: epoll, eventfd, SO_PEERCRED, getrandom.
  *
  * Happy path: one system call each; every registration is edge-triggered.
- * Fails: with the kind of errno; nothing is retried.
+ * Fails:      with the kind of errno; nothing is retried.
  * Invariants: a wait without an event never ends early, because milliseconds are rounded up.
  */
 #ifndef _GNU_SOURCE

@@ -3,7 +3,7 @@
  * The real memory, clock, lock and process of a POSIX system, and the table from errno to kind.
  *
  * Happy path: one C library call each.
- * Fails: with the kind that the table gives; alloc with null.
+ * Fails:      with the kind that the table gives; alloc with null.
  * Invariants: no errno leaves the os_real_* files but packed beside its kind.
  */
 #ifndef _GNU_SOURCE

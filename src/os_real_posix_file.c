@@ -3,7 +3,7 @@
  * The real files: what is at a name, and the lock beside it.
  *
  * Happy path: one system call each.
- * Fails: with the kind of errno; nothing is retried.
+ * Fails:      with the kind of errno; nothing is retried.
  * Invariants: no link is followed at the last component of a path; no open blocks.
  */
 #ifndef _GNU_SOURCE

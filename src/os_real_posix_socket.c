@@ -2,10 +2,11 @@
  *
  * The real Unix-domain sockets.
  *
- * Happy path: one system call each; every descriptor made here is close-on-exec and non-blocking.
- * Fails: with the kind of errno; nothing is retried.
+ * Happy path: one system call each; every descriptor made here is close-on-exec and
+ *             non-blocking.
+ * Fails:      with the kind of errno; nothing is retried.
  * Invariants: a received descriptor is never installed, because there is no control buffer;
- * SIGPIPE is never raised.
+ *             SIGPIPE is never raised.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1

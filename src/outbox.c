@@ -2,13 +2,13 @@
  *
  * Accepted and not yet sent bytes, in a list of blocks that never move.
  *
- * Happy path: reserve adds blocks until an append fits; append fills them; slices shows the first
- * bytes to the writer; consume drops what was written and frees the blocks that became empty.
- *
- * Fails: only reserve can, for want of memory; nothing has changed then.
- *
- * Invariants: all bytes lie between first and fill; the blocks behind fill are empty; with no byte
- * left there is no block but reserved ones. A block's bytes stay where they are until consumed.
+ * Happy path: reserve adds blocks until an append fits; append fills them; slices shows the
+ *             first bytes to the writer; consume drops what was written and frees the blocks
+ *             that became empty.
+ * Fails:      only reserve can, for want of memory; nothing has changed then.
+ * Invariants: all bytes lie between first and fill; the blocks behind fill are empty; with no
+ *             byte left there is no block but reserved ones. A block's bytes stay where they are
+ *             until consumed.
  */
 #include "outbox.h"
 

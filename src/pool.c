@@ -2,14 +2,13 @@
  *
  * A hub's memory, counted against a limit.
  *
- * Happy path: a block of one of the two common sizes comes from a short list of kept ones, the last
- * freed first, because it is still in the cache; everything else comes from the system.
- *
- * Fails: above the limit, or when the system has no memory, alloc gives null; before that it gives
- * all kept blocks back and tries again.
- *
+ * Happy path: a block of one of the two common sizes comes from a short list of kept ones, the
+ *             last freed first, because it is still in the cache; everything else comes from the
+ *             system.
+ * Fails:      above the limit, or when the system has no memory, alloc gives null; before that
+ *             it gives all kept blocks back and tries again.
  * Invariants: bytes counts everything that was taken from the system and not given back, kept
- * blocks included; it never exceeds bytes_max.
+ *             blocks included; it never exceeds bytes_max.
  */
 #include "pool.h"
 

@@ -114,9 +114,8 @@ enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer
 
 /* Reads once. OK with *size_out > 0; *more_out: a further read may find more now. EMPTY: READABLE
  * will be told. FINISHED: end of stream, by hangup or half-close. BROKEN, MEMORY, SYSTEM. */
-enum leat_error lti_port_read(struct lti_link *link, void *buffer,
-                              size_t size, size_t *size_out, bool *more_out,
-                              struct os_code *code_out);
+enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, size_t *size_out,
+                              bool *more_out, struct os_code *code_out);
 /* Writes once. OK with *size_out > 0, perhaps less than all; FULL: not now, use write_start.
  * CLOSED, BROKEN, MEMORY, SYSTEM. */
 enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *slices, size_t count,

@@ -2,12 +2,13 @@
  *
  * The POSIX port, hub side: an edge-triggered poller and a wake-up event.
  *
- * Happy path: every descriptor is given to the poller once, when it is connected; an edge becomes a
- * completion, and the link remembers what it learned. Interest changes only while a write waits for
- * room.
- * Fails:      a poller that fails for good is told to the caller; an interruption is no completion.
- * Invariants: the poller's cookie is the link's; an edge for a descriptor that is closed carries a
- *             stale cookie. The wake-up event has the cookie 0, which no link has.
+ * Happy path: every descriptor is given to the poller once, when it is connected; an edge
+ *             becomes a completion, and the link remembers what it learned. Interest changes
+ *             only while a write waits for room.
+ * Fails:      a poller that fails for good is told to the caller; an interruption is no
+ *             completion.
+ * Invariants: the poller's cookie is the link's; an edge for a descriptor that is closed carries
+ *             a stale cookie. The wake-up event has the cookie 0, which no link has.
  */
 #include "port_posix.h"
 

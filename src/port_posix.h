@@ -17,7 +17,7 @@
 #define LTI_LINK_HANGUP 4u  /* HANGUP was told */
 #define LTI_LINK_WRITING 8u /* a write_start is under way */
 #define LTI_LINK_OUT 16u    /* the poller watches for room */
-#define LTI_LINK_PLAIN 32u   /* nobody can send descriptors */
+#define LTI_LINK_PLAIN 32u  /* nobody can send descriptors */
 
 struct lti_port {
     int poller;

@@ -1,11 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Translates what the system said into what the caller can do about it: the only place that does.
+ * Translates what the system said into what the caller can do about it: the only place that
+ * does.
  *
  * Happy path: a code is looked up once, at the port's edge; the raw code travels beside it.
- * Fails:      never; an unknown code is SYSTEM. Invariants: no other file of the POSIX port chooses
- *             a leat error for a system code, save where the operation gives a code another meaning
- *             (a full backlog, an absent listener's lock).
+ * Fails:      never; an unknown code is SYSTEM.
+ * Invariants: no other file of the POSIX port chooses a leat error for a system code, save where
+ *             the operation gives a code another meaning (a full backlog, an absent listener's
+ *             lock).
  */
 #include "port_posix.h"
 

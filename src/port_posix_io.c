@@ -2,12 +2,13 @@
  *
  * The POSIX port, connection side: connect, read, write, half-close, adopt.
  *
- * Happy path: the system call is tried at once; a read that fills less than its buffer has drained
- * the socket, and the next edge will tell of more.
- * Fails:      EAGAIN asks the poller to report the present state again, so that an edge that came
- *             too early is never lost; interrupted calls are repeated a bounded number of times.
- *             Invariants: interest in room exists only from write_start on, and goes when an edge
- *             for it comes while nothing is to be written.
+ * Happy path: the system call is tried at once; a read that fills less than its buffer has
+ *             drained the socket, and the next edge will tell of more.
+ * Fails:      EAGAIN asks the poller to report the present state again, so that an edge that
+ *             came too early is never lost; interrupted calls are repeated a bounded number of
+ *             times.
+ * Invariants: interest in room exists only from write_start on, and goes when an edge for it
+ *             comes while nothing is to be written.
  */
 #include "port_posix.h"
 

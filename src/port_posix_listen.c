@@ -3,13 +3,14 @@
  * The POSIX port, listener side: claim a name, accept, give the name back.
  *
  * Happy path: take the lock beside the path, make the socket private before it has a name, bind,
- * check what is there now, listen last.
- * Fails:      a lock that another holds, or a path that is not a dead socket of ours, is IN_USE and
- *             stays untouched; every later failure removes what this call made, and nothing else.
- *             Invariants: only the holder of the lock unlinks, and only a socket it owns that
- *             nobody answers on, or that it made itself (device and inode). Adopted sockets and
- *             abstract names have no claim. The lock file goes only while it is locked, and who
- *             locked a file that no longer stands at its path starts again.
+ *             check what is there now, listen last.
+ * Fails:      a lock that another holds, or a path that is not a dead socket of ours, is IN_USE
+ *             and stays untouched; every later failure removes what this call made, and nothing
+ *             else.
+ * Invariants: only the holder of the lock unlinks, and only a socket it owns that nobody answers
+ *             on, or that it made itself (device and inode). Adopted sockets and abstract names
+ *             have no claim. The lock file goes only while it is locked, and who locked a file
+ *             that no longer stands at its path starts again.
  */
 #include "port_posix.h"
 
@@ -80,15 +81,17 @@ static enum leat_error claim_lock(const struct lti_path *path, struct lti_claim 
     return LEAT_E_IN_USE;
 }
 
-/* True when a server answers on the path, or when that cannot be ruled out. */
-static bool somebody_answers(const struct lti_path *path)
+/* IN_USE when a server answers on the path, or when that cannot be ruled out; OK when it is dead. */
+static enum leat_error path_probe(const struct lti_path *path, struct os_code *code_out)
 {
     int64_t fd = lti_os_socket();
     if (fd < 0)
-        return true;
+        return lti_port_error(fd, code_out);
     int64_t result = lti_os_connect((int)fd, path->bytes, path->size);
+    for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
+        result = lti_os_connect((int)fd, path->bytes, path->size);
     (void)lti_os_close((int)fd);
-    return lti_os_kind_of(result) != LTI_OS_REFUSED;
+    return lti_os_kind_of(result) == LTI_OS_REFUSED ? LEAT_OK : LEAT_E_IN_USE;
 }
 
 /* What stands at the path: nothing, or a dead socket of ours, which is removed. */
@@ -100,8 +103,11 @@ static enum leat_error path_clear(const struct lti_path *path, struct os_code *c
         return LEAT_OK;
     if (result < 0)
         return lti_port_error(result, code_out);
-    if (file.type != LTI_OS_FILE_SOCKET || file.uid != lti_os_euid() || somebody_answers(path))
+    if (file.type != LTI_OS_FILE_SOCKET || file.uid != lti_os_euid())
         return LEAT_E_IN_USE;
+    enum leat_error error = path_probe(path, code_out);
+    if (error != LEAT_OK)
+        return error;
     return lti_port_error(lti_os_unlink(path->bytes), code_out);
 }
 

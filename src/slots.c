@@ -3,12 +3,12 @@
  * Ids and what they stand for, so that a wrong id is found and never followed.
  *
  * Happy path: add takes a free slot, or the next one that was never used, and makes an id of the
- * slot's number and generation; remove raises the generation, so that the old id finds nothing.
- *
- * Fails: add gives 0 when the table cannot grow, and when all slots are used or retired.
- *
+ *             slot's number and generation; remove raises the generation, so that the old id
+ *             finds nothing.
+ * Fails:      add gives 0 when the table cannot grow, and when all slots are used or retired.
  * Invariants: a slot is used (it has an object), free (on the free list), or retired (its
- * generation is spent), never two of them; an id is given out once in a table's life.
+ *             generation is spent), never two of them; an id is given out once in a table's
+ *             life.
  */
 #include "slots.h"
 

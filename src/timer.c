@@ -2,8 +2,8 @@
  *
  * The user's timers.
  *
- * Happy path: start sets a deadline; when it has come the timer is ready, and handing its event out
- *             ends it.
+ * Happy path: start sets a deadline; when it has come the timer is ready, and handing its event
+ *             out ends it.
  * Fails:      no memory, or too many timers: nothing was started.
  * Invariants: a timer that was cancelled has no event, also when it was due already.
  */

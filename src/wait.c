@@ -3,10 +3,10 @@
  * Waiting for one thing, with a deadline, beside everything else the hub has.
  *
  * Happy path: look whether it is so; if not, let the hub turn once and look again.
- * Fails:      TIMEOUT, WOKEN, BUSY, or the reason the connection ended for. Invariants: other
- *             endpoints' events stay on the ready list; only work that no event comes from is done
- *             meanwhile. The port is never waited on while the connection in question has bytes
- *             that nobody looked at.
+ * Fails:      TIMEOUT, WOKEN, BUSY, or the reason the connection ended for.
+ * Invariants: other endpoints' events stay on the ready list; only work that no event comes from
+ *             is done meanwhile. The port is never waited on while the connection in question
+ *             has bytes that nobody looked at.
  */
 #include "core.h"
 

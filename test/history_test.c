@@ -7,8 +7,9 @@
  * Fails:      never by design.
  * Invariants: every corruption differs from a history that is accepted by one step only.
  */
-#include "harness.h"
 #include "history.h"
+
+#include "harness.h"
 
 #include "leat/leat.h"
 

@@ -61,9 +61,6 @@ void lti_tool_pump_opened(struct lti_tool_pump *p)
         if (p->o->line || info.peer_frame_bytes_max < CHUNK_BYTES) {
             p->message_max = info.peer_frame_bytes_max;
         }
-        if (p->o->line && p->message_max > info.options.outbox_bytes) {
-            p->message_max = info.options.outbox_bytes;
-        }
     }
     if (p->message_max == 0) {
         p->message_max = 1;

@@ -116,6 +116,8 @@ void lti_tool_pump_pull(struct lti_tool_pump *p)
     if (p->state != LTI_TOOL_PUMP_OPEN || p->out_gone) {
         return;
     }
+    /* While a message is being written, no READABLE comes: the output has to bring us back. */
+    p->out_blocked = p->out_blocked || p->view != NULL;
     /* Why a connection ended is told by its CLOSED event. */
     if (p->out_blocked && !p->paused) {
         p->paused = leat_pause(p->hub, p->conn) == LEAT_OK;

@@ -75,6 +75,10 @@ static void serve_accept(struct serve *s, leat_conn conn)
     while (i < LTI_TOOL_PUMPS_MAX && !slot_free(s, i)) {
         i++;
     }
+    if (s->done) {
+        (void)leat_abort(s->loop.hub, conn);
+        return;
+    }
     if (i == LTI_TOOL_PUMPS_MAX) {
         lti_tool_note(s->o, "too many commands of earlier clients still run", 0);
         (void)leat_abort(s->loop.hub, conn);
@@ -88,23 +92,6 @@ static void serve_accept(struct serve *s, leat_conn conn)
         accept_command(s, i, conn);
     } else {
         accept_stdio(s, conn);
-    }
-}
-
-static void serve_event(struct serve *s, const struct leat_event *event)
-{
-    if (event->type == LEAT_EVENT_ACCEPTED) {
-        serve_accept(s, event->conn);
-    } else if (event->type == LEAT_EVENT_LISTEN_ERROR) {
-        lti_tool_note(s->o, leat_error_text(event->error), 0);
-    } else if (event->tag >= 1 && event->tag <= LTI_TOOL_PUMPS_MAX) {
-        size_t i = (size_t)event->tag - 1;
-
-        if (s->echoes[i].used && s->echoes[i].conn.id == event->conn.id) {
-            lti_tool_echo_event(&s->echoes[i], event);
-        } else if (s->pumps[i].conn.id == event->conn.id) {
-            lti_tool_pump_event(&s->pumps[i], event);
-        }
     }
 }
 
@@ -165,6 +152,25 @@ static void serve_step(struct serve *s)
     } else if (s->o->exec != NULL) {
         for (size_t i = 0; i < LTI_TOOL_PUMPS_MAX; i++) {
             command_step(s, i);
+        }
+    }
+}
+
+static void serve_event(struct serve *s, const struct leat_event *event)
+{
+    if (event->type == LEAT_EVENT_ACCEPTED) {
+        /* Slots of clients that left in this round are free for this one. */
+        serve_step(s);
+        serve_accept(s, event->conn);
+    } else if (event->type == LEAT_EVENT_LISTEN_ERROR) {
+        lti_tool_note(s->o, leat_error_text(event->error), 0);
+    } else if (event->tag >= 1 && event->tag <= LTI_TOOL_PUMPS_MAX) {
+        size_t i = (size_t)event->tag - 1;
+
+        if (s->echoes[i].used && s->echoes[i].conn.id == event->conn.id) {
+            lti_tool_echo_event(&s->echoes[i], event);
+        } else if (s->pumps[i].conn.id == event->conn.id) {
+            lti_tool_pump_event(&s->pumps[i], event);
         }
     }
 }

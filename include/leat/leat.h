@@ -248,13 +248,13 @@ struct leat_conn_options {
                                    * at least one frame */
     size_t inbox_low_bytes;       /* reading resumes at or below; default inbox_bytes / 2, below
                                    * inbox_bytes */
-    size_t outbox_bytes;          /* writing is FULL here; default 4 MiB, [1 byte, 1 GiB]; messages:
-                                   * at least one frame */
+    size_t outbox_bytes;          /* writing is FULL here; default 128 KiB, [1 byte, 1 GiB];
+                                   * messages: an empty outbox takes any one message */
     size_t outbox_low_bytes;      /* WRITABLE comes at or below; default outbox_bytes / 2, below
                                    * outbox_bytes */
     uint32_t outbox_messages_max; /* messages waiting in the outbox; default 65536 */
-    uint32_t frame_bytes_max;     /* largest message, in bytes, that we accept; default 1 MiB, cap
-                                   * 256 MiB */
+    uint32_t frame_bytes_max;     /* largest message, in bytes, that we accept; default 1 MiB,
+                                   * [64 KiB, 256 MiB] */
     uint32_t handshake_ms;        /* default 5000 */
     uint32_t partial_frame_ms;    /* a frame that began must be complete within; default 30000 */
     uint32_t write_stall_ms;      /* a peer that takes nothing for so long is cut off; default
@@ -540,8 +540,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_write_slices(struct leat_hub *hub, le
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's; the bytes are copied or sent before it returns.
- * Fails:   FULL (one WRITABLE will follow), TOO_BIG (above what the peer accepts, or what the
- *          outbox can hold), CLOSED, BROKEN, STATE (finished, or bytes), MEMORY (nothing sent).
+ * Fails:   FULL (one WRITABLE will follow), TOO_BIG (above what the peer accepts), CLOSED,
+ *          BROKEN, STATE (finished, or bytes), MEMORY (nothing sent).
  * Systems: the same everywhere.
  * Since:   0.1
  */

@@ -73,8 +73,8 @@ TEST(asking_for_the_options_in_force)
     CHECK_INT(in_force.size, sizeof in_force);
     CHECK_INT(in_force.inbox_bytes, 256 * 1024);
     CHECK_INT(in_force.inbox_low_bytes, 128 * 1024);
-    CHECK_INT(in_force.outbox_bytes, 4 * KIT_MIB);
-    CHECK_INT(in_force.outbox_low_bytes, 2 * KIT_MIB);
+    CHECK_INT(in_force.outbox_bytes, 128 * 1024);
+    CHECK_INT(in_force.outbox_low_bytes, 64 * 1024);
     CHECK_INT(in_force.outbox_messages_max, 65536);
     CHECK_INT(in_force.frame_bytes_max, KIT_MIB);
     CHECK_INT(in_force.handshake_ms, 5000);
@@ -212,10 +212,8 @@ TEST(hooks_trace_agrees_with_statistics)
 {
     struct leat_hub *base = kit_begin();
     struct traced traced = {0};
-    struct leat_hub_options options = {.size = sizeof options,
-                                       .trace = trace_take,
-                                       .log = log_take,
-                                       .hook_context = &traced};
+    struct leat_hub_options options = {
+        .size = sizeof options, .trace = trace_take, .log = log_take, .hook_context = &traced};
     struct leat_hub *hub = kit_hub(&options);
     struct kit_ends ends = kit_pair(hub, NULL);
     traced.conn = ends.dialled;

@@ -172,14 +172,12 @@ TEST(bytes_line_longer_than_the_inbox)
     CHECK_INT(size, 77);
     CHECK_INT(kit_info(hub, ends.accepted).inbox_bytes, 100);
     CHECK_ERROR(leat_skip(hub, ends.accepted, 60, &size), LEAT_OK);
-    CHECK_ERROR(leat_read_line(hub, ends.accepted, line, sizeof line, KIT_SOON_MS, &size),
-                LEAT_OK);
+    CHECK_ERROR(leat_read_line(hub, ends.accepted, line, sizeof line, KIT_SOON_MS, &size), LEAT_OK);
     CHECK_INT(size, 91);
     /* A line of exactly the inbox's size is one, also when its marks had stopped reading. */
     kit_write(hub, ends.dialled, block, 99);
     kit_write_text(hub, ends.dialled, "\nnext");
-    CHECK_ERROR(leat_read_line(hub, ends.accepted, line, sizeof line, KIT_SOON_MS, &size),
-                LEAT_OK);
+    CHECK_ERROR(leat_read_line(hub, ends.accepted, line, sizeof line, KIT_SOON_MS, &size), LEAT_OK);
     CHECK_INT(size, 100);
     kit_read_text(hub, ends.accepted, "next");
     kit_end(hub);
@@ -237,7 +235,8 @@ TEST(bytes_write_slices)
     CHECK_INT(accepted, total);
     CHECK_INT(kit_stats(hub, ends.dialled).writes, 1);
     for (size_t i = 0; i < 64; i++) {
-        CHECK_ERROR(leat_read_full(hub, ends.accepted, buffer, i % 11, KIT_SOON_MS, &size), LEAT_OK);
+        CHECK_ERROR(leat_read_full(hub, ends.accepted, buffer, i % 11, KIT_SOON_MS, &size),
+                    LEAT_OK);
         CHECK_MEM(buffer, digits, i % 11);
     }
     CHECK_ERROR(leat_read(hub, ends.accepted, buffer, 1, &size), LEAT_E_EMPTY);

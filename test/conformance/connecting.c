@@ -270,14 +270,14 @@ TEST(conn_options_ranges)
         {.size = sizeof refused[0], .outbox_bytes = 10, .outbox_low_bytes = 11},
         {.size = sizeof refused[0], .frame_bytes_max = 256 * (uint32_t)KIT_MIB + 1},
         {.size = sizeof refused[0], .protocol = LEAT_MESSAGES, .inbox_bytes = KIT_MIB + 7},
-        {.size = sizeof refused[0], .protocol = LEAT_MESSAGES, .outbox_bytes = KIT_MIB},
     };
     const struct leat_conn_options good[] = {
         {.size = sizeof good[0]},
         {.size = sizeof good[0], .inbox_bytes = gib, .outbox_bytes = gib},
         {.size = sizeof good[0], .inbox_bytes = 1, .outbox_bytes = 1},
         {.size = sizeof good[0], .protocol = LEAT_MESSAGES, .inbox_bytes = KIT_MIB + 8},
-        {.size = sizeof good[0], .protocol = LEAT_MESSAGES,
+        {.size = sizeof good[0],
+         .protocol = LEAT_MESSAGES,
          .frame_bytes_max = 256 * (uint32_t)KIT_MIB},
     };
     leat_conn a = {77}, b = {78};
@@ -300,7 +300,7 @@ TEST(listener_conns_max_and_later_room)
     REQUIRE_ERROR(leat_listen(hub, "small", &options, &listener), LEAT_OK);
     for (uint64_t i = 0; i < 4; i++) {
         conns[i] = kit_connect(hub, "small", i, NULL);
-        kit_write(hub, conns[i], "0123" + i, 1);
+        kit_write(hub, conns[i], &"0123"[i], 1);
     }
     for (int i = 0; i < 2; i++)
         accepted[i] = KIT_UNTIL(hub, LEAT_EVENT_ACCEPTED).conn;
@@ -328,7 +328,7 @@ TEST(listener_three_connect_before_any_accept)
     for (uint64_t i = 0; i < 3; i++) {
         conns[i] = kit_connect(hub, "server", i, NULL);
         CHECK_ERROR(leat_wait_connected(hub, conns[i], KIT_SOON_MS), LEAT_OK);
-        kit_write(hub, conns[i], "abc" + i, 1);
+        kit_write(hub, conns[i], &"abc"[i], 1);
     }
     static const char *texts[3] = {"a", "b", "c"};
     for (int i = 0; i < 3; i++) {

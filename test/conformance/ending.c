@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * What leat.h promises of endings: half-close, close with linger, reports, abort, and what is told
- * of a peer that went.
+ * What leat.h promises of endings: half-close, close with linger, reports.
  *
  * Happy path: what was accepted for sending arrives, then the end, once.
  * Fails:      what could not be delivered is counted, exactly.
@@ -9,28 +8,9 @@
  */
 #include "kit.h"
 
-#include "os_posix.h"
-
 #include <string.h>
 
 static uint8_t block[65536];
-
-/* Reads until the end of the stream, checks the pattern, returns the count. */
-static uint64_t read_to_the_end(struct leat_hub *hub, leat_conn conn, enum leat_error *end_out)
-{
-    uint64_t total = 0;
-    enum leat_error error = LEAT_OK;
-    while (error == LEAT_OK) {
-        size_t size = 0;
-        error = leat_read(hub, conn, block, sizeof block, &size);
-        REQUIRE(error != LEAT_OK || kit_pattern_is(block, size, total));
-        total += error == LEAT_OK ? size : 0;
-        if (error == LEAT_E_EMPTY)
-            error = leat_wait_readable(hub, conn, KIT_SOON_MS);
-    }
-    *end_out = error;
-    return total;
-}
 
 /* ---- Half-close ------------------------------------------------------------------------------ */
 
@@ -108,7 +88,7 @@ TEST(finish_delivers_what_waits)
     uint64_t total = kit_fill(hub, ends.dialled, 0);
     CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
     enum leat_error end;
-    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total);
+    CHECK_INT(kit_read_to_the_end(hub, ends.accepted, &end), total);
     CHECK_ERROR(end, LEAT_E_FINISHED);
     KIT_UNTIL(hub, LEAT_EVENT_FINISHED);
     KIT_QUIET(hub);
@@ -175,13 +155,13 @@ TEST(close_says_goodbye)
 TEST(close_delivers_to_a_slow_reader)
 {
     struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
+    struct kit_ends ends = kit_pair(hub, &kit_roomy);
     enum leat_error end;
     uint64_t total = kit_fill(hub, ends.dialled, 0);
-    CHECK(total >= 4 * KIT_MIB);
+    CHECK(total >= KIT_ROOMY_BYTES);
     CHECK_ERROR(leat_close_report(hub, ends.dialled, 60000, 55), LEAT_OK);
     KIT_STALE(hub, ends.dialled);
-    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total);
+    CHECK_INT(kit_read_to_the_end(hub, ends.accepted, &end), total);
     CHECK_ERROR(end, LEAT_E_FINISHED);
     struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSE_REPORT);
     CHECK_INT(event.tag, 55);
@@ -214,7 +194,7 @@ TEST(close_wait_delivers)
 TEST(close_wait_counts_what_was_not_taken)
 {
     struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
+    struct kit_ends ends = kit_pair(hub, &kit_roomy);
     struct kit_ends others = kit_pair(hub, NULL);
     uint64_t undelivered = 77;
     CHECK_ERROR(leat_pause(hub, ends.accepted), LEAT_OK);
@@ -225,10 +205,10 @@ TEST(close_wait_counts_what_was_not_taken)
     uint64_t took = kit_now_ms() - begin;
     CHECK(took >= 99 && took < 100 + lti_test_scaled_ms(1000));
     CHECK_INT(undelivered, expected);
-    CHECK_INT(undelivered, 4 * KIT_MIB);
+    CHECK_INT(undelivered, KIT_ROOMY_BYTES);
     enum leat_error end;
     CHECK_ERROR(leat_resume(hub, ends.accepted), LEAT_OK);
-    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total - undelivered);
+    CHECK_INT(kit_read_to_the_end(hub, ends.accepted, &end), total - undelivered);
     kit_write_text(hub, others.dialled, "untouched");
     kit_read_text(hub, others.accepted, "untouched");
     kit_end(hub);
@@ -237,7 +217,7 @@ TEST(close_wait_counts_what_was_not_taken)
 TEST(close_report_counts_what_was_not_taken)
 {
     struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
+    struct kit_ends ends = kit_pair(hub, &kit_roomy);
     CHECK_ERROR(leat_pause(hub, ends.accepted), LEAT_OK);
     (void)kit_fill(hub, ends.dialled, 0);
     CHECK_ERROR(leat_close_report(hub, ends.dialled, 100, 56), LEAT_OK);
@@ -251,7 +231,7 @@ TEST(close_report_counts_what_was_not_taken)
     }
     CHECK_INT(event.tag, 56);
     CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
-    CHECK_INT(event.bytes_undelivered, 4 * KIT_MIB);
+    CHECK_INT(event.bytes_undelivered, KIT_ROOMY_BYTES);
     if (hangups == 0)
         KIT_NEXT(hub, LEAT_EVENT_HANGUP);
     KIT_QUIET(hub);
@@ -261,14 +241,14 @@ TEST(close_report_counts_what_was_not_taken)
 TEST(close_report_of_a_peer_that_goes)
 {
     struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
+    struct kit_ends ends = kit_pair(hub, &kit_roomy);
     (void)kit_fill(hub, ends.dialled, 0);
     CHECK_ERROR(leat_close_report(hub, ends.dialled, 60000, 57), LEAT_OK);
     CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
     struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSE_REPORT);
     CHECK_INT(event.tag, 57);
     CHECK_ERROR(event.error, LEAT_E_BROKEN);
-    CHECK_INT(event.bytes_undelivered, 4 * KIT_MIB);
+    CHECK_INT(event.bytes_undelivered, KIT_ROOMY_BYTES);
     KIT_QUIET(hub);
     kit_end(hub);
 }
@@ -276,14 +256,14 @@ TEST(close_report_of_a_peer_that_goes)
 TEST(close_without_linger_drops)
 {
     struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
+    struct kit_ends ends = kit_pair(hub, &kit_roomy);
     enum leat_error end;
     uint64_t total = kit_fill(hub, ends.dialled, 0);
     CHECK_ERROR(leat_close_report(hub, ends.dialled, 0, 58), LEAT_OK);
     struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSE_REPORT);
     CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
-    CHECK_INT(event.bytes_undelivered, 4 * KIT_MIB);
-    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total - 4 * KIT_MIB);
+    CHECK_INT(event.bytes_undelivered, KIT_ROOMY_BYTES);
+    CHECK_INT(kit_read_to_the_end(hub, ends.accepted, &end), total - KIT_ROOMY_BYTES);
     kit_end(hub);
 }
 
@@ -295,7 +275,7 @@ static void both_close_full(const struct leat_conn_options *options, bool messag
     for (uint64_t i = 0; i < 2; i++) {
         if (messages)
             while (leat_send(hub, conns[i], block, sizeof block) == LEAT_OK)
-                CHECK(kit_info(hub, conns[i]).outbox_bytes <= 4 * KIT_MIB);
+                CHECK(kit_info(hub, conns[i]).outbox_bytes <= KIT_ROOMY_BYTES);
         else
             (void)kit_fill(hub, conns[i], 0);
     }
@@ -308,7 +288,7 @@ static void both_close_full(const struct leat_conn_options *options, bool messag
         struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSE_REPORT);
         /* Who is done first is gone: the rest of the other has nobody to go to. */
         CHECK_ERROR(event.error, event.bytes_undelivered ? LEAT_E_BROKEN : LEAT_OK);
-        CHECK(event.bytes_undelivered < 4 * KIT_MIB);
+        CHECK(event.bytes_undelivered < KIT_ROOMY_BYTES);
         good += event.error == LEAT_OK;
         tags += event.tag;
     }
@@ -321,12 +301,12 @@ static void both_close_full(const struct leat_conn_options *options, bool messag
 
 TEST(close_of_two_full_ends_bytes)
 {
-    both_close_full(NULL, false);
+    both_close_full(&kit_roomy, false);
 }
 
 TEST(close_of_two_full_ends_messages)
 {
-    both_close_full(&kit_messages, true);
+    both_close_full(&kit_roomy_messages, true);
 }
 
 TEST(close_while_connecting_delivers)
@@ -397,140 +377,5 @@ TEST(close_in_the_handshake_says_goodbye)
     leat_conn accepted = KIT_UNTIL(hub, LEAT_EVENT_ACCEPTED).conn;
     kit_receive_text(hub, accepted, "quick");
     CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_E_CLOSED);
-    kit_end(hub);
-}
-
-/* ---- Abort, and peers that go ---------------------------------------------------------------- */
-
-TEST(abort_drops)
-{
-    struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
-    enum leat_error end;
-    uint64_t total = kit_fill(hub, ends.dialled, 0);
-    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
-    KIT_STALE(hub, ends.dialled);
-    CHECK_INT(read_to_the_end(hub, ends.accepted, &end), total - 4 * KIT_MIB);
-    CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_E_CLOSED);
-    KIT_QUIET(hub);
-    struct kit_ends messages = kit_pair(hub, &kit_messages);
-    CHECK_ERROR(leat_abort(hub, messages.dialled), LEAT_OK);
-    KIT_CLOSED(hub, messages.accepted, LEAT_E_BROKEN);
-    kit_end(hub);
-}
-
-TEST(closed_keeps_the_handle_until_the_next_call)
-{
-    struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
-    size_t size = 77;
-    kit_write_text(hub, ends.dialled, "xyz");
-    CHECK_ERROR(leat_set_tag(hub, ends.accepted, 99), LEAT_OK);
-    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
-    kit_read_text(hub, ends.accepted, "xyz");
-    struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
-    CHECK_INT(event.tag, 99);
-    CHECK_INT(kit_stats(hub, event.conn).bytes_received, 3);
-    CHECK_INT(kit_info(hub, event.conn).state, LEAT_STATE_ENDED);
-    CHECK_ERROR(leat_read(hub, event.conn, block, 1, &size), LEAT_E_FINISHED);
-    CHECK_ERROR(leat_write(hub, event.conn, "x", 1, &size), LEAT_E_CLOSED);
-    CHECK_ERROR(leat_finish(hub, event.conn), LEAT_E_CLOSED);
-    CHECK_INT(size, 77);
-    KIT_QUIET(hub);
-    KIT_STALE(hub, event.conn);
-    kit_end(hub);
-}
-
-TEST(hangup_is_noticed_while_paused)
-{
-    struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
-    kit_write_text(hub, ends.dialled, "unread");
-    CHECK_ERROR(leat_pause(hub, ends.accepted), LEAT_OK);
-    KIT_QUIET(hub);
-    uint64_t begin = kit_now_ms();
-    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
-    CHECK(KIT_NEXT(hub, LEAT_EVENT_HANGUP).conn.id == ends.accepted.id);
-    CHECK(kit_now_ms() - begin < lti_test_scaled_ms(100));
-    CHECK(kit_info(hub, ends.accepted).hangup);
-    KIT_QUIET(hub);
-    CHECK_ERROR(leat_resume(hub, ends.accepted), LEAT_OK);
-    KIT_NEXT(hub, LEAT_EVENT_READABLE);
-    kit_read_text(hub, ends.accepted, "unread");
-    KIT_NEXT(hub, LEAT_EVENT_FINISHED);
-    KIT_CLOSED(hub, ends.accepted, LEAT_E_CLOSED);
-    kit_end(hub);
-}
-
-TEST(hangup_is_noticed_while_the_inbox_is_full)
-{
-    struct leat_hub *hub = kit_begin();
-    const struct leat_conn_options options = {.size = sizeof options, .inbox_bytes = 10};
-    struct kit_ends ends = kit_pair(hub, &options);
-    kit_write_text(hub, ends.dialled, "0123456789abcdef");
-    for (int i = 0; i < 3; i++)
-        KIT_NEXT(hub, LEAT_EVENT_READABLE);
-    CHECK_INT(kit_info(hub, ends.accepted).inbox_bytes, 10);
-    uint64_t begin = kit_now_ms();
-    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
-    KIT_UNTIL(hub, LEAT_EVENT_HANGUP);
-    CHECK(kit_now_ms() - begin < lti_test_scaled_ms(100));
-    uint32_t finished = 0, hangups = 0;
-    struct leat_event event = {0};
-    for (int i = 0; i < 100 && event.type != LEAT_EVENT_CLOSED; i++) {
-        size_t size = 0;
-        REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
-        finished += event.type == LEAT_EVENT_FINISHED;
-        hangups += event.type == LEAT_EVENT_HANGUP;
-        if (event.type == LEAT_EVENT_READABLE)
-            CHECK_ERROR(leat_skip(hub, ends.accepted, 3, &size), LEAT_OK);
-    }
-    CHECK_INT(event.type, LEAT_EVENT_CLOSED);
-    CHECK_INT(finished, 1);
-    CHECK_INT(hangups, 0);
-    CHECK_INT(kit_stats(hub, ends.accepted).bytes_received, 16);
-    kit_end(hub);
-}
-
-/* A peer that closes over unread bytes of ours resets the stream; what it sent stays readable. */
-TEST(broken_stream_keeps_what_came_before)
-{
-    struct leat_hub *hub = kit_begin();
-    leat_listener listener = kit_listen(hub, "server", &kit_messages);
-    int fd = kit_raw_connect("server");
-    kit_raw_send(fd, kit_hello, sizeof kit_hello);
-    leat_conn conn;
-    CHECK_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &conn), LEAT_OK);
-    for (uint32_t i = 0; i < 5; i++)
-        kit_raw_frame(fd, 1, "01234" + i, 1);
-    kit_raw_close(fd); /* our hello is unread */
-    static const char *texts[5] = {"0", "1", "2", "3", "4"};
-    uint32_t received = 0;
-    struct leat_event event = {0};
-    for (int i = 0; i < 100 && event.type != LEAT_EVENT_CLOSED; i++) {
-        REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
-        if (i > 10 && event.type == LEAT_EVENT_READABLE)
-            kit_receive_text(hub, conn, texts[received++ % 5]);
-    }
-    CHECK_INT(received, 5);
-    CHECK_ERROR(event.error, LEAT_E_BROKEN);
-    kit_end(hub);
-}
-
-TEST(write_to_a_peer_that_went)
-{
-    struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, NULL);
-    size_t accepted = 77;
-    kit_write_text(hub, ends.dialled, "last words");
-    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
-    enum leat_error error = leat_write(hub, ends.accepted, "x", 1, &accepted);
-    CHECK(error == LEAT_E_CLOSED || error == LEAT_E_BROKEN);
-    CHECK_INT(accepted, 77);
-    CHECK_ERROR(leat_write(hub, ends.accepted, "x", 1, &accepted), error);
-    /* Reading goes on: what the peer said is not lost. */
-    kit_read_text(hub, ends.accepted, "last words");
-    KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
-    KIT_QUIET(hub);
     kit_end(hub);
 }

@@ -333,8 +333,10 @@ TEST(frame_ping_after_finish_is_answered)
     KIT_NEXT(stage.hub, LEAT_EVENT_FINISHED);
     KIT_QUIET(stage.hub);
     CHECK_INT(kit_raw_recv(stage.fd, bytes, sizeof bytes), 16);
-    CHECK_MEM(bytes, "\x08\0\0\0\x05\0\0\0"
-                     "12345678", 16);
+    CHECK_MEM(bytes,
+              "\x08\0\0\0\x05\0\0\0"
+              "12345678",
+              16);
     stage_end(&stage);
 }
 
@@ -391,8 +393,8 @@ TEST(frame_pong_that_nobody_asked_for)
 
 TEST(frame_close_codes)
 {
-    static const enum leat_error errors[] = {LEAT_E_CLOSED, LEAT_E_PROTOCOL, LEAT_E_TOO_BIG,
-                                             LEAT_E_BUSY,   LEAT_E_DENIED,   LEAT_E_TIMEOUT,
+    static const enum leat_error errors[] = {LEAT_E_CLOSED,  LEAT_E_PROTOCOL, LEAT_E_TOO_BIG,
+                                             LEAT_E_BUSY,    LEAT_E_DENIED,   LEAT_E_TIMEOUT,
                                              LEAT_E_PROTOCOL};
     for (uint8_t code = 0; code < sizeof errors / sizeof errors[0]; code++) {
         struct stage stage = stage_open(&kit_messages);

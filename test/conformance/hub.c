@@ -371,7 +371,7 @@ TEST(hub_memory_is_bounded)
     leat_conn writer, reader;
     static uint8_t block[65536];
     uint64_t total = 0;
-    REQUIRE_ERROR(leat_pair(hub, base, NULL, &writer, &reader), LEAT_OK);
+    REQUIRE_ERROR(leat_pair(hub, base, &kit_roomy, &writer, &reader), LEAT_OK);
     enum leat_error error = LEAT_OK;
     kit_pattern(block, sizeof block, 0);
     for (int i = 0; i < 200 && error == LEAT_OK; i++) {

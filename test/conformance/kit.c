@@ -23,6 +23,10 @@ int64_t lti_test_descriptors_live(void) __attribute__((weak));
 
 const struct leat_conn_options kit_messages = {.size = sizeof kit_messages,
                                                .protocol = LEAT_MESSAGES};
+const struct leat_conn_options kit_roomy = {.size = sizeof kit_roomy,
+                                            .outbox_bytes = KIT_ROOMY_BYTES};
+const struct leat_conn_options kit_roomy_messages = {
+    .size = sizeof kit_roomy_messages, .protocol = LEAT_MESSAGES, .outbox_bytes = KIT_ROOMY_BYTES};
 
 static int64_t descriptors_before;
 static uint32_t folders_made;

@@ -76,6 +76,9 @@ struct kit_ends {
     leat_conn dialled, accepted;
 };
 extern const struct leat_conn_options kit_messages; /* LEAT_MESSAGES, all defaults */
+/* An outbox of 4 MiB: much more than the system holds. */
+#define KIT_ROOMY_BYTES (4 * KIT_MIB)
+extern const struct leat_conn_options kit_roomy, kit_roomy_messages;
 
 leat_listener kit_listen(struct leat_hub *hub, const char *name,
                          const struct leat_conn_options *options);
@@ -102,13 +105,16 @@ void kit_send_text(struct leat_hub *hub, leat_conn conn, const char *text);
 void kit_receive_text(struct leat_hub *hub, leat_conn conn, const char *text);
 /* Writes the pattern from `offset` on until FULL; returns how many bytes were accepted. */
 uint64_t kit_fill(struct leat_hub *hub, leat_conn conn, uint64_t offset);
+/* Reads until there is no more, checks the pattern, and counts; *end_out says why it ended. */
+uint64_t kit_read_to_the_end(struct leat_hub *hub, leat_conn conn, enum leat_error *end_out);
 
 /* ---- Raw peers ------------------------------------------------------------------------------- */
 
 int kit_raw_connect(const char *name); /* plain or explicit */
 int kit_raw_listen(const char *name, uint32_t backlog);
 int kit_raw_accept(int listener);
-void kit_raw_send(int fd, const void *data, size_t size); /* all of it */
+void kit_raw_send(int fd, const void *data, size_t size);       /* all of it */
+size_t kit_raw_try_send(int fd, const void *data, size_t size); /* what fits now, maybe 0 */
 /* What is there now: bytes, 0 when nothing is, -1 at the end, -2 when the connection was reset. */
 int64_t kit_raw_recv(int fd, void *buffer, size_t size);
 void kit_raw_close(int fd);

@@ -56,8 +56,8 @@ TEST(messages_up_to_the_limit_of_the_peer)
         size_t size = 0;
         kit_pattern(big, sizes[i], i);
         CHECK_ERROR(leat_send(hub, ends.dialled, big, sizes[i]), LEAT_OK);
-        CHECK_ERROR(
-            leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size), LEAT_OK);
+        CHECK_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
+                    LEAT_OK);
         CHECK_INT(size, sizes[i]);
         CHECK(kit_pattern_is(got, size, i));
     }
@@ -97,7 +97,7 @@ TEST(messages_of_slices)
     char expected[65];
     size_t size = 0;
     for (size_t i = 0; i < 65; i++)
-        slices[i] = (struct leat_slice){"abcdefghijklmnopqrstuvwxyz" + i % 26, 1};
+        slices[i] = (struct leat_slice){&"abcdefghijklmnopqrstuvwxyz"[i % 26], 1};
     for (size_t i = 0; i < 64; i++)
         expected[i] = (char)('a' + i % 26);
     expected[64] = '\0';
@@ -308,7 +308,8 @@ TEST(messages_full_is_whole_or_nothing)
     }
     KIT_NEXT(hub, LEAT_EVENT_WRITABLE);
     CHECK_ERROR(leat_send(hub, ends.dialled, big, EARLY), LEAT_OK);
-    CHECK_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size), LEAT_OK);
+    CHECK_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
+                LEAT_OK);
     CHECK_INT(size, EARLY);
     kit_end(hub);
 }
@@ -348,14 +349,51 @@ TEST(messages_no_writable_before_there_is_room)
     kit_end(hub);
 }
 
-TEST(messages_too_big_for_the_own_outbox)
+/* The limit of the outbox need not be that of the largest message. */
+TEST(messages_larger_than_the_outbox)
 {
     struct leat_hub *hub = kit_begin();
-    const struct leat_conn_options options = small_frames(EARLY + 108);
-    leat_listener listener = kit_listen(hub, "server", &kit_messages);
-    struct kit_ends ends = kit_open(hub, listener, "server", &options);
-    CHECK_ERROR(leat_send(hub, ends.dialled, big, EARLY + 101), LEAT_E_TOO_BIG);
-    CHECK_ERROR(leat_send(hub, ends.dialled, big, EARLY + 100), LEAT_OK);
+    struct leat_conn_options options = kit_messages;
+    options.outbox_bytes = 1000;
+    struct kit_ends ends = kit_pair(hub, &options);
+    for (uint64_t i = 0; i < 3; i++) {
+        size_t size = 0;
+        kit_pattern(big, KIT_MIB, i);
+        CHECK_ERROR(leat_send(hub, ends.dialled, big, KIT_MIB), LEAT_OK);
+        CHECK(kit_info(hub, ends.dialled).outbox_bytes > 1000);
+        CHECK_ERROR(leat_send(hub, ends.dialled, "x", 1), LEAT_E_FULL);
+        CHECK_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
+                    LEAT_OK);
+        CHECK_INT(size, KIT_MIB);
+        CHECK(kit_pattern_is(got, size, i));
+        KIT_NEXT(hub, LEAT_EVENT_WRITABLE);
+        KIT_QUIET(hub);
+    }
+    kit_end(hub);
+}
+
+/* What is larger than the outbox waits until the outbox is empty. */
+TEST(messages_larger_than_the_outbox_wait_for_it_to_be_empty)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_conn_options options = kit_messages;
+    options.outbox_bytes = 2100;
+    options.outbox_low_bytes = 2000;
+    struct kit_ends ends = kit_pair(hub, &options);
+    (void)stuff(hub, ends.dialled, 1);
+    CHECK_ERROR(leat_send_wait(hub, ends.dialled, big, KIT_MIB, 50), LEAT_E_TIMEOUT);
+    size_t size = 0;
+    for (uint32_t i = 0; i < 100000 && size != KIT_MIB; i++) {
+        struct leat_event event = {0};
+        REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
+        if (event.type == LEAT_EVENT_WRITABLE) {
+            CHECK_INT(kit_info(hub, ends.dialled).outbox_bytes, 0);
+            CHECK_ERROR(leat_send(hub, ends.dialled, big, KIT_MIB), LEAT_OK);
+        } else {
+            CHECK_ERROR(leat_receive(hub, event.conn, got, sizeof got, &size), LEAT_OK);
+        }
+    }
+    CHECK_INT(size, KIT_MIB);
     kit_end(hub);
 }
 

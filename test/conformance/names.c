@@ -315,8 +315,8 @@ TEST(listen_options_and_arguments)
         struct leat_listen_options known;
         uint32_t tail[4];
     } later;
-    const struct leat_conn_options bad = {.size = sizeof bad, .inbox_bytes = 8,
-                                          .inbox_low_bytes = 8};
+    const struct leat_conn_options bad = {
+        .size = sizeof bad, .inbox_bytes = 8, .inbox_low_bytes = 8};
     leat_listener listener = {77};
     memset(&later, 0, sizeof later);
     struct leat_listen_options *options = &later.known;

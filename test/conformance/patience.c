@@ -130,7 +130,7 @@ static void stall(const struct leat_conn_options *from)
     uint64_t begin = kit_now_ms();
     if (options.protocol == LEAT_MESSAGES)
         while (leat_send(hub, conn, block, sizeof block) == LEAT_OK)
-            CHECK(kit_info(hub, conn).outbox_bytes <= 4 * KIT_MIB);
+            CHECK(kit_info(hub, conn).outbox_bytes <= 128 * 1024);
     else
         (void)kit_fill(hub, conn, 0);
     uint64_t outbox = kit_info(hub, conn).outbox_bytes;
@@ -159,8 +159,10 @@ TEST(patience_with_a_peer_that_takes_nothing_messages)
 TEST(patience_with_a_slow_peer_lasts)
 {
     struct leat_hub *hub = kit_begin();
-    const struct leat_conn_options options = {
-        .size = sizeof options, .protocol = LEAT_BYTES, .write_stall_ms = 100};
+    const struct leat_conn_options options = {.size = sizeof options,
+                                              .protocol = LEAT_BYTES,
+                                              .outbox_bytes = KIT_ROOMY_BYTES,
+                                              .write_stall_ms = 100};
     static uint8_t block[65536];
     struct leat_event event;
     int fd;

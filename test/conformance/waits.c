@@ -51,7 +51,7 @@ TEST(waits_serve_others_that_close)
     struct leat_hub *peer = kit_hub(NULL);
     struct kit_ends ends = kit_pair(hub, NULL);
     leat_conn a, b;
-    REQUIRE_ERROR(leat_pair(hub, peer, &kit_messages, &a, &b), LEAT_OK);
+    REQUIRE_ERROR(leat_pair(hub, peer, &kit_roomy_messages, &a, &b), LEAT_OK);
     kit_drain(hub, peer, NULL);
     static uint8_t block[65536];
     for (int i = 0; i < 20; i++)

@@ -129,7 +129,8 @@ void lti_story_of_linger(struct lti_story *story)
     size_t size = 0, total = 0;
     struct leat_event event;
     static char much[1u << 19];
-    if (!lti_story_pair(story, 1, 2, NULL, &a, &b))
+    static const struct leat_conn_options wide = {.size = sizeof wide, .outbox_bytes = sizeof much};
+    if (!lti_story_pair(story, 1, 2, &wide, &a, &b))
         return;
     /* More than the system's buffers take, to a peer that does not read until it is too late. */
     (void)lti_story_note(story, 2, "leat_pause", leat_pause(story->hub, b));

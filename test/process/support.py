@@ -9,6 +9,7 @@ import contextlib
 import hashlib
 import os
 import shutil
+import signal
 import socket
 import subprocess
 import sys
@@ -18,6 +19,7 @@ import time
 import traceback
 
 DEADLINE = 60.0  # generous: a wait that takes so long is a failure, not a slow machine
+TEST_SECONDS = 150
 MIB = 1024 * 1024
 
 
@@ -211,7 +213,12 @@ def test(function):
     return function
 
 
+def _too_long(number, frame):
+    raise AssertionError("the test took longer than %d seconds" % TEST_SECONDS)
+
+
 def main(title):
+    signal.signal(signal.SIGALRM, _too_long)
     leat = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/leat")
     wanted = sys.argv[2:]
     passed = failed = 0
@@ -221,6 +228,7 @@ def main(title):
         if wanted and name not in wanted:
             continue
         place = Place(leat)
+        signal.alarm(TEST_SECONDS)
         try:
             function(place)
             passed += 1
@@ -231,6 +239,7 @@ def main(title):
             failed += 1
             print("FAIL %s\n%s" % (name, traceback.format_exc()), flush=True)
         finally:
+            signal.alarm(0)
             place.close()
     print("%d passed, %d failed" % (passed, failed), flush=True)
     sys.exit(1 if failed or passed == 0 else 0)

@@ -15,7 +15,7 @@
 #include "history.h"
 #include "leat/leat.h"
 #include "os_posix.h"
-#include "sim.h"
+#include "os_sim/sim.h"
 
 #define RUN_CONNS_MAX 50u
 #define RUN_PROCESSES_MAX 16u
@@ -49,7 +49,7 @@ struct run_plan {
     uint32_t backlog, conns_max, handshakes_max;
     uint32_t server_dies, client_dies; /* before that call; 0: never */
     size_t memory_bytes_max;
-    bool single_thread;
+    bool single_thread, helpers;
 };
 
 /* One end of one connection. */
@@ -74,8 +74,8 @@ struct run_process {
     bool server, over, noted;
     struct leat_hub *hub;
     leat_listener listeners[2]; /* bytes, messages */
-    struct run_random random;
-    uint32_t timers, woken;
+    struct run_random random, helper_random;
+    uint32_t timers, woken, helpers;
     uint8_t buffer[RUN_CHUNK_MAX];
     struct run_end strangers[RUN_STRANGERS_MAX]; /* accepted, and not known yet */
 };
@@ -120,6 +120,9 @@ void run_client(void *argument);
 void run_server(void *argument);
 bool run_event(struct run_process *process, const struct leat_event *event);
 void run_note_kills(void);
+
+/* run_helper.c: a second thread */
+void run_helper(void *argument);
 
 /* run_known.c: the accepted side learns which connection it has. */
 void run_stranger_read(struct run_end *end);

@@ -278,7 +278,8 @@ static void bytes_read(struct run_end *end)
         break;
     case 1:
         error = leat_read_until(hub, end->conn, '\n', process->buffer, most, &size);
-        if (error == LEAT_E_TOO_BIG) /* no line within the limits: read it another way */
+        /* No line within the limits, or none yet, which READABLE does not tell again. */
+        if (error == LEAT_E_TOO_BIG || error == LEAT_E_EMPTY)
             error = leat_read(hub, end->conn, process->buffer, most, &size);
         break;
     case 2:

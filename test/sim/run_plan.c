@@ -43,6 +43,7 @@ static void draw_sim(struct run_random *random, uint64_t seed, struct lti_sim_op
     struct lti_sim_faults *faults = &sim->faults;
     sim->seed = seed;
     sim->misuse_is_counted = true;
+    sim->descriptors_pass = run_chance(random, 2);
     sim->schedule = (enum lti_sim_schedule)run_below(random, 3);
     sim->yield_one_in = 2 + run_below(random, 30);
     sim->buffer_bytes = buffers[run_below(random, 8)];
@@ -122,6 +123,7 @@ void run_plan_draw(uint64_t seed, struct run_plan *plan_out)
     plan_out->conns_max = run_chance(&random, 4) ? RUN_CONNS_MAX + 8 : 0;
     plan_out->handshakes_max = run_chance(&random, 4) ? 1 + run_below(&random, 4) : 0;
     plan_out->single_thread = run_chance(&random, 2);
+    plan_out->helpers = !plan_out->single_thread && run_chance(&random, 2);
     if (run_chance(&random, 4))
         plan_out->memory_bytes_max = (size_t)1000000 * (1 + run_below(&random, 50));
     if (run_chance(&random, 5))
@@ -136,9 +138,10 @@ void run_plan_print(const struct run_plan *plan)
     (void)printf("clients %u, connections %u (bytes one in %u), hostile %u, turns %u, chunk %u\n",
                  plan->clients, plan->conns, plan->bytes_one_in, plan->hostiles, plan->turns,
                  plan->chunk_max);
-    (void)printf("backlog %u, conns_max %u, handshakes_max %u, memory %zu, single_thread %d\n",
+    (void)printf("backlog %u, conns_max %u, handshakes_max %u, memory %zu, single_thread %d, "
+                 "second threads %d\n",
                  plan->backlog, plan->conns_max, plan->handshakes_max, plan->memory_bytes_max,
-                 plan->single_thread);
+                 plan->single_thread, plan->helpers);
     for (int i = 0; i < 2; i++) {
         const struct leat_conn_options *it = i == 0 ? &plan->bytes : &plan->messages;
         (void)printf("%s: inbox %zu (%zu), outbox %zu (%zu, %u), frame %u, stall %u, partial %u, "

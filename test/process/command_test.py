@@ -1,0 +1,957 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: MIT
+"""The leat command as people and scripts meet it: every verb, option, exit code; bad input,
+signals, limits. Usage: command_test.py [path of leat] [test names].
+"""
+import base64
+import fcntl
+import json
+import os
+import pty
+import select
+import shutil
+import signal
+import socket
+import threading
+import time
+
+from support import (DEADLINE, MIB, Background, Skip, accept, big, dial, listen,
+                     main, read_all, same, sha, test, wait_until)
+
+COMMANDS = ("serve", "connect", "send", "wait-for", "path", "version")
+HELLO = b"leat\r\n\x1a\n"
+
+
+def expect(result, code, out=None, err=None):
+    assert result[0] == code, "exit %r, wanted %r; errors: %r" % (result[0], code, result[2][:500])
+    if out is not None:
+        same(result[1], out, "standard output")
+    if err is not None:
+        assert err in result[2], "%r is not in %r" % (err, result[2][:500])
+    return result
+
+
+def end(process, code=0, number=signal.SIGTERM):
+    process.send_signal(number)
+    got = process.wait(DEADLINE)
+    assert got == code, "exit %r; errors: %r" % (got, process.stderr.read())
+
+
+def leftovers(place):
+    found = []
+    for folder, _, names in os.walk(place.run):
+        found += [os.path.join(folder, name) for name in names]
+    return found
+
+
+def memory_peak(process):
+    """Resident bytes at the highest, without what a sanitizer adds."""
+    with open("/proc/%d/exe" % process.pid, "rb") as file:
+        program = file.read()
+        if b"__asan_init" in program or b"__tsan_init" in program:
+            return 16 * MIB  # tells nothing about leat; the bounds are shown by the plain build
+    with open("/proc/%d/status" % process.pid) as status:
+        for row in status:
+            if row.startswith("VmHWM:"):
+                return int(row.split()[1]) * 1024
+    raise AssertionError("no VmHWM")
+
+
+# ---- version, help, usage ----------------------------------------------------------------------
+
+
+@test
+def version(place):
+    code, out, _ = expect(place.leat("version"), 0)
+    text = out.decode().split()
+    assert text[0] == "leat" and text[1].count(".") == 2
+    assert json.loads(place.leat("version", "--json")[1])["version"] == text[1]
+    expect(place.leat("--version"), 0, out)
+
+
+@test
+def help_texts(place):
+    _, overview, _ = expect(place.leat("help"), 0)
+    expect(place.leat("--help"), 0, overview)
+    for command in COMMANDS:
+        assert command.encode() in overview
+        _, out, _ = expect(place.leat(command, "--help"), 0)
+        assert b"Example" in out and b"leat " + command.encode() in out, out
+        expect(place.leat("help", command), 0, out)
+    expect(place.leat("help", "nonsense"), 2)
+
+
+@test
+def usage_mistakes(place):
+    for words in (
+        [], ["nonsense"], ["serve"], ["connect"], ["send"], ["wait-for"], ["path"],
+        ["send", "x"], ["send", "x", "y", "--expect"], ["send", "x", "y", "--expect", "z"],
+        ["send", "x", "y", "--expect", "-1"], ["send", "x", "y", "--expect", "9" * 20],
+        ["send", "x", "y", "--timeout", "2"], ["send", "x", "y", "--timeout", "s"],
+        ["send", "x", "y", "--timeout", "2sec"], ["send", "x", "y", "--timeout", "-2s"],
+        ["send", "x", "y", "--timeout", "99999999h"], ["send", "x", "y", "--timeout="],
+        ["send", "x", "y", "--echo"], ["connect", "x", "--keep-open"], ["connect", "x", "y"],
+        ["connect", "x", "--nonsense"], ["connect", "x", "-n"], ["connect", "x", "--wait=1"],
+        ["serve", "x", "--echo", "--exec", "true"], ["serve", "x", "--exec"],
+        ["serve", "x", "--exec="], ["serve", "x", "--timeout", "1s"],
+        ["serve", "x", "--echo", "--keep-open"], ["serve", "x", "--bytes", "--messages"],
+        ["path", "x", "y"], ["path", "x", "--quiet"], ["version", "x"],
+    ):
+        code, out, err = place.leat(*words)
+        assert code == 2 and out == b"" and b"help" in err, (words, code, out, err)
+
+
+@test
+def options_in_any_place(place):
+    place.serve("echo", "--echo")
+    expect(place.leat("send", "--expect=1", "echo", "--timeout", "1m", "hi", "--line"), 0, b"hi\n")
+    expect(place.leat("send", "echo", "--expect", "1", "--line", "--", "--help"), 0, b"--help\n")
+    expect(place.leat("send", "echo", "-", "--line", "--expect", "1"), 0, b"-\n")
+    for time_ in ("500ms", "2s", "1m", "1h", "forever"):
+        expect(place.leat("send", "echo", "a", "--expect", "1", "--timeout", time_), 0, b"a\n")
+
+
+# ---- names -------------------------------------------------------------------------------------
+
+
+@test
+def path_of_names(place):
+    expect(place.leat("path", "mail"), 0, (place.run + "/leat/mail\n").encode())
+    expect(place.leat("path", "/run/x.sock"), 0, b"/run/x.sock\n")
+    expect(place.leat("path", "unix:/run/x.sock"), 0, b"/run/x.sock\n")
+    expect(place.leat("path", "unix:@x"), 0, b"@x\n")
+    shown = json.loads(expect(place.leat("path", "mail", "--json"), 0)[1])
+    assert shown == {"name": "mail", "address": "unix:%s/leat/mail" % place.run,
+                     "path": place.run + "/leat/mail"}, shown
+    shown = json.loads(place.leat("path", "unix:@x", "--json")[1])
+    assert shown["abstract"] == "x" and "path" not in shown, shown
+    odd = '/run/"quoted"\\ \u00fc\u2603'
+    shown = json.loads(place.leat("path", odd, "--json")[1])
+    assert shown["name"] == odd and shown["path"] == odd, shown
+
+
+@test
+def bad_names(place):
+    long_path = "/" + "p" * 200
+    for name in ("", "..", "a..b", "../x", ".hidden", "-x", "A", "a b", "a/b", "n" * 65,
+                 b"\xff\xfe", b"/tmp/\xff", "/tmp/../x", long_path, "unix:", "unix:x",
+                 "unix:@" + "a" * 200, "a\n", "\u00fc",
+                 "/tmp/\x1b[2Jx" + "y" * 200):
+        for words in (["path", "--"], ["connect", "--"], ["serve", "--echo", "--"]):
+            code, out, err = place.leat(*words, name)
+            assert code == 2 and out == b"", (words, name, code, out, err)
+            assert b"\xff" not in err and b"\x1b" not in err, err
+            assert b"name" in err, err
+        assert place.leat("send", "--", name, "text")[0] == 2, name
+    error = json.loads(place.leat("path", b"\xff\xfe", "--json")[1])
+    assert base64.b64decode(error["name_base64"]) == b"\xff\xfe", error
+    assert error["error"] == "NAME" and error["exit"] == 2, error
+    assert b"too long" in place.leat("path", "n" * 65)[2]
+    assert b"too long" in place.leat("path", long_path)[2]
+    expect(place.leat("path", "n" * 64), 0)
+    assert not leftovers(place), leftovers(place)
+
+
+@test
+def every_form_of_name(place):
+    forms = ["plain.name-1_x", place.file("bare.sock"), "unix:" + place.file("explicit.sock"),
+             "unix:@leat-test-%d" % os.getpid(), "9" * 64]
+    for name in forms:
+        server = place.serve(name, "--echo")
+        expect(place.leat("send", name, "there?", "--expect", "1"), 0, b"there?\n")
+        end(server)
+        assert not os.path.exists(place.address(name))
+
+
+# ---- absent, stale, in use, denied -------------------------------------------------------------
+
+
+@test
+def nobody_there(place):
+    for words in (["connect", "absent"], ["send", "absent", "x"],
+                  ["connect", place.file("absent")]):
+        expect(place.leat(*words), 3, b"")
+    code, out, err = place.leat("send", "absent", "x", "--json")
+    shown = json.loads(out)
+    assert code == 3 and shown["error"] == "NOT_FOUND" and shown["exit"] == 3, shown
+    assert shown["command"] == "send" and shown["name"] == "absent", shown
+    assert err.startswith(b"leat send: absent: ") and err.count(b"\n") == 1, err
+    expect(place.leat("serve", place.file("no/such/folder"), "--echo"), 3)
+
+
+@test
+def stale_socket_is_refused_and_taken_over(place):
+    server = place.serve("stale", "--echo")
+    server.kill()
+    server.wait(DEADLINE)
+    assert os.path.exists(place.address("stale"))
+    expect(place.leat("connect", "stale"), 4)
+    expect(place.leat("send", "stale", "x"), 4)
+    server = place.serve("stale", "--echo")
+    expect(place.leat("send", "stale", "again", "--expect", "1"), 0, b"again\n")
+    end(server)
+    assert not leftovers(place), leftovers(place)
+
+
+@test
+def name_in_use(place):
+    server = place.serve("used", "--echo")
+    expect(place.leat("serve", "used", "--echo"), 7, b"", b"in use")
+    expect(place.leat("send", "used", "x", "--expect", "1"), 0, b"x\n")
+    end(server)
+    foreign = listen(place.file("foreign"))
+    expect(place.leat("serve", place.file("foreign"), "--echo"), 7)
+    foreign.close()
+    with open(place.file("plain"), "w") as plain:
+        plain.write("precious")
+    expect(place.leat("serve", place.file("plain"), "--echo"), 7)
+    with open(place.file("plain")) as plain:
+        assert plain.read() == "precious"
+
+
+def other_user(place):
+    """Runs leat as somebody else: as nobody when we are root."""
+    if os.geteuid() != 0:
+        raise Skip("only root can become another user")
+    os.chmod(place.root, 0o711)
+    copy = place.file("leat-copy")
+    shutil.copy(place.leat_path, copy)
+    os.chmod(copy, 0o755)
+    return lambda *words, **more: place.start([copy, *words], user=65534, group=65534,
+                                              extra_groups=[], cwd="/", **more)
+
+
+@test
+def permission_of_a_folder(place):
+    closed = place.file("closed")
+    os.mkdir(closed, 0o700)
+    name = closed + "/x"
+    if os.geteuid() == 0:
+        process = other_user(place)("connect", name)
+        _, err = process.communicate(b"", DEADLINE)
+        code = process.returncode
+    else:
+        os.chmod(closed, 0)
+        code, _, err = place.leat("connect", name)
+        os.chmod(closed, 0o700)
+    assert code == 5, (code, err)
+
+
+@test
+def another_user_is_refused(place):
+    run = other_user(place)
+    name = place.file("guarded")
+    server = place.serve(name, "--echo")
+    os.chmod(name, 0o666)
+    process = run("send", name, "let me in", "--expect", "1")
+    out, err = process.communicate(b"", DEADLINE)
+    assert process.returncode != 0 and out == b"", (process.returncode, out, err)
+    end(server)
+    server = place.serve(name, "--echo", "--insecure-anyone")
+    os.chmod(name, 0o666)
+    process = run("send", name, "let me in", "--expect", "1", "--insecure-anyone")
+    out, err = process.communicate(b"", DEADLINE)
+    assert process.returncode == 0 and out == b"let me in\n", (process.returncode, out, err)
+
+
+@test
+def another_users_server_is_not_trusted(place):
+    run = other_user(place)
+    os.mkdir(place.file("theirs"))
+    os.chown(place.file("theirs"), 65534, 65534)
+    name = place.file("theirs/x")
+    server = run("serve", name, "--echo")
+    place.listening(name, server)
+    expect(place.leat("send", name, "secret", "--expect", "1"), 5, b"")
+    expect(place.leat("send", name, "hi", "--expect", "1", "--insecure-anyone"), 0, b"hi\n")
+
+
+# ---- send --------------------------------------------------------------------------------------
+
+
+@test
+def send_modes(place):
+    place.serve("echo", "--echo")
+    place.serve("messages", "--echo", "--messages")
+    expect(place.leat("send", "echo", "hello", "--expect", "1"), 0, b"hello\n")
+    expect(place.leat("send", "echo", "a", "b", "--line", "--expect", "2"), 0, b"a\nb\n")
+    expect(place.leat("send", "echo", "a\n", "b", "--expect", "2"), 0, b"a\nb\n")
+    expect(place.leat("send", "messages", "a", "", "c\nd", "--messages", "--expect", "3"), 0,
+           b"a\n\nc\nd\n")
+    expect(place.leat("send", "echo", "nothing expected"), 0, b"")
+    expect(place.leat("send", "messages", "nothing expected", "--messages"), 0, b"")
+    expect(place.leat("send", "echo", "", "--line", "--expect", "1"), 0, b"\n")
+
+
+@test
+def send_large_text(place):
+    place.serve("echo", "--echo")
+    place.serve("messages", "--echo", "--messages")
+    text = ("0123456789abcdef" * 8000)[:120000]
+    for words in (["echo"], ["echo", "--line"], ["messages", "--messages"]):
+        expect(place.leat("send", *words, *["--expect", "1"], text), 0, text.encode() + b"\n")
+
+
+@test
+def send_json(place):
+    place.serve("messages", "--echo", "--messages")
+    texts = ["plain", 'quote " backslash \\ tab \t newline \n bell \x07 del \x7f',
+             "\u00fc \u2603 \U0001f600", "", b"\xff"]
+    _, out, _ = expect(place.leat("send", "messages", *texts, "--messages", "--json", "--expect",
+                                  "5"), 0)
+    rows = [json.loads(row) for row in out.decode().splitlines()]
+    assert [row["n"] for row in rows] == [1, 2, 3, 4, 5], rows
+    assert [row.get("reply") for row in rows] == texts[:4] + [None], rows
+    assert base64.b64decode(rows[4]["reply_base64"]) == b"\xff", rows
+    assert rows[2]["size"] == len(texts[2].encode()), rows
+
+
+@test
+def send_fewer_replies(place):
+    place.serve("two", "--exec", "cat > /dev/null; echo one; echo two")
+    expect(place.leat("send", "two", "x", "--expect", "2"), 0, b"one\ntwo\n")
+    expect(place.leat("send", "two", "x", "--expect", "3"), 9, b"one\ntwo\n")
+    code, out, _ = place.leat("send", "two", "x", "--expect", "3", "--json")
+    rows = [json.loads(row) for row in out.splitlines()]
+    assert code == 9 and rows[1]["reply"] == "two" and rows[2]["exit"] == 9, rows
+
+
+@test
+def send_timeout(place):
+    server = listen(place.file("silent"))
+    for words in ([], ["--line"], ["--messages"]):
+        begun = time.monotonic()
+        expect(place.leat("send", place.file("silent"), "x", "--expect", "1", "--timeout", "300ms",
+                          *words), 6, b"")
+        assert 0.25 < time.monotonic() - begun < 30
+    server.close()
+
+
+# ---- wait-for, --wait --------------------------------------------------------------------------
+
+
+@test
+def wait_for_present_and_absent(place):
+    place.serve("here", "--echo")
+    expect(place.leat("wait-for", "here"), 0, b"")
+    shown = json.loads(expect(place.leat("wait-for", "here", "--json"), 0)[1])
+    assert shown["name"] == "here" and shown["listening"] is True and shown["waited_ms"] >= 0, shown
+    begun = time.monotonic()
+    expect(place.leat("wait-for", "absent", "--timeout", "300ms"), 6, b"")
+    assert 0.25 < time.monotonic() - begun < 30
+    out = place.leat("wait-for", "absent", "--timeout", "1ms", "--json")[1]
+    assert json.loads(out)["error"] == "TIMEOUT", out
+
+
+@test
+def wait_for_late_server(place):
+    waiting = place.leat_start("wait-for", "late", "--timeout", "1m", "--", "sh", "-c",
+                               "echo ran \"$0\" \"$@\"; exit 42", "a b", "--json")
+    assert waiting.poll() is None
+    place.serve("late", "--echo")
+    out, err = waiting.communicate(b"", DEADLINE)
+    assert waiting.returncode == 42 and out == b"ran a b --json\n", (waiting.returncode, out, err)
+    expect(place.leat("wait-for", "late", "--", "/no/such/program"), 1, b"")
+    expect(place.leat("wait-for", "late", "--"), 0, b"")
+
+
+@test
+def wait_for_stale_name(place):
+    server = place.serve("stale", "--echo")
+    server.kill()
+    server.wait(DEADLINE)
+    waiting = place.leat_start("wait-for", "stale", "--timeout", "1m")
+    server = place.serve("stale", "--echo")
+    assert waiting.wait(DEADLINE) == 0, waiting.stderr.read()
+
+
+@test
+def connect_waits_for_late_server(place):
+    client = place.leat_start("connect", "late", "--wait", "--timeout", "1m")
+    client.stdin.write(b"early words")
+    client.stdin.close()
+    client.stdin = None
+    place.serve("late", "--echo")
+    out, err = client.communicate(None, DEADLINE)
+    assert client.returncode == 0 and out == b"early words", (client.returncode, out, err)
+    expect(place.leat("connect", "never", "--wait", "--timeout", "200ms"), 6)
+    expect(place.leat("send", "never", "x", "--wait", "--timeout", "200ms"), 6)
+
+
+# ---- connect and serve: bytes, lines, messages -------------------------------------------------
+
+
+@test
+def big_echo(place):
+    data = big()
+    for words in ([], ["--messages"]):
+        name = "echo" + "".join(words).strip("-")
+        place.serve(name, "--echo", *words)
+        _, out, _ = expect(place.leat("connect", name, *words, input=data), 0)
+        assert sha(out) == sha(data), len(out)
+        expect(place.leat("connect", name, *words, input=b""), 0, b"")
+
+
+@test
+def big_through_files(place):
+    """A regular file as input and as output, which a poll loop treats otherwise than a pipe."""
+    data = big()
+    with open(place.file("in"), "wb") as file:
+        file.write(data)
+    place.serve("echo", "--echo")
+    with open(place.file("in"), "rb") as source, open(place.file("out"), "wb") as target:
+        process = place.leat_start("connect", "echo", stdin=source, stdout=target)
+        assert process.wait(DEADLINE) == 0, process.stderr.read()
+    with open(place.file("out"), "rb") as file:
+        assert sha(file.read()) == sha(data)
+
+
+@test
+def through_sockets(place):
+    """Standard input and output that are sockets."""
+    data = big(4 * MIB)
+    place.serve("echo", "--echo")
+    ours, theirs = socket.socketpair()
+    process = place.leat_start("connect", "echo", stdin=theirs, stdout=theirs)
+    theirs.close()
+    sender = Background(lambda: (ours.sendall(data), ours.shutdown(socket.SHUT_WR)))
+    assert sha(read_all(ours)) == sha(data)
+    sender.result()
+    assert process.wait(DEADLINE) == 0
+    ours.close()
+
+
+@test
+def serve_standard_streams(place):
+    for words in ([], ["--messages"], ["--line"], ["--messages", "--line"]):
+        server = place.serve("talk", *words, "--quiet")
+        result = Background(server.communicate, b"from the server\n", DEADLINE)
+        expect(place.leat("connect", "talk", *words, input=b"from the client\n"), 0,
+               b"from the server\n")
+        out, err = result.result()
+        assert server.returncode == 0 and out == b"from the client\n", (server.returncode, out, err)
+        assert not leftovers(place), leftovers(place)
+
+
+@test
+def serve_big_both_ways(place):
+    up, down = big(), big(16 * MIB + 12345)[::-1]
+    for words in ([], ["--messages"]):
+        server = place.serve("talk", *words)
+        result = Background(server.communicate, down, DEADLINE)
+        _, out, _ = expect(place.leat("connect", "talk", *words, input=up), 0)
+        assert sha(out) == sha(down)
+        assert sha(result.result()[0]) == sha(up) and server.returncode == 0
+
+
+@test
+def serve_keep_open(place):
+    server = place.serve("talk", "--keep-open")
+    for n in range(3):
+        text = b"client %d\n" % n
+        client = place.leat_start("connect", "talk")
+        client.stdin.write(text)
+        client.stdin.flush()
+        same(server.stdout.readline(), text)
+        server.stdin.write(b"answer %d\n" % n)
+        server.stdin.flush()
+        same(client.stdout.readline(), b"answer %d\n" % n)
+        client.kill()
+        client.wait(DEADLINE)
+    server.stdin.close()
+    server.stdin = None
+    expect(place.leat("connect", "talk", input=b"last"), 0, b"")
+    same(server.stdout.read(4), b"last")
+    end(server)
+
+
+@test
+def line_messages(place):
+    server = place.serve("lines", "--messages", "--line")
+    result = Background(server.communicate, b"one\n\nthree, unterminated", DEADLINE)
+    expect(place.leat("connect", "lines", "--messages", "--line", input=b"\n\nx"), 0,
+           b"one\n\nthree, unterminated\n")
+    same(result.result()[0], b"\n\nx\n")
+    data = b"".join(b"%d %s\n" % (n, b"x" * (n % 300)) for n in range(20000))
+    place.serve("echo", "--messages", "--echo")
+    expect(place.leat("connect", "echo", "--messages", "--line", input=data), 0, data)
+    longest = b"y" * MIB + b"\n"
+    expect(place.leat("connect", "echo", "--messages", "--line", input=longest * 2 + b"z\n"), 0,
+           longest * 2 + b"z\n")
+    expect(place.leat("connect", "echo", "--messages", "--line", input=b"y" + longest), 1, b"",
+           b"longer")
+
+
+@test
+def messages_through_a_narrow_pipe(place):
+    """Messages that go out in many small writes, faster than the output ever fills up."""
+    place.serve("echo", "--messages", "--echo")
+    data = (b"y" * (MIB - 1) + b"\n") * 6
+    for _ in range(3):
+        reader, writer = os.pipe()
+        fcntl.fcntl(writer, 1031, 4096)  # F_SETPIPE_SZ
+        client = place.leat_start("connect", "echo", "--messages", "--line", stdout=writer)
+        os.close(writer)
+        result = Background(client.communicate, data, DEADLINE)
+        parts = []
+        while part := os.read(reader, 65536):
+            parts.append(part)
+        os.close(reader)
+        same(b"".join(parts), data)
+        result.result()
+        assert client.returncode == 0
+
+
+@test
+def line_bytes(place):
+    place.serve("echo", "--echo")
+    expect(place.leat("connect", "echo", "--line", input=b"a\nb"), 0, b"a\nb\n")
+    expect(place.leat("connect", "echo", "--line", input=b"a\n"), 0, b"a\n")
+    expect(place.leat("connect", "echo", input=b"a\nb"), 0, b"a\nb")
+    server = listen(place.file("plain"))
+    client = place.leat_start("connect", place.file("plain"), "--line")
+    conn = accept(server)
+    conn.sendall(b"no newline")
+    conn.shutdown(socket.SHUT_WR)
+    out, _ = client.communicate(b"nor here", DEADLINE)
+    same(out, b"no newline\n")
+    same(read_all(conn), b"nor here\n")
+    assert client.returncode == 0
+
+
+# ---- --exec ------------------------------------------------------------------------------------
+
+
+@test
+def exec_commands(place):
+    place.serve("upper", "--exec", "tr a-z A-Z")
+    clients = [place.leat_start("connect", "upper") for _ in range(8)]
+    for n, client in enumerate(clients):
+        client.stdin.write(b"client %d\n" % n)
+        client.stdin.close()
+        client.stdin = None
+    for n, client in enumerate(clients):
+        out, err = client.communicate(None, DEADLINE)
+        assert (client.returncode, out) == (0, b"CLIENT %d\n" % n), (out, err)
+    data = big()
+    place.serve("cat", "--exec", "cat")
+    assert sha(expect(place.leat("connect", "cat", input=data), 0)[1]) == sha(data)
+    place.serve("catm", "--exec", "cat", "--messages")
+    assert sha(expect(place.leat("connect", "catm", "--messages", input=data), 0)[1]) == sha(data)
+
+
+@test
+def exec_that_does_not_read(place):
+    place.serve("date", "--exec", "echo now")
+    expect(place.leat("connect", "date", input=b""), 0, b"now\n")
+    server = dial(place.address("date"))
+    same(read_all(server), b"now\n")
+    server.close()
+    code, out, _ = place.leat("connect", "date", input=big(8 * MIB))
+    assert code == 9 and out in (b"now\n", b""), (code, out)
+    place.serve("gone", "--exec", "exit 3")
+    expect(place.leat("connect", "gone"), 0, b"")
+    place.serve("lines", "--exec", "while read -r x; do echo \"<$x>\"; done", "--messages",
+                "--line")
+    expect(place.leat("send", "lines", "a", "", "c", "--messages", "--expect", "3"), 0,
+           b"<a>\n<>\n<c>\n")
+
+
+@test
+def exec_ends_with_its_client(place):
+    """A command whose client has gone gets an end of input and a broken pipe, not silence."""
+    mark = place.file("mark")
+    server = place.serve("tell", "--exec", "cat > /dev/null; echo over > " + mark, "--quiet")
+    conn = dial(place.address("tell"))
+    conn.sendall(b"x")
+    conn.close()
+    wait_until(lambda: os.path.exists(mark), "the command did not see the end")
+    server2 = place.serve("yes", "--exec", "yes; echo over > " + mark + "2", "--quiet")
+    conn = dial(place.address("yes"))
+    assert conn.recv(2) == b"y\n"
+    conn.close()
+    wait_until(lambda: os.path.exists(mark + "2"), "the command did not see the broken pipe")
+    end(server)
+    end(server2)
+
+
+@test
+def exec_children_end_with_the_server(place):
+    pids = place.file("pids")
+    server = place.serve("sleep", "--exec", "echo $$ >> %s; exec sleep 1000" % pids)
+    clients = [dial(place.address("sleep")) for _ in range(3)]
+
+    def started():
+        return os.path.exists(pids) and open(pids).read().count("\n") == 3
+
+    wait_until(started, "the commands did not start")
+    end(server)
+    for word in open(pids).read().split():
+        wait_until(lambda: not os.path.exists("/proc/%s/fd/0" % word), "child %s lives" % word)
+    for client in clients:
+        same(read_all(client), b"")
+        client.close()
+
+
+# ---- ends, signals, limits ---------------------------------------------------------------------
+
+
+@test
+def signals_end_serve(place):
+    for number in (signal.SIGINT, signal.SIGTERM):
+        for words in (["--echo"], [], ["--exec", "cat"], ["--echo", "--messages"], ["--keep-open"]):
+            server = place.serve("sig", *words)
+            client = None
+            if words != ["--echo", "--messages"]:
+                client = dial(place.address("sig"))
+                client.sendall(b"x")
+                if words and words[0] in ("--echo", "--exec"):
+                    same(client.recv(1), b"x")
+            end(server, 0, number)
+            if client is not None:
+                client.close()
+            assert not leftovers(place), leftovers(place)
+
+
+@test
+def peer_closes_early(place):
+    server = listen(place.file("rude"))
+    for words in ([], ["--line"]):
+        client = place.leat_start("connect", place.file("rude"), *words)
+        result = Background(client.communicate, big(16 * MIB), DEADLINE)
+        conn = accept(server)
+        assert len(conn.recv(10)) == 10
+        conn.close()
+        result.result()
+        assert client.returncode == 9, client.returncode
+    server.close()
+
+
+@test
+def peer_closes_after_everything(place):
+    """The peer has taken all that there was; that input has not ended is no failure."""
+    server = listen(place.file("short"))
+    client = place.leat_start("connect", place.file("short"))
+    client.stdin.write(b"question")
+    client.stdin.flush()
+    conn = accept(server)
+    same(conn.recv(100), b"question")
+    conn.sendall(b"answer")
+    conn.close()
+    assert client.wait(DEADLINE) == 0, client.stderr.read()
+    same(client.stdout.read(), b"answer")
+    server.close()
+
+
+@test
+def half_close_of_the_peer(place):
+    """The peer has no more to say but still listens: our output ends, our input goes on."""
+    server = listen(place.file("deaf"))
+    client = place.leat_start("connect", place.file("deaf"))
+    conn = accept(server)
+    conn.sendall(b"that is all")
+    conn.shutdown(socket.SHUT_WR)
+    same(client.stdout.read(), b"that is all")
+    assert client.poll() is None
+    client.stdin.write(b"still talking")
+    client.stdin.close()
+    client.stdin = None
+    same(read_all(conn), b"still talking")
+    assert client.wait(DEADLINE) == 0, client.stderr.read()
+
+
+@test
+def protocol_error(place):
+    server = listen(place.file("garbage"))
+
+    def garbage():
+        conn = accept(server)
+        conn.sendall(b"HTTP/1.1 400 Bad Request\r\n\r\n" + b"x" * 100)
+        try:
+            read_all(conn)
+        except ConnectionError:
+            pass
+        conn.close()
+
+    for words in (["connect", place.file("garbage"), "--messages"],
+                  ["send", place.file("garbage"), "x", "--messages", "--expect", "1"]):
+        thread = Background(garbage)
+        expect(place.leat(*words), 8, b"")
+        thread.result()
+    server.close()
+    echo = place.serve("messages", "--echo", "--messages", "--quiet")
+    for rubbish in (b"GET / HTTP/1.0\r\n\r\n" * 4, HELLO[:5], b"\0" * 64, HELLO + b"\xff" * 64):
+        conn = dial(place.address("messages"))
+        conn.sendall(rubbish)
+        conn.shutdown(socket.SHUT_WR)
+        try:
+            read_all(conn)
+        except ConnectionError:
+            pass
+        conn.close()
+    expect(place.leat("send", "messages", "fine", "--messages", "--expect", "1"), 0, b"fine\n")
+    end(echo)
+
+
+@test
+def outputs_that_fail(place):
+    place.serve("echo", "--echo")
+    with open("/dev/full", "wb") as full:
+        for words in (["version"], ["path", "x"], ["help"], ["send", "echo", "x", "--expect", "1"],
+                      ["wait-for", "echo", "--json"], ["connect", "echo"]):
+            process = place.leat_start(*words, stdout=full)
+            _, err = process.communicate(b"input", DEADLINE)
+            assert process.returncode == 1 and b"output" in err, (words, process.returncode, err)
+    for words in (["connect", "echo"],):
+        reader, writer = os.pipe()
+        os.close(reader)
+        process = place.leat_start(*words, stdout=writer)
+        os.close(writer)
+        _, err = process.communicate(b"input", DEADLINE)
+        assert process.returncode == 1 and b"output" in err, (words, process.returncode, err)
+
+
+@test
+def streams_that_are_closed(place):
+    place.serve("echo", "--echo")
+    quoted = "'%s' connect echo" % place.leat_path
+    for redirect, code in (("<&-", 0), ("</dev/null", 0), (">&-", 1), ("2>&-", 0), ("< /", 1)):
+        process = place.start(["sh", "-c", quoted + " " + redirect])
+        out, err = process.communicate(b"input", DEADLINE)
+        assert process.returncode == code, (redirect, process.returncode, out, err)
+
+
+@test
+def output_shared_with_others_stays_blocking(place):
+    place.serve("echo", "--echo")
+    reader, writer = os.pipe()
+    process = place.leat_start("connect", "echo", stdout=writer)
+    process.communicate(b"x", DEADLINE)
+    assert process.returncode == 0 and os.get_blocking(writer) and os.read(reader, 9) == b"x"
+    os.close(reader)
+    os.close(writer)
+
+
+def sent_until_blocked(conn):
+    """Sends until nothing was taken for a second; says how much was."""
+    conn.setblocking(False)
+    total = 0
+    while select.select([], [conn], [], 1.0)[1]:
+        total += conn.send(b"z" * 65536)
+        assert total < 256 * MIB, "nothing holds it back"
+    return total
+
+
+@test
+def back_pressure_to_a_reader_that_waits(place):
+    """Nobody reads the client's output: it holds the peer back, in bounded memory."""
+    for words in ([], ["--line"]):
+        server = listen(place.file("source"))
+        client = place.leat_start("connect", place.file("source"), *words)
+        conn = accept(server)
+        total = sent_until_blocked(conn)
+        assert total < 8 * MIB, total
+        assert memory_peak(client) < 24 * MIB, memory_peak(client)
+        conn.setblocking(True)
+        conn.shutdown(socket.SHUT_WR)
+        out = client.communicate(b"", DEADLINE)[0]
+        assert len(out) - len(words) == total and client.returncode == 0, (len(out), total)
+        conn.close()
+        server.close()
+        os.unlink(place.file("source"))
+
+
+@test
+def back_pressure_from_a_peer_that_waits(place):
+    """The peer does not read: leat stops reading its input, and goes on when the peer does."""
+    server = listen(place.file("sink"))
+    client = place.leat_start("connect", place.file("sink"))
+    conn = accept(server)
+    pipe = client.stdin.fileno()
+    os.set_blocking(pipe, False)
+    total = 0
+    while select.select([], [pipe], [], 1.0)[1]:
+        total += os.write(pipe, b"z" * 65536)
+        assert total < 256 * MIB, "nothing holds it back"
+    assert total < 16 * MIB, total
+    assert memory_peak(client) < 24 * MIB, memory_peak(client)
+    client.stdin.close()
+    client.stdin = None
+    same(read_all(conn), b"z" * total)
+    conn.close()
+    assert client.wait(DEADLINE) == 0
+    server.close()
+
+
+@test
+def echo_of_clients_that_never_read(place):
+    server = place.serve("echo", "--echo", "--quiet")
+    conns = [dial(place.address("echo")) for _ in range(3)]
+    threads = [Background(sent_until_blocked, conn) for conn in conns]
+    totals = [thread.result() for thread in threads]
+    assert max(totals) < 16 * MIB, totals
+    expect(place.leat("send", "echo", "others are served", "--expect", "1"), 0,
+           b"others are served\n")
+    assert memory_peak(server) < 64 * MIB, memory_peak(server)
+    for conn in conns:
+        conn.close()
+    expect(place.leat("send", "echo", "still", "--expect", "1"), 0, b"still\n")
+    end(server)
+
+
+@test
+def stall_cuts_off(place):
+    server = listen(place.file("sink"))
+    client = place.leat_start("connect", place.file("sink"), "--stall", "300ms")
+    conn = accept(server)
+    result = Background(client.communicate, big(16 * MIB), DEADLINE)
+    result.result()
+    assert client.returncode == 6, client.returncode
+    conn.close()
+    server.close()
+
+
+@test
+def many_clients(place):
+    """More clients than are served at once: the others wait in the backlog for their turn."""
+    server = place.serve("echo", "--echo")
+    path = place.address("echo")
+    held = [dial(path) for _ in range(128)]
+    for n, conn in enumerate(held):
+        conn.sendall(b"%03d" % n)
+    for n, conn in enumerate(held):
+        same(conn.recv(3), b"%03d" % n)
+    late = dial(path)
+    late.sendall(b"late")
+    late.settimeout(0.3)
+    try:
+        late.recv(4)
+        raise AssertionError("the 129th client was served")
+    except socket.timeout:
+        pass
+    held.pop().close()
+    late.settimeout(DEADLINE)
+    same(late.recv(4), b"late")
+    for conn in held + [late]:
+        conn.close()
+    end(server)
+
+
+def turns(process):
+    """How often the process has gone to sleep or was interrupted: a busy loop has many."""
+    with open("/proc/%d/status" % process.pid) as status:
+        rows = [row.split() for row in status if "ctxt_switches" in row]
+    with open("/proc/%d/stat" % process.pid) as stat:
+        ticks = stat.read().rsplit(")", 1)[1].split()[11:13]
+    return sum(int(row[1]) for row in rows) + 10 * sum(int(tick) for tick in ticks)
+
+
+@test
+def idle_servers_sleep(place):
+    """Clients that say nothing, that half-closed, whose command ignores them: no busy loop."""
+    servers = [place.serve("echo", "--echo"), place.serve("msgs", "--echo", "--messages"),
+               place.serve("deaf", "--exec", "exec 0<&-; echo up; exec sleep 1000"),
+               place.serve("mute", "--exec", "exec 1>&-; exec sleep 1000"),
+               place.serve("talk"), place.serve("keep", "--keep-open")]
+    conns = []
+    for name in ("echo", "msgs", "deaf", "mute", "talk", "keep"):
+        for half in (False, True):
+            conns.append(dial(place.address(name)))
+            if name not in ("msgs", "echo"):
+                conns[-1].sendall(b"words")
+            if half:
+                conns[-1].shutdown(socket.SHUT_WR)
+            if name == "talk":
+                break
+            if name == "deaf":
+                same(conns[-1].recv(3), b"up\n")
+    threading.Event().wait(0.3)  # what they have to do at first
+    before = [turns(server) for server in servers]
+    threading.Event().wait(1.0)
+    after = [turns(server) for server in servers]
+    assert max(new - old for new, old in zip(after, before)) < 60, (before, after)
+    for conn in conns:
+        conn.close()
+    for server in servers:
+        server.stdin.close()
+        server.stdin = None
+        if server.poll() is None:
+            end(server)
+
+
+@test
+def nothing_is_left_of_clients(place):
+    """After many clients a server has the descriptors it began with, and no dead children."""
+    for words in (["--echo"], ["--echo", "--messages"], ["--exec", "cat"]):
+        server = place.serve("many", *words, "--quiet")
+        more = ["--messages"] if "--messages" in words else []
+        expect(place.leat("send", "many", "x", "--expect", "1", *more), 0)
+        folder = "/proc/%d/fd" % server.pid
+
+        def children():
+            with open("/proc/%d/task/%d/children" % (server.pid, server.pid)) as file:
+                return file.read().split()
+
+        wait_until(lambda: not children(), "a child is left")
+        begun = len(os.listdir(folder))
+        for n in range(50):
+            if n % 2 == 0:
+                expect(place.leat("send", "many", "x", "--expect", "1", *more), 0, b"x\n")
+            else:
+                conn = dial(place.address("many"))
+                conn.sendall(b"half a wo")
+                conn.close()
+        wait_until(lambda: not children(), "a child is left")
+        wait_until(lambda: len(os.listdir(folder)) <= begun, "descriptors are left")
+        end(server)
+
+
+@test
+def parallel_big_transfers(place):
+    place.serve("echo", "--echo")
+    place.serve("messages", "--echo", "--messages")
+    data = big(4 * MIB)
+    wanted = sha(data)
+
+    def transfer(words):
+        code, out, err = place.leat("connect", *words, input=data)
+        assert code == 0 and sha(out) == wanted, (words, code, len(out), err)
+
+    threads = [Background(transfer, words) for words in (["echo"], ["messages", "--messages"]) * 4]
+    for thread in threads:
+        thread.result()
+
+
+def with_terminal(place, words, quiet):
+    """A transfer of more than a second with a terminal as standard error; says what it shows."""
+    server = listen(place.file("slow"))
+    master, slave = pty.openpty()
+    target = open(place.file("received"), "wb")
+    client = place.leat_start("connect", place.file("slow"), *words, stdout=target, stderr=slave)
+    target.close()
+    os.close(slave)
+    conn = accept(server)
+    shown = bytearray()
+    begun = time.monotonic()
+    while time.monotonic() - begun < (2.0 if quiet else DEADLINE) and b"received" not in shown:
+        conn.sendall(b"x" * 4096)
+        if select.select([master], [], [], 0.05)[0]:
+            shown += os.read(master, 4096)
+    conn.close()
+    client.communicate(b"", DEADLINE)
+    assert client.returncode == 0 and os.path.getsize(place.file("received")) > 4096
+    os.close(master)
+    server.close()
+    os.unlink(place.file("slow"))
+    return bytes(shown), time.monotonic() - begun
+
+
+@test
+def progress(place):
+    shown, seconds = with_terminal(place, [], False)
+    assert b"MiB received" in shown and seconds > 1.0, (shown, seconds)
+    assert with_terminal(place, ["--quiet"], True)[0] == b""
+
+
+if __name__ == "__main__":
+    main("command tests")
