@@ -120,6 +120,7 @@ enum leat_error leat_hub_info_get(struct leat_hub *hub, struct leat_hub_info *in
     info.memory_bytes = hub->pool.bytes;
     info.memory_bytes_high = hub->pool.bytes_high;
     info.waits = hub->waits;
+    info.os_code = hub->os_code.raw;
     lti_hub_leave(hub);
     return struct_give(info_out, &info, sizeof info);
 }

@@ -14,6 +14,14 @@
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
+/* Keeps what the system said for whoever asks. */
+static enum leat_error failed(struct leat_hub *hub, enum leat_error error, struct os_code code)
+{
+    if (error != LEAT_OK)
+        hub->os_code = code;
+    return error;
+}
+
 enum leat_error leat_resolve(const char *name, char *buffer, size_t size, size_t *size_out)
 {
     struct lti_address address;
@@ -39,9 +47,10 @@ static enum leat_error listener_open(struct leat_hub *hub, struct lti_listener *
         return LEAT_E_MEMORY;
     enum leat_error error = lti_port_resolve(name, true, &listener->address->address, &code);
     if (error != LEAT_OK)
-        return error;
-    return lti_port_listen(hub->port, &listener->link, &listener->claim,
-                           &listener->address->address, backlog, listener->who, &code);
+        return failed(hub, error, code);
+    error = lti_port_listen(hub->port, &listener->link, &listener->claim,
+                            &listener->address->address, backlog, listener->who, &code);
+    return failed(hub, error, code);
 }
 
 enum leat_error leat_listen(struct leat_hub *hub, const char *name,
@@ -85,6 +94,7 @@ enum leat_error leat_adopt_listener(struct leat_hub *hub, intptr_t handle,
         error = lti_listener_create(hub, &in_force, &listener);
     if (error == LEAT_OK) {
         error = lti_port_adopt(hub->port, &listener->link, handle, true, &code);
+        (void)failed(hub, error, code);
         if (error == LEAT_OK)
             listener_out->id = listener->base.id;
         else
@@ -122,7 +132,7 @@ static enum leat_error conn_dial(struct leat_hub *hub, const char *name,
         return LEAT_E_MEMORY;
     enum leat_error error = lti_port_resolve(name, false, &conn->address->address, &code);
     if (error != LEAT_OK)
-        return error;
+        return failed(hub, error, code);
     if (conn->options.protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
         return LEAT_E_MEMORY;
     lti_conn_enter(hub, conn, LTI_CONN_CONNECTING);
@@ -172,7 +182,7 @@ static enum leat_error conn_adopt(struct leat_hub *hub, intptr_t handle, uint64_
         return LEAT_E_MEMORY;
     enum leat_error error = lti_port_adopt(hub->port, &conn->link, handle, false, &code);
     if (error != LEAT_OK)
-        return error;
+        return failed(hub, error, code);
     lti_conn_established(hub, conn);
     lti_conn_update(hub, conn);
     return LEAT_OK;

@@ -153,6 +153,19 @@ static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
     lti_conn_fail(hub, conn, operation, LEAT_E_TIMEOUT, conn->os_code);
 }
 
+/* The system tells of room only when there is much of it: a peer that takes little at a time is found
+ * out by trying. */
+static void stall_check(struct leat_hub *hub, struct lti_conn *conn)
+{
+    uint64_t before = conn->stats.bytes_sent;
+    if (conn->writing && lti_port_write_recall(&conn->link)) {
+        conn->writing = false;
+        lti_conn_flush(hub, conn);
+    }
+    if (conn->stats.bytes_sent == before && conn->outbox.size > 0)
+        lti_conn_fail(hub, conn, LEAT_OP_WRITE, LEAT_E_TIMEOUT, no_code);
+}
+
 /* What had come before a deadline counts, however late we look. */
 static void late_look(struct leat_hub *hub, struct lti_conn *conn, uint64_t now)
 {
@@ -178,7 +191,7 @@ void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn)
         lti_conn_goodbye(hub, conn, LEAT_E_TIMEOUT);
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_TIMEOUT, no_code);
     } else if (due(&conn->stall_at, now)) {
-        lti_conn_fail(hub, conn, LEAT_OP_WRITE, LEAT_E_TIMEOUT, no_code);
+        stall_check(hub, conn);
     } else {
         if (due(&conn->attempt_at, now))
             lti_conn_attempt(hub, conn);

@@ -86,7 +86,7 @@ static void bytes_end(struct leat_hub *hub, struct lti_conn *conn)
 void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->hangup = true;
-    /* Two ends that both half-closed look like this too; they have ended in an orderly way before. */
+    /* Two ends that both half-closed look like this too; they have ended in good order before. */
     if (conn->eof && conn->state == LTI_CONN_OPEN && conn->options.protocol == LEAT_BYTES)
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_CLOSED, no_code);
 }
@@ -200,7 +200,9 @@ void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 static enum leat_error find_more(struct leat_hub *hub, struct lti_conn *conn, size_t seen,
                                  size_t limit, size_t *size_out)
 {
-    if (seen < limit && seen < conn->options.inbox_bytes) {
+    /* At the limit one more byte, or the end, decides. */
+    bool open = seen <= limit && seen < conn->options.inbox_bytes;
+    if (open) {
         /* Nobody can read below the mark before the delimiter came: the mark must not stop us. */
         conn->read_stalled = false;
         lti_conn_fill(hub, conn);
@@ -211,7 +213,7 @@ static enum leat_error find_more(struct leat_hub *hub, struct lti_conn *conn, si
         *size_out = seen;
         return LEAT_OK;
     }
-    return seen < limit && seen < conn->options.inbox_bytes ? LEAT_E_EMPTY : LEAT_E_TOO_BIG;
+    return open ? LEAT_E_EMPTY : LEAT_E_TOO_BIG;
 }
 
 enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char delimiter,

@@ -173,6 +173,8 @@ struct leat_hub {
     uint64_t retire; /* the conn whose CLOSED was handed out */
     uint64_t random; /* state of the generator for jitter */
     uint64_t waits;
+    uint32_t full_batches;  /* in a row */
+    struct os_code os_code; /* of the last call that failed by the system's word */
     uint64_t log_second;
     uint32_t log_count;
     uint32_t fork_count;

@@ -126,7 +126,11 @@ enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
     }
     for (int i = 0; i < count; i++)
         done_dispatch(hub, &hub->done[i]);
-    deadlines_do(hub);
+    /* A full batch has more behind it that may be in time; it is heard first, but not for ever. */
+    bool full = count == LTI_DONE_MAX;
+    hub->full_batches = full ? hub->full_batches + 1 : 0;
+    if (!full || hub->full_batches > hub->conns_used / LTI_DONE_MAX)
+        deadlines_do(hub);
     chores_do(hub);
     lti_hub_reap(hub);
     return count < 0 ? LEAT_E_SYSTEM : LEAT_OK;

@@ -26,9 +26,8 @@ int64_t lti_os_accept(int fd); /* descriptor */
 int64_t lti_os_shutdown_write(int fd);
 int64_t lti_os_close(int fd);
 
-/* descriptors came along and were dropped: a short read does not mean that the queue is empty */
-/* Flags of recv. In: PLAIN, nobody can send descriptors over this socket. Out: MORE, descriptors came
- * along and were dropped, so a short read does not mean that the queue is empty. */
+/* Flags of recv. In: PLAIN, nobody can send descriptors over this socket. Out: MORE, descriptors
+ * came along and were dropped, so a short read does not mean that the queue is empty. */
 #define LTI_OS_RECV_PLAIN 1u
 #define LTI_OS_RECV_MORE 2u
 int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags); /* bytes; 0 at the end */

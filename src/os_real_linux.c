@@ -38,8 +38,8 @@ bool lti_os_privileged(void)
     return getauxval(AT_SECURE) != 0;
 }
 
-/* Set when this kernel knows the option: then every socket made here has it, and those accepted from
- * one inherit it. */
+/* Set when this kernel knows the option: then every socket made here has it, and those accepted
+ * from one inherit it. */
 static atomic_bool sockets_plain;
 
 void lti_real_refuse_descriptors(int fd)

@@ -123,6 +123,9 @@ enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *s
 /* After FULL or a short write: WRITTEN will be told. One at a time. */
 enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *link, const void *data,
                                      size_t size, struct os_code *code_out);
+/* Takes a write back that the port may not have begun: true when it has not, and then no completion
+ * follows and the memory is back. */
+bool lti_port_write_recall(struct lti_link *link);
 /* Half-close, where the system has it; UNSUPPORTED elsewhere. */
 enum leat_error lti_port_finish(struct lti_link *link, struct os_code *code_out);
 bool lti_port_hangup(const struct lti_link *link); /* HANGUP was told */

@@ -100,6 +100,12 @@ enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *lin
     return LEAT_OK;
 }
 
+bool lti_port_write_recall(struct lti_link *link)
+{
+    link->flags &= ~LTI_LINK_WRITING;
+    return true;
+}
+
 enum leat_error lti_port_finish(struct lti_link *link, struct os_code *code_out)
 {
     int64_t result = lti_os_shutdown_write(lti_link_fd(link));

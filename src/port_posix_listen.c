@@ -81,7 +81,7 @@ static enum leat_error claim_lock(const struct lti_path *path, struct lti_claim 
     return LEAT_E_IN_USE;
 }
 
-/* IN_USE when a server answers on the path, or when that cannot be ruled out; OK when it is dead. */
+/* OK when the path is dead; IN_USE when a server answers, or when that cannot be ruled out. */
 static enum leat_error path_probe(const struct lti_path *path, struct os_code *code_out)
 {
     int64_t fd = lti_os_socket();

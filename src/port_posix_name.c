@@ -57,8 +57,8 @@ static enum leat_error folder_use(const char *path, bool create, struct os_code 
     return error == LEAT_E_NOT_FOUND && !create ? LEAT_OK : error;
 }
 
-/* Finds the parent that holds our folder: the runtime directory when it is private to us; size 0 when
- * there is none. A look that fails is an error: falling back would part servers from clients. */
+/* Finds the parent that holds our folder: the runtime directory when it is private to us; size 0
+ * when there is none. A look that fails is an error: falling back would part server and client. */
 static enum leat_error folder_base(char *folder, size_t room, size_t *size_out,
                                    struct os_code *code_out)
 {

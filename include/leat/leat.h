@@ -476,8 +476,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_peek(struct leat_hub *hub, leat_conn 
 LEAT_API enum leat_error leat_consume(struct leat_hub *hub, leat_conn conn, size_t size);
 
 /* leat_read_until copies bytes up to and including `delimiter`. At the end of the stream the
- * unterminated rest is given. After EMPTY, READABLE and leat_wait_readable tell of new bytes only, so
- * that a loop does not spin over half a line.
+ * unterminated rest is given. After EMPTY, READABLE and leat_wait_readable tell of new bytes only,
+ * so that a loop does not spin over half a line.
  *
  * Waits:   never.
  * Thread:  any.
@@ -908,6 +908,9 @@ struct leat_hub_info {
     uint32_t conns, listeners, timers;
     uint64_t memory_bytes, memory_bytes_high;
     uint64_t waits; /* times the system's event source was asked */
+    int64_t
+        os_code; /* of the last leat_listen, leat_connect or adopting call that failed because of
+                      * the system: errno or GetLastError; connections keep their own */
 };
 
 /* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the
