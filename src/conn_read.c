@@ -15,6 +15,8 @@
 #include <string.h>
 
 #define READ_BYTES ((size_t)LTI_BLOCK_LARGE)
+/* A message of a round size and its header come in one piece, into one block. */
+#define READ_MESSAGES_BYTES (READ_BYTES + LTI_BLOCK_SMALL)
 #define RETRY_MS 20u
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
@@ -150,7 +152,8 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
     bool more = false;
     uint8_t *room = 0;
     size_t limit = conn->options.inbox_bytes;
-    size_t room_size = lti_inbox_room(&conn->inbox, &hub->pool, READ_BYTES, limit, &room);
+    size_t want = conn->options.protocol == LEAT_MESSAGES ? READ_MESSAGES_BYTES : READ_BYTES;
+    size_t room_size = lti_inbox_room(&conn->inbox, &hub->pool, want, limit, &room);
     if (room_size == SIZE_MAX) {
         read_retry_later(hub, conn);
         return;

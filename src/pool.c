@@ -2,7 +2,7 @@
  *
  * A hub's memory, counted against a limit.
  *
- * Happy path: a block of one of the two common sizes comes from a short list of kept ones, the
+ * Happy path: a block of one of the three common sizes comes from a short list of kept ones, the
  *             last freed first, because it is still in the cache; everything else comes from the
  *             system.
  * Fails:      above the limit, or when the system has no memory, alloc gives null; before that
@@ -18,9 +18,9 @@
 #include <stdbool.h>
 #include <string.h>
 
-#define LISTS 2
+#define LISTS LTI_POOL_SIZES
 
-static const size_t list_sizes[LISTS] = {LTI_BLOCK_SMALL, LTI_BLOCK_LARGE};
+static const size_t list_sizes[LISTS] = {LTI_BLOCK_SMALL, LTI_BLOCK_LARGE, LTI_BLOCK_GROWN};
 
 /* A kept block is as dead as a freed one: under the address sanitizer its use is found, too. */
 #if defined(__has_feature)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A hub's memory: counted against a limit, with a short free list of the two block sizes that
+ * A hub's memory: counted against a limit, with a short free list of the three block sizes that
  * inboxes and outboxes use all the time.
  */
 #ifndef LTI_POOL_H
@@ -11,16 +11,17 @@
 
 #define LTI_BLOCK_SMALL 4096u
 #define LTI_BLOCK_LARGE 65536u
-/* Free blocks of each size that are kept: a full outbox of the default size comes and goes without
- * the system being asked, and a hub holds back at most 4.25 MiB. */
-#define LTI_POOL_KEEP 64
+#define LTI_BLOCK_GROWN (2 * LTI_BLOCK_LARGE) /* an inbox with a large block and a little more */
+#define LTI_POOL_SIZES 3
+#define LTI_POOL_KEEP                                                                              \
+    16 /* free blocks of each size that are kept: a hub holds back 3.1 MiB at most */
 
 struct lti_pool {
     size_t bytes;      /* allocated now, free blocks included */
     size_t bytes_high; /* the most it ever was */
     size_t bytes_max;
-    void *free[2][LTI_POOL_KEEP];
-    uint32_t free_count[2];
+    void *free[LTI_POOL_SIZES][LTI_POOL_KEEP];
+    uint32_t free_count[LTI_POOL_SIZES];
 };
 
 void lti_pool_init(struct lti_pool *pool, size_t bytes_max);
