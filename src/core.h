@@ -178,6 +178,7 @@ struct leat_hub {
     uint64_t log_second;
     uint32_t log_count;
     uint32_t fork_count;
+    uint64_t owner_thread;  /* single_thread: the first that came */
     uint64_t waiter_thread; /* who was inside leat_next, a wait or leat_hub_deadline last */
     bool waiter;            /* a thread is inside leat_next or a wait */
     bool waiting;           /* it has let the lock go and asks the port */

@@ -122,6 +122,13 @@ enum leat_error lti_hub_enter(struct leat_hub *hub)
         return LEAT_E_FORKED;
     if (hub->mutex)
         lti_os_mutex_lock(hub->mutex);
+#ifndef NDEBUG
+    /* Without a lock a second thread is a race; a debug build stops at the call that makes it. */
+    uint64_t thread = lti_os_thread_id();
+    if (!hub->mutex && hub->owner_thread == 0)
+        hub->owner_thread = thread;
+    LTI_ASSERT(hub->mutex || hub->owner_thread == thread);
+#endif
     return LEAT_OK;
 }
 

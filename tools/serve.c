@@ -243,7 +243,9 @@ static int serve_listen(struct serve *s)
     options.conns_max = serve_stdio(s) ? 1 : LTI_TOOL_PUMPS_MAX;
     error = leat_listen(s->loop.hub, s->o->name, &options, &s->listener);
     if (error != LEAT_OK) {
-        return lti_tool_fail(s->o, error, 0);
+        struct leat_hub_info info = {.size = sizeof info};
+        enum leat_error asked = leat_hub_info_get(s->loop.hub, &info);
+        return lti_tool_fail(s->o, error, asked == LEAT_OK ? info.os_code : 0);
     }
     s->listening = true;
     if (lti_tool_os_is_terminal(2)) {

@@ -7,6 +7,7 @@
  * Invariants: nothing is guessed from the passing of time: each test waits for a condition.
  */
 #include "conformance/kit.h"
+#include "traps.h"
 
 #include <pthread.h>
 #include <stdatomic.h>
@@ -61,6 +62,30 @@ TEST(threads_wake_ends_next)
     CHECK_INT(waiter.event.type, LEAT_EVENT_WOKEN);
     kit_end(hub);
 }
+
+#ifndef NDEBUG
+static void *info_get(void *argument)
+{
+    struct leat_hub_info info = {.size = sizeof info};
+    return leat_hub_info_get(argument, &info) == LEAT_OK ? argument : NULL;
+}
+
+static void two_threads_on_a_hub_without_a_lock(void)
+{
+    const struct leat_hub_options options = {.size = sizeof options, .single_thread = true};
+    struct leat_hub *hub = NULL;
+    pthread_t thread;
+    if (leat_hub_create(&options, &hub) == LEAT_OK && info_get(hub) == hub) {
+        if (pthread_create(&thread, NULL, info_get, hub) == 0)
+            pthread_join(thread, NULL);
+    }
+}
+
+TEST(threads_misuse_of_single_thread_is_caught)
+{
+    CHECK_TRAPS(two_threads_on_a_hub_without_a_lock());
+}
+#endif
 
 TEST(threads_wake_with_single_thread)
 {
