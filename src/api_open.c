@@ -38,54 +38,29 @@ enum leat_error leat_resolve(const char *name, char *buffer, size_t size, size_t
     return LEAT_OK;
 }
 
-static enum leat_error listener_open(struct leat_hub *hub, struct lti_listener *listener,
+static enum leat_error listener_bind(struct leat_hub *hub, struct lti_listener *listener,
                                      const char *name, uint32_t backlog)
 {
     struct os_code code = no_code;
     listener->address = lti_address_make(hub);
     if (!listener->address)
         return LEAT_E_MEMORY;
-    enum leat_error error = lti_port_resolve(name, true, &listener->address->address, &code);
-    if (error != LEAT_OK)
-        return failed(hub, error, code);
-    error = lti_port_listen(hub->port, &listener->link, &listener->claim,
-                            &listener->address->address, backlog, listener->who, &code);
+    struct lti_address *address = &listener->address->address;
+    enum leat_error error = lti_port_resolve(name, true, address, &code);
+    if (error == LEAT_OK)
+        error = lti_port_listen(hub->port, &listener->link, &listener->claim, address, backlog,
+                                listener->who, &code);
     return failed(hub, error, code);
 }
 
-enum leat_error leat_listen(struct leat_hub *hub, const char *name,
-                            const struct leat_listen_options *options, leat_listener *listener_out)
-{
-    struct leat_listen_options in_force;
-    struct lti_listener *listener = 0;
-    if (!name || !listener_out)
-        return LEAT_E_ARGUMENT;
-    enum leat_error error = lti_hub_enter(hub);
-    if (error != LEAT_OK)
-        return error;
-    error = lti_options_listen(options, &in_force);
-    if (error == LEAT_OK)
-        error = lti_listener_create(hub, &in_force, &listener);
-    if (error == LEAT_OK) {
-        error = listener_open(hub, listener, name, in_force.backlog);
-        if (error == LEAT_OK)
-            listener_out->id = listener->base.id;
-        else
-            lti_listener_end(hub, listener, false);
-    }
-    lti_hub_leave(hub);
-    return error;
-}
-
-enum leat_error leat_adopt_listener(struct leat_hub *hub, intptr_t handle,
+/* A listener of a name, or without one of a handle that is there already. */
+static enum leat_error listener_add(struct leat_hub *hub, const char *name, intptr_t handle,
                                     const struct leat_listen_options *options,
                                     leat_listener *listener_out)
 {
     struct leat_listen_options in_force;
     struct lti_listener *listener = 0;
     struct os_code code = no_code;
-    if (!listener_out)
-        return LEAT_E_ARGUMENT;
     enum leat_error error = lti_hub_enter(hub);
     if (error != LEAT_OK)
         return error;
@@ -93,8 +68,12 @@ enum leat_error leat_adopt_listener(struct leat_hub *hub, intptr_t handle,
     if (error == LEAT_OK)
         error = lti_listener_create(hub, &in_force, &listener);
     if (error == LEAT_OK) {
-        error = lti_port_adopt(hub->port, &listener->link, handle, true, &code);
-        (void)failed(hub, error, code);
+        if (name) {
+            error = listener_bind(hub, listener, name, in_force.backlog);
+        } else {
+            error = lti_port_adopt(hub->port, &listener->link, handle, true, &code);
+            (void)failed(hub, error, code);
+        }
         if (error == LEAT_OK)
             listener_out->id = listener->base.id;
         else
@@ -102,6 +81,23 @@ enum leat_error leat_adopt_listener(struct leat_hub *hub, intptr_t handle,
     }
     lti_hub_leave(hub);
     return error;
+}
+
+enum leat_error leat_listen(struct leat_hub *hub, const char *name,
+                            const struct leat_listen_options *options, leat_listener *listener_out)
+{
+    if (!name || !listener_out)
+        return LEAT_E_ARGUMENT;
+    return listener_add(hub, name, -1, options, listener_out);
+}
+
+enum leat_error leat_adopt_listener(struct leat_hub *hub, intptr_t handle,
+                                    const struct leat_listen_options *options,
+                                    leat_listener *listener_out)
+{
+    if (!listener_out)
+        return LEAT_E_ARGUMENT;
+    return listener_add(hub, 0, handle, options, listener_out);
 }
 
 enum leat_error leat_listener_close(struct leat_hub *hub, leat_listener listener)
