@@ -137,7 +137,8 @@ struct leat_trace {
  * non-zero tail that this version does not know is OPTIONS. A null pointer means all defaults. */
 struct leat_hub_options {
     size_t size;
-    bool single_thread;      /* no lock: only leat_wake may be called from another thread */
+    bool single_thread;      /* no lock: only leat_wake may be called from another thread than the
+                              * first; a build without NDEBUG traps when it is not so */
     uint32_t conns_max;      /* default 65536, which is the cap */
     size_t memory_bytes_max; /* bytes this hub may allocate; default 1 GiB */
     /* The only two places where leat calls its user. Both are called with the hub locked and must
