@@ -21,7 +21,7 @@ if(LEAT_SANITIZE)
     add_link_options(-fsanitize=${LEAT_SANITIZE})
 endif()
 if(LEAT_COVERAGE)
-    add_compile_options(--coverage -fprofile-update=atomic)
+    add_compile_options(--coverage -fprofile-update=atomic -DLEAT_COVERAGE)
     add_link_options(--coverage)
 endif()
 

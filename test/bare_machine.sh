@@ -50,6 +50,7 @@ verdict() { # verdict CODE NAME
     else
         failed=$((failed + 1))
         echo "FAIL  $2"
+        grep -E '^(FAIL|FAILED)' "$folder/log" || true
         tail -n 25 "$folder/log"
     fi
 }

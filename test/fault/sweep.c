@@ -128,6 +128,10 @@ static void sweep_position(const struct lti_sweep_story *story, uint64_t positio
     }
 }
 
+#ifdef LEAT_COVERAGE
+extern void __gcov_dump(void); /* what a child counted is lost unless it says so */
+#endif
+
 /* Forks for one position; true when the child came to its end. */
 static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, size_t from)
 {
@@ -147,6 +151,9 @@ static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, 
         else
             sweep_position(story, position, from);
         fflush(NULL);
+#ifdef LEAT_COVERAGE
+        __gcov_dump();
+#endif
         _exit(0);
     }
     while (waitpid(child, &status, 0) < 0)
