@@ -153,8 +153,8 @@ static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
     lti_conn_fail(hub, conn, operation, LEAT_E_TIMEOUT, conn->os_code);
 }
 
-/* The system tells of room only when there is much of it: a peer that takes little at a time is found
- * out by trying. */
+/* The system tells of room only when there is much of it: a peer that takes little at a time is
+ * found out by trying. */
 static void stall_check(struct leat_hub *hub, struct lti_conn *conn)
 {
     uint64_t before = conn->stats.bytes_sent;

@@ -13,10 +13,12 @@
  *   R4  less received than accepted: the sender or the receiver was told, or ended it so himself
  *   R5  messages arrive whole, with the length they were sent with, each once, in order
  *   R6  one CLOSED, one FINISHED, one report for each close that asked for one, with errors that
- *   may be R8  accepted is not delivered: what an open connection has under way is counted as
- *   unknown R9  nothing after the last event, nothing after the user ended the handle R10 what
- *   waits is never more than the limit; one WRITABLE for each FULL R11 a wait returns no earlier
- *   than its deadline without a reason, and not much later
+ *       may be
+ *   R8  accepted is not delivered: what an open connection has under way is counted as unknown
+ *   R9  nothing after the last event, nothing after the user ended the handle
+ *   R10 what waits is never more than the limit; one WRITABLE for each FULL
+ *   R11 a wait returns no earlier than its deadline without a reason, and not much later
+ * R7 is kept for passed handles.
  */
 #ifndef LTI_TEST_HISTORY_H
 #define LTI_TEST_HISTORY_H

@@ -87,6 +87,7 @@ static const char help_wait_for[] =
     "\n"
     "  --timeout TIME       how long (default 5s): 500ms, 2s, 1m, forever\n"
     "  --json               one object: {\"name\":\"mail\",\"listening\":true,\"waited_ms\":3}\n"
+    "  --quiet              no progress\n"
     "  --insecure-anyone    do not check that the peer is the same user\n"
     "\n"
     "Example:\n"

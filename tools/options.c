@@ -198,6 +198,17 @@ static bool usage(const struct lti_tool_options *o, const char *what, const char
     return false;
 }
 
+/* What a message may repeat as it is: short, and nothing that a terminal would obey. */
+static bool showable(const char *word)
+{
+    size_t size = 0;
+
+    while (word[size] > ' ' && word[size] < 0x7f) {
+        size++;
+    }
+    return word[size] == '\0' && size <= 60;
+}
+
 static const struct option_rule *rule_find(enum lti_tool_command command, const char *word,
                                            size_t size)
 {
@@ -221,7 +232,7 @@ static bool option_take(struct lti_tool_options *o, int count, char **words, int
     const struct option_rule *rule = rule_find(o->command, word, size);
 
     if (rule == NULL) {
-        return usage(o, "unknown option", "");
+        return usage(o, "unknown option ", showable(word) ? word : "given");
     }
     if (value != NULL) {
         value++;

@@ -96,10 +96,11 @@ enum leat_state {
 };
 
 /* Who may be at the other end. Checked on both ends before the first byte; an unknown identity is a
- * denial. */
+ * denial. Not checked: leat_adopt_conn, where who handed the descriptor over has decided, and
+ * leat_pair. */
 enum leat_who {
-    LEAT_WHO_SAME_USER = 0,      /* this process's effective user, or the administrator (default) */
-    LEAT_WHO_INSECURE_ANYONE = 1 /* no check */
+    LEAT_WHO_SAME_USER = 0,      /* this process's effective user, or root (default) */
+    LEAT_WHO_INSECURE_ANYONE = 1 /* no check; a listener's socket gets mode 0666, less the umask */
 };
 
 enum leat_operation {
@@ -246,7 +247,7 @@ struct leat_conn_options {
     size_t size;
     enum leat_protocol protocol;
     size_t inbox_bytes;           /* reading stops here; default 256 KiB, [1 byte, 1 GiB]; messages:
-                                   * at least one frame */
+                                   * frame_bytes_max + 8 if that is more, and never below it */
     size_t inbox_low_bytes;       /* reading resumes at or below; default inbox_bytes / 2, below
                                    * inbox_bytes */
     size_t outbox_bytes;          /* writing is FULL here; default 128 KiB, [1 byte, 1 GiB];
@@ -256,12 +257,14 @@ struct leat_conn_options {
     uint32_t outbox_messages_max; /* messages waiting in the outbox; default 65536 */
     uint32_t frame_bytes_max;     /* largest message, in bytes, that we accept; default 1 MiB,
                                    * [64 KiB, 256 MiB] */
-    uint32_t handshake_ms;        /* default 5000 */
+    uint32_t handshake_ms;        /* messages, accepted or adopted: the peer's hello must have come
+                                   * within; default 5000; a dialled one has its timeout_ms */
     uint32_t partial_frame_ms;    /* a frame that began must be complete within; default 30000 */
     uint32_t write_stall_ms;      /* a peer that takes nothing for so long is cut off; default
                                    * 30000 */
-    uint32_t keepalive_ms;        /* messages: ask a silent peer for a sign of life; default 0,
-                                   * which is never */
+    uint32_t keepalive_ms;        /* messages: a peer that was silent so long is asked for a sign of
+                                   * life, and cut off when silent as long again; default 0, which
+                                   * is never */
 };
 
 struct leat_listen_options {
@@ -298,7 +301,8 @@ struct leat_connect_options {
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   NAME, NAME_TOO_LONG, IN_USE, NOT_FOUND (no such folder), DENIED, OPTIONS, LIMIT, MEMORY,
+ * Fails:   NAME, NAME_TOO_LONG, IN_USE, NOT_FOUND (no such folder), DENIED, UNTRUSTED (the folder
+ *          of plain names, or the lock beside the path, is not ours alone), OPTIONS, LIMIT, MEMORY,
  *          UNSUPPORTED, SYSTEM.
  * Systems: the same everywhere.
  * Since:   0.1
@@ -327,7 +331,8 @@ LEAT_API enum leat_error leat_listener_close(struct leat_hub *hub, leat_listener
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   NAME, NAME_TOO_LONG, OPTIONS, LIMIT, MEMORY, UNSUPPORTED.
+ * Fails:   NAME, NAME_TOO_LONG, UNTRUSTED (the folder of plain names is not ours alone), DENIED,
+ *          OPTIONS, LIMIT, MEMORY, UNSUPPORTED, SYSTEM.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -337,7 +342,7 @@ LEAT_API LEAT_CHECKED enum leat_error leat_connect(struct leat_hub *hub, const c
 
 /* leat_adopt_conn makes a connection of an existing connected stream socket. With LEAT_MESSAGES the
  * handshake starts and CONNECTED follows; with LEAT_BYTES the connection is open at once and
- * CONNECTED comes too.
+ * CONNECTED comes too. Who is at the other end is not checked.
  *
  * Waits:   never.
  * Thread:  any.
@@ -353,7 +358,7 @@ LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intp
                                                       leat_conn *conn_out);
 
 /* leat_adopt_listener makes a listener of an existing listening socket, such as one handed down by
- * a service manager. Its path is never removed.
+ * a service manager. Its path is never removed; its backlog is what it has, not options->backlog.
  *
  * Waits:   never.
  * Thread:  any.
@@ -541,8 +546,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_write_slices(struct leat_hub *hub, le
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's; the bytes are copied or sent before it returns.
- * Fails:   FULL (one WRITABLE will follow), TOO_BIG (above what the peer accepts), CLOSED,
- *          BROKEN, STATE (finished, or bytes), MEMORY (nothing sent).
+ * Fails:   FULL (one WRITABLE will follow; also above 64 KiB before the handshake is complete),
+ *          TOO_BIG (above what the peer accepts), CLOSED, BROKEN, STATE (finished, or bytes),
+ *          MEMORY (nothing sent).
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -957,7 +963,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_listener_name(struct leat_hub *hub,
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   NAME, NAME_TOO_LONG, UNSUPPORTED, TOO_BIG (*size_out says how long it is).
+ * Fails:   NAME, NAME_TOO_LONG, UNTRUSTED (the folder of plain names is not ours alone), DENIED,
+ *          UNSUPPORTED, TOO_BIG (*size_out says how long it is), SYSTEM.
  * Systems: the same everywhere.
  * Since:   0.1
  */
