@@ -201,8 +201,17 @@ TEST(killed_server_is_taken_over)
 
 /* ---- Too few descriptors --------------------------------------------------------------------- */
 
+/* Valgrind plays the limit itself, and drops a connection that it could not let in. */
+static bool limits_are_played(void)
+{
+    const char *preload = getenv("LD_PRELOAD");
+    return preload && strstr(preload, "vgpreload");
+}
+
 TEST(descriptors_run_out_and_come_back)
 {
+    if (limits_are_played())
+        SKIP_NEEDS("the system's own descriptor limit");
     struct leat_hub *hub = kit_begin();
     leat_listener listener = kit_listen(hub, "server", NULL);
     struct kit_ends ends = kit_open(hub, listener, "server", NULL);
@@ -215,12 +224,6 @@ TEST(descriptors_run_out_and_come_back)
     low = limit;
     low.rlim_cur = (rlim_t)next;
     REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
-    int beyond = dup(0);
-    if (beyond >= 0) {
-        REQUIRE(close(beyond) == 0 && setrlimit(RLIMIT_NOFILE, &limit) == 0);
-        kit_end(hub);
-        SKIP_NEEDS("a system that keeps to RLIMIT_NOFILE");
-    }
     struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_LISTEN_ERROR);
     CHECK(event.listener.id == listener.id);
     CHECK_ERROR(event.error, LEAT_E_LIMIT);
