@@ -213,6 +213,7 @@ static enum leat_error pause_set(struct leat_hub *hub, leat_conn conn, bool paus
     if (error != LEAT_OK)
         return error;
     found->paused = paused;
+    hub->changed = true; /* who waits for bytes waits in vain now, or no more */
     if (found->options.protocol == LEAT_MESSAGES && found->state == LTI_CONN_OPEN && !found->view)
         lti_conn_parse(hub, found);
     conn_leave(hub, found);

@@ -180,6 +180,8 @@ enum leat_error leat_next(struct leat_hub *hub, struct leat_event *event_out, ui
     enum leat_error error = lti_hub_wait_enter(hub);
     if (error != LEAT_OK)
         return error;
+    if (hub->foreign)
+        hub->loop_thread = lti_os_thread_id();
     retire(hub);
     error = next_event(hub, &event, timeout_ms);
     lti_hub_wait_leave(hub);
@@ -207,7 +209,7 @@ enum leat_error leat_hub_waitable(struct leat_hub *hub, intptr_t *waitable_out)
     if (error != LEAT_OK)
         return error;
     hub->foreign = true;
-    hub->waiter_thread = lti_os_thread_id();
+    hub->loop_thread = lti_os_thread_id();
     *waitable_out = lti_port_waitable(hub->port);
     lti_hub_leave(hub);
     return LEAT_OK;
@@ -230,7 +232,7 @@ enum leat_error leat_hub_deadline(struct leat_hub *hub, uint32_t *timeout_ms_out
         timeout_ms = ms < LEAT_FOREVER ? (uint32_t)ms : LEAT_FOREVER - 1;
     }
     if (hub->foreign)
-        hub->waiter_thread = lti_os_thread_id();
+        hub->loop_thread = lti_os_thread_id();
     hub->changed = false;
     *timeout_ms_out = timeout_ms;
     lti_hub_leave(hub);

@@ -64,9 +64,10 @@ void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn)
         const uint8_t normal = LTI_CLOSE_NORMAL;
         conn->goodbye_queued = true;
         conn->goodbye_queued = lti_conn_queue_frame(hub, conn, LTI_FRAME_CLOSE, &normal, 1);
-    } else {
-        lti_conn_flush(hub, conn);
     }
+    /* Without memory for the goodbye the end of the stream has to do. */
+    if (!conn->goodbye_queued)
+        lti_conn_flush(hub, conn);
     if (conn->state == LTI_CONN_LINGER && conn->limit_at <= lti_hub_now(hub))
         lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
 }
@@ -125,7 +126,8 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
     uint64_t interval = conn->options.keepalive_ms * UINT64_C(1000000);
     static const uint8_t payload[8];
     /* A peer that we do not read cannot be heard; one with unread bytes of ours has a deadline. */
-    if (conn->paused || conn->read_stalled || conn->message_ready || conn->outbox.size > 0) {
+    if (!conn->announced || conn->paused || conn->read_stalled || conn->message_ready ||
+        conn->outbox.size > 0) {
         conn->heard_ns = hub->now_ns;
         conn->asked = false;
     }
@@ -134,9 +136,9 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_TIMEOUT, no_code);
         return;
     }
-    if (silent >= interval)
-        (void)lti_conn_queue_frame(hub, conn, LTI_FRAME_PING, payload, sizeof payload);
-    conn->asked = silent >= interval;
+    /* Without memory for the question it is asked next time. */
+    conn->asked = silent >= interval &&
+                  lti_conn_queue_frame(hub, conn, LTI_FRAME_PING, payload, sizeof payload);
     if (conn->state == LTI_CONN_OPEN)
         conn->alive_at = hub->now_ns + interval;
 }

@@ -17,6 +17,7 @@
 #define READ_BYTES ((size_t)LTI_BLOCK_LARGE)
 /* A message of a round size and its header come in one piece, into one block. */
 #define READ_MESSAGES_BYTES (READ_BYTES + LTI_BLOCK_SMALL)
+#define DROP_BYTES 1024u
 #define RETRY_MS 20u
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
@@ -128,19 +129,18 @@ static void read_and_drop(struct leat_hub *hub, struct lti_conn *conn)
     struct os_code code = no_code;
     size_t size = 0;
     bool more = false;
-    void *scratch = lti_pool_alloc(&hub->pool, READ_BYTES);
-    if (!scratch) {
-        read_retry_later(hub, conn);
-        return;
-    }
-    enum leat_error error = lti_port_read(&conn->link, scratch, READ_BYTES, &size, &more, &code);
+    uint8_t spare[DROP_BYTES]; /* a close must not wait for memory */
+    void *block = lti_pool_alloc(&hub->pool, READ_BYTES);
+    void *into = block ? block : spare;
+    enum leat_error error =
+        lti_port_read(&conn->link, into, block ? READ_BYTES : sizeof spare, &size, &more, &code);
     if (error == LEAT_OK) {
-        received_count(hub, conn, scratch, size);
+        received_count(hub, conn, into, size);
         conn->readable = more;
     } else {
         read_result(hub, conn, error, code);
     }
-    lti_pool_free(&hub->pool, scratch, READ_BYTES);
+    lti_pool_free(&hub->pool, block, READ_BYTES);
     if (conn->state == LTI_CONN_LINGER)
         lti_conn_linger(hub, conn);
 }

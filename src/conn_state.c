@@ -84,19 +84,17 @@ static void link_end(struct leat_hub *hub, struct lti_conn *conn)
 
 uint64_t lti_conn_unsent(const struct lti_conn *conn)
 {
-    uint64_t own = 0;
-    if (conn->options.protocol == LEAT_MESSAGES && conn->head_left && !conn->head_message)
-        own += conn->head_left;
-    if (conn->goodbye_queued)
-        own += LTI_FRAME_HEADER_BYTES + 1;
-    return conn->outbox.size > own ? conn->outbox.size - own : 0;
+    LTI_ASSERT(conn->own_bytes <= conn->outbox.size);
+    return conn->outbox.size - conn->own_bytes;
 }
 
 static void outbox_drop(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->undelivered += lti_conn_unsent(conn);
-    if (!conn->link_draining)
+    if (!conn->link_draining) {
         lti_outbox_clear(&conn->outbox, &hub->pool);
+        conn->own_bytes = 0;
+    }
     conn->outbox_messages = 0;
 }
 
@@ -104,6 +102,7 @@ void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_s
 {
     LTI_ASSERT(legal[conn->state] & BIT(state));
     conn->state = state;
+    hub->changed = true; /* a thread may wait for just this connection */
     if (state == LTI_CONN_ENDED || state == LTI_CONN_GONE) {
         link_end(hub, conn);
         outbox_drop(hub, conn);
@@ -206,6 +205,9 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
         due = earlier(due, conn->retry_at);
         lti_hub_due(hub, &conn->base, due);
     }
+    /* On the list already, it is still news to who waits for this connection. */
+    if (pending & ~conn->base.pending)
+        hub->changed = true;
     conn->base.pending = pending;
     /* Work that no event comes from is done whatever the user waits for. */
     bool chore = conn->closing || !conn->announced || conn->state == LTI_CONN_HANDSHAKE;

@@ -78,6 +78,8 @@ static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size
         }
         size_t part = size < conn->head_left ? size : conn->head_left;
         lti_outbox_consume(&conn->outbox, &hub->pool, part);
+        if (!conn->head_message)
+            conn->own_bytes -= part;
         conn->head_left -= (uint32_t)part;
         size -= part;
         if (conn->head_left == 0 && conn->head_message) {
@@ -105,6 +107,7 @@ static void write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_er
     }
     conn->undelivered += lti_conn_unsent(conn);
     lti_outbox_clear(&conn->outbox, &hub->pool);
+    conn->own_bytes = 0;
     conn->outbox_messages = 0;
     conn->head_left = 0;
     /* Whoever waits for room is to try again, and to be told. */
@@ -159,8 +162,8 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
         conn->finish_done = true;
         if (error != LEAT_OK && error != LEAT_E_UNSUPPORTED)
             write_dead(hub, conn, error, code);
-        lti_conn_check_finished(hub, conn);
     }
+    lti_conn_check_finished(hub, conn);
     if (conn->state == LTI_CONN_LINGER)
         lti_conn_linger(hub, conn);
 }
@@ -286,6 +289,8 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
     if (!whole && rest > 0 && !lti_outbox_reserve(&conn->outbox, &hub->pool, rest)) {
         if (sent == 0)
             return LEAT_E_MEMORY;
+        /* Nothing is left that the system could tell of: WRITABLE comes after a pause. */
+        conn->retry_at = lti_hub_after(hub, RETRY_MS);
         rest = 0;
     }
     if (sent + rest < total)
@@ -309,6 +314,7 @@ bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn)
         return false;
     lti_hello_encode(&hello, bytes);
     lti_outbox_append(&conn->outbox, bytes, sizeof bytes);
+    conn->own_bytes += sizeof bytes;
     conn->head_left = LTI_HELLO_BYTES;
     conn->head_message = false;
     return true;
@@ -325,6 +331,7 @@ bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t t
     lti_outbox_append(&conn->outbox, header, sizeof header);
     if (size)
         lti_outbox_append(&conn->outbox, data, size);
+    conn->own_bytes += sizeof header + size;
     lti_conn_flush(hub, conn);
     return true;
 }

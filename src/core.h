@@ -94,6 +94,7 @@ struct lti_conn {
     uint32_t
         head_left; /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
     uint32_t outbox_messages;
+    size_t own_bytes;      /* of the outbox: hello and control frames, not the user's */
     size_t want_room;      /* with want_writable: what must fit into the outbox */
     uint32_t message_size; /* of the whole message at the inbox's head, when message_ready */
     uint32_t skip_left;    /* of an ignorable frame's payload */
@@ -178,12 +179,12 @@ struct leat_hub {
     uint64_t log_second;
     uint32_t log_count;
     uint32_t fork_count;
-    uint64_t owner_thread;  /* single_thread: the first that came */
-    uint64_t waiter_thread; /* who was inside leat_next, a wait or leat_hub_deadline last */
-    bool waiter;            /* a thread is inside leat_next or a wait */
-    bool waiting;           /* it has let the lock go and asks the port */
-    bool foreign;           /* the waitable was handed out */
-    bool changed;           /* something became ready or due: a waiter must look again */
+    uint64_t owner_thread; /* single_thread: the first that came */
+    uint64_t loop_thread;  /* who called leat_next or leat_hub_deadline last */
+    bool waiter;           /* a thread is inside leat_next or a wait */
+    bool waiting;          /* it has let the lock go and asks the port */
+    bool foreign;          /* the waitable was handed out */
+    bool changed;          /* something became ready or due: a waiter must look again */
     atomic_bool woken;
     struct lti_done done[LTI_DONE_MAX];
 };

@@ -141,7 +141,7 @@ void lti_hub_leave(struct leat_hub *hub)
     if (hub->changed) {
         hub->changed = false;
         wake = hub->waiting ||
-               (hub->foreign && !hub->waiter && lti_os_thread_id() != hub->waiter_thread);
+               (hub->foreign && !hub->waiter && lti_os_thread_id() != hub->loop_thread);
     }
     if (hub->mutex)
         lti_os_mutex_unlock(hub->mutex);

@@ -146,15 +146,14 @@ enum leat_error lti_hub_wait_enter(struct leat_hub *hub)
         return LEAT_E_BUSY;
     }
     hub->waiter = true;
-    if (hub->foreign)
-        hub->waiter_thread = lti_os_thread_id();
     return LEAT_OK;
 }
 
 void lti_hub_wait_leave(struct leat_hub *hub)
 {
     hub->waiter = false;
-    hub->changed = false;
+    /* What a wait of another thread took from the system, a foreign loop must look at. */
+    hub->changed = hub->foreign;
     lti_hub_leave(hub);
 }
 

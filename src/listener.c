@@ -122,6 +122,7 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
     lti_slots_remove(&hub->listeners, listener->base.id);
     lti_pool_free(&hub->pool, listener, sizeof *listener);
     hub->listeners_used--;
+    hub->changed = true; /* a thread may wait for just this listener */
 }
 
 void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
@@ -133,6 +134,8 @@ void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
         pending |= LTI_PENDING_ERROR;
     if (listener->acceptable && !listener->backing_off && listener->conns < listener->conns_max)
         pending |= LTI_PENDING_WORK;
+    if (pending & ~listener->base.pending)
+        hub->changed = true;
     listener->base.pending = pending;
     bool chore = listener->conn_options.protocol == LEAT_MESSAGES;
     struct lti_list *list = &hub->ready;

@@ -26,7 +26,8 @@
 #define SO_PASSRIGHTS 83
 #endif
 
-#define LINUX_EVENTS_MAX 64
+/* As many as the port asks for: it takes a full batch for a sign that there is more. */
+#define LINUX_EVENTS_MAX 128
 
 int64_t lti_os_random(void *buffer, size_t size)
 {

@@ -102,8 +102,7 @@ static void unread_drop(struct leat_hub *hub, struct lti_conn *conn)
     while (conn->message_ready) {
         conn->message_ready = false;
         lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
-        if (conn->state == LTI_CONN_OPEN)
-            lti_conn_parse(hub, conn);
+        lti_conn_parse(hub, conn);
     }
 }
 
