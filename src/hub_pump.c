@@ -35,7 +35,7 @@ static void chores_do(struct leat_hub *hub)
 
 static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct lti_done *done)
 {
-    uint32_t news = lti_port_take(&conn->link, done);
+    uint32_t news = lti_port_take(hub->port, &conn->link, done);
     if (conn->link_draining) {
         if (news & LTI_DONE_ENDED) {
             conn->link_draining = false;
@@ -62,7 +62,7 @@ static void done_dispatch(struct leat_hub *hub, const struct lti_done *done)
         return;
     }
     struct lti_listener *listener = lti_slots_find(&hub->listeners, done->cookie);
-    if (listener && (lti_port_take(&listener->link, done) & LTI_DONE_READABLE)) {
+    if (listener && (lti_port_take(hub->port, &listener->link, done) & LTI_DONE_READABLE)) {
         listener->acceptable = true;
         lti_listener_update(hub, listener);
         /* Clients wait for our hello, whatever the user waits for. */

@@ -88,7 +88,8 @@ uint32_t lti_port_user(void); /* the effective user, to judge peers by */
 
 /* A link's life. */
 void lti_link_init(struct lti_link *link);
-uint32_t lti_port_take(struct lti_link *link, const struct lti_done *done); /* LTI_DONE_* bits */
+/* LTI_DONE_* bits */
+uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struct lti_done *done);
 
 /* Opens a listener. IN_USE, NOT_FOUND, DENIED, LIMIT, MEMORY, UNTRUSTED, SYSTEM. A failure leaves
  * the disk as it was. */

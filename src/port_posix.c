@@ -97,7 +97,7 @@ void lti_link_init(struct lti_link *link)
     link->flags = 0;
 }
 
-uint32_t lti_port_take(struct lti_link *link, const struct lti_done *done)
+uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struct lti_done *done)
 {
     uint32_t news = 0;
     uint32_t flags = done->detail;
@@ -109,9 +109,15 @@ uint32_t lti_port_take(struct lti_link *link, const struct lti_done *done)
         link->flags |= LTI_LINK_HANGUP;
         news |= LTI_DONE_HANGUP;
     }
-    if ((flags & (LTI_OS_OUT | LTI_OS_HANGUP | LTI_OS_ERROR)) && (link->flags & LTI_LINK_WRITING)) {
-        link->flags &= ~LTI_LINK_WRITING;
-        news |= LTI_DONE_WRITTEN;
+    if (link->flags & LTI_LINK_WRITING) {
+        if (flags & (LTI_OS_OUT | LTI_OS_HANGUP | LTI_OS_ERROR)) {
+            link->flags &= ~LTI_LINK_WRITING;
+            news |= LTI_DONE_WRITTEN;
+        }
+    } else if ((flags & LTI_OS_OUT) && (link->flags & LTI_LINK_OUT)) {
+        /* Nothing is to be written any more: each read of the peer would wake us for nothing. */
+        if (lti_os_poller_modify(port->poller, lti_link_fd(link), LTI_OS_IN, link->cookie) >= 0)
+            link->flags &= ~LTI_LINK_OUT;
     }
     return news;
 }

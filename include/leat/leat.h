@@ -164,7 +164,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_create(const struct leat_hub_opti
 /* leat_hub_destroy aborts everything the hub still has and frees it. A null hub is allowed.
  *
  * In a forked child it frees memory and closes the child's copies of the descriptors; the parent's
- * names stay.
+ * names stay. A child that was forked while another thread was inside a call on this hub must not
+ * destroy it, only exec.
  *
  * Waits:   never.
  * Thread:  any, but no other call on this hub may run or follow.
@@ -658,7 +659,7 @@ LEAT_API enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn);
 LEAT_API enum leat_error leat_close(struct leat_hub *hub, leat_conn conn, uint32_t linger_ms);
 
 /* leat_close_report is leat_close, and when it is done one CLOSE_REPORT event comes with `tag`:
- * error (OK, TIMEOUT, BROKEN) and bytes_undelivered.
+ * error (OK, TIMEOUT, BROKEN, or why the connection had ended before) and bytes_undelivered.
  *
  * Waits:   never.
  * Thread:  any.
@@ -872,7 +873,7 @@ struct leat_conn_info {
     bool hangup; /* the peer is gone */
     uint64_t tag;
     uint64_t inbox_bytes;  /* received and unread; messages: frame headers count */
-    uint64_t outbox_bytes; /* accepted and not yet taken by the system */
+    uint64_t outbox_bytes; /* accepted and not yet taken by the system, framing included */
     uint64_t outbox_messages;
     enum leat_error error; /* why it ended */
     int64_t os_code;       /* of the failed operation: errno or GetLastError, 0 if the system had

@@ -380,3 +380,39 @@ TEST(foreign_poll_loop)
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
     kit_end(hub);
 }
+
+TEST(a_stall_that_is_over_costs_no_wake_ups)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_hub *peer = kit_hub(NULL);
+    static uint8_t block[65536];
+    leat_conn conn, other;
+    size_t size = 0;
+    uint64_t got = 0;
+    REQUIRE_ERROR(leat_pair(hub, peer, NULL, &conn, &other), LEAT_OK);
+    kit_drain(hub, peer, NULL);
+    uint64_t total = kit_fill(hub, conn, 0);
+    CHECK(kit_info(hub, conn).outbox_bytes > 0);
+    for (int i = 0; i < 10000 && got < total; i++) {
+        if (leat_read(peer, other, block, sizeof block, &size) == LEAT_OK)
+            got += size;
+        kit_drain(hub, NULL, NULL);
+        enum leat_error error = leat_wait_readable(peer, other, 0);
+        REQUIRE(error == LEAT_OK || error == LEAT_E_TIMEOUT);
+    }
+    CHECK_INT(got, total);
+    /* The first read of the peer may still be told of, the second is nothing to wake up for. */
+    for (int i = 0; i < 2; i++) {
+        kit_write_text(hub, conn, "x");
+        CHECK_ERROR(leat_wait_readable(peer, other, KIT_SOON_MS), LEAT_OK);
+        kit_read_text(peer, other, "x");
+        if (i == 0)
+            kit_drain(hub, NULL, NULL);
+    }
+    intptr_t waitable = -1;
+    REQUIRE_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
+    struct pollfd entry = {.fd = (int)waitable, .events = POLLIN};
+    CHECK_INT(poll(&entry, 1, 0), 0);
+    CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
+    kit_end(hub);
+}
