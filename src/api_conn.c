@@ -41,12 +41,11 @@ static enum leat_error data_want(struct leat_hub *hub, struct lti_conn *conn,
     return lti_conn_has_data(conn) ? LEAT_OK : lti_conn_read_end(conn);
 }
 
-enum leat_error leat_read(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
-                          size_t *size_out)
+/* Takes bytes out of the inbox, into a buffer or, without one, nowhere. */
+static enum leat_error bytes_take(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
+                                  size_t *size_out)
 {
     struct lti_conn *found;
-    if (!size_out || (!buffer && size))
-        return LEAT_E_ARGUMENT;
     enum leat_error error = conn_enter(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
@@ -54,13 +53,28 @@ enum leat_error leat_read(struct leat_hub *hub, leat_conn conn, void *buffer, si
     if (error == LEAT_OK) {
         size_t there = lti_inbox_size(&found->inbox);
         *size_out = there < size ? there : size;
-        if (*size_out) {
+        if (*size_out && buffer)
             memcpy(buffer, lti_inbox_bytes(&found->inbox), *size_out);
+        if (*size_out)
             lti_conn_consume(hub, found, *size_out);
-        }
     }
     conn_leave(hub, found);
     return error;
+}
+
+enum leat_error leat_read(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
+                          size_t *size_out)
+{
+    if (!size_out || (!buffer && size))
+        return LEAT_E_ARGUMENT;
+    return bytes_take(hub, conn, buffer, size, size_out);
+}
+
+enum leat_error leat_skip(struct leat_hub *hub, leat_conn conn, size_t size, size_t *size_out)
+{
+    if (!size_out)
+        return LEAT_E_ARGUMENT;
+    return bytes_take(hub, conn, 0, size, size_out);
 }
 
 enum leat_error leat_peek(struct leat_hub *hub, leat_conn conn, const void **data_out,
@@ -93,25 +107,6 @@ enum leat_error leat_consume(struct leat_hub *hub, leat_conn conn, size_t size)
         error = LEAT_E_ARGUMENT;
     else if (size)
         lti_conn_consume(hub, found, size);
-    conn_leave(hub, found);
-    return error;
-}
-
-enum leat_error leat_skip(struct leat_hub *hub, leat_conn conn, size_t size, size_t *size_out)
-{
-    struct lti_conn *found;
-    if (!size_out)
-        return LEAT_E_ARGUMENT;
-    enum leat_error error = conn_enter(hub, conn, &found);
-    if (error != LEAT_OK)
-        return error;
-    error = data_want(hub, found, LEAT_BYTES);
-    if (error == LEAT_OK) {
-        size_t there = lti_inbox_size(&found->inbox);
-        *size_out = there < size ? there : size;
-        if (*size_out)
-            lti_conn_consume(hub, found, *size_out);
-    }
     conn_leave(hub, found);
     return error;
 }
