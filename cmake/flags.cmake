@@ -37,8 +37,13 @@ endfunction()
 function(leat_program target)
     target_compile_options(${target} PRIVATE ${LEAT_WARNINGS})
     target_compile_definitions(${target} PRIVATE "_GNU_SOURCE=")
+    if(WIN32) # Windows 10 and what C says of printf
+        target_compile_definitions(${target} PRIVATE
+            _WIN32_WINNT=0x0A00 __USE_MINGW_ANSI_STDIO=1)
+        target_link_options(${target} PRIVATE -static)
+    endif()
     target_include_directories(${target} PRIVATE ${PROJECT_SOURCE_DIR}/include)
-    target_link_libraries(${target} PRIVATE Threads::Threads)
+    target_link_libraries(${target} PRIVATE ${LEAT_SYSTEM_LIBRARIES})
 endfunction()
 
 # Test programs: they may also look at the library's inside.
@@ -46,19 +51,4 @@ function(leat_test_target target)
     leat_program(${target})
     target_include_directories(${target} PRIVATE
         ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/test)
-endfunction()
-
-# Exports exactly the symbols of a reviewed list, under one version name.
-function(leat_version_script target list version)
-    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${list})
-    file(STRINGS ${PROJECT_SOURCE_DIR}/${list} symbols REGEX "^leat_")
-    set(text "${version} {\n    global:\n")
-    foreach(symbol ${symbols})
-        string(APPEND text "        ${symbol};\n")
-    endforeach()
-    string(APPEND text "    local:\n        *;\n};\n")
-    set(script ${PROJECT_BINARY_DIR}/${target}.map)
-    file(CONFIGURE OUTPUT ${script} CONTENT "${text}" @ONLY)
-    target_link_options(${target} PRIVATE -Wl,--version-script=${script})
-    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${script})
 endfunction()

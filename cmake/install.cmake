@@ -4,10 +4,9 @@
 
 install(TARGETS leat_static leat_shared EXPORT leatTargets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
-    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-if(TARGET leat_command)
-    install(TARGETS leat_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
-endif()
+    LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
+    RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}) # a DLL lies beside the programs
+install(TARGETS leat_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES include/leat/leat.h include/leat/error.def
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/leat)
 

@@ -4,89 +4,172 @@
 # empty gives no program.
 
 set(core $<TARGET_OBJECTS:leat_core>)
+set(port $<TARGET_OBJECTS:leat_port>)
 add_custom_target(tests)
 add_custom_target(bench)
 
-# leat_test(NAME SOURCE...) makes a test program of the sources, if there are any.
+# leat_test(NAME SOURCE...) makes a test program of the sources. LTI_NT says to a test that the
+# library it is linked with speaks named pipes.
 function(leat_test name)
-    if(ARGN)
-        add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
-        leat_test_target(${name})
-        add_dependencies(tests ${name})
+    add_executable(${name} EXCLUDE_FROM_ALL ${ARGN})
+    leat_test_target(${name})
+    if(WIN32)
+        target_compile_definitions(${name} PRIVATE LTI_NT=1)
     endif()
+    add_dependencies(tests ${name})
 endfunction()
+function(leat_test_nt name)
+    leat_test(${name} ${ARGN})
+    target_compile_definitions(${name} PRIVATE LTI_NT=1)
+endfunction()
+
+# ---- Windows' port on every system ---------------------------------------------------------------
+
+# It has no system header, so it is compiled here too: the pure modules for the unit tests, the port
+# for the simulated kernel's named pipes.
+if(NOT WIN32)
+    set(nt_port_sources ${windows_sources})
+    set(nt_pure_sources ${windows_sources})
+    list(FILTER nt_port_sources INCLUDE REGEX "/port_windows[^/]*$")
+    list(FILTER nt_pure_sources EXCLUDE REGEX "/port_windows[^/]*$")
+    add_library(leat_nt_pure OBJECT EXCLUDE_FROM_ALL ${nt_pure_sources})
+    leat_target(leat_nt_pure)
+    set(pure $<TARGET_OBJECTS:leat_nt_pure>)
+    if(nt_port_sources)
+        add_library(leat_port_windows OBJECT EXCLUDE_FROM_ALL ${nt_port_sources})
+        leat_target(leat_port_windows)
+        set(nt_port $<TARGET_OBJECTS:leat_port_windows> ${pure})
+    endif()
+endif()
 
 # ---- The objects behind the system seam ----------------------------------------------------------
 
 # The fault object takes the seam's names and forwards to the real functions, which are compiled a
 # second time under other names for it.
-file(GLOB fault_seam CONFIGURE_DEPENDS test/os_fault*.c)
-if(fault_seam)
-    add_library(leat_os_fault OBJECT EXCLUDE_FROM_ALL ${fault_seam})
-    leat_test_target(leat_os_fault)
-    add_library(leat_os_real_renamed OBJECT EXCLUDE_FROM_ALL ${real_sources})
-    leat_target(leat_os_real_renamed)
-    target_compile_options(leat_os_real_renamed PRIVATE
-        -include ${PROJECT_SOURCE_DIR}/test/os_fault_rename.h)
-    set(fault $<TARGET_OBJECTS:leat_os_fault> $<TARGET_OBJECTS:leat_os_real_renamed>)
-endif()
+leat_glob(fault_seam HERE test/os_fault*.c)
+add_library(leat_os_fault OBJECT EXCLUDE_FROM_ALL ${fault_seam})
+leat_test_target(leat_os_fault)
+add_library(leat_os_real_renamed OBJECT EXCLUDE_FROM_ALL ${real_sources})
+leat_target(leat_os_real_renamed)
+target_compile_options(leat_os_real_renamed PRIVATE
+    -include ${PROJECT_SOURCE_DIR}/test/os_fault_rename.h)
+set(fault $<TARGET_OBJECTS:leat_os_fault> $<TARGET_OBJECTS:leat_os_real_renamed>)
 
-file(GLOB sim_seam CONFIGURE_DEPENDS test/os_sim/*.c)
-list(FILTER sim_seam EXCLUDE REGEX "_test\\.c$")
-if(sim_seam)
+# One simulated kernel has both personalities; it runs on POSIX systems.
+if(NOT WIN32)
+    file(GLOB sim_seam CONFIGURE_DEPENDS test/os_sim/*.c)
+    list(FILTER sim_seam EXCLUDE REGEX "_test\\.c$")
     add_library(leat_os_sim OBJECT EXCLUDE_FROM_ALL ${sim_seam})
     leat_test_target(leat_os_sim)
     set(sim $<TARGET_OBJECTS:leat_os_sim>)
+    # The fault object of named pipes stands before it, too.
+    leat_glob(fault_seam_nt NT test/os_fault*.c)
+    add_library(leat_os_fault_nt OBJECT EXCLUDE_FROM_ALL ${fault_seam_nt})
+    leat_test_target(leat_os_fault_nt)
+    target_compile_definitions(leat_os_fault_nt PRIVATE LTI_FAULT_NT=1)
+    add_library(leat_os_sim_renamed OBJECT EXCLUDE_FROM_ALL ${sim_seam})
+    leat_test_target(leat_os_sim_renamed)
+    target_compile_options(leat_os_sim_renamed PRIVATE
+        -include ${PROJECT_SOURCE_DIR}/test/os_fault_rename.h)
+    set(fault_nt $<TARGET_OBJECTS:leat_os_fault_nt> $<TARGET_OBJECTS:leat_os_sim_renamed>)
+    file(GLOB sim_pipe CONFIGURE_DEPENDS test/os_sim/sim_pipe*.c)
 endif()
 
-file(GLOB harness CONFIGURE_DEPENDS test/harness.c)
-file(GLOB history CONFIGURE_DEPENDS test/history.c)
+leat_glob(harness HERE test/harness.c test/harness_posix.c test/harness_windows.c)
+set(history ${PROJECT_SOURCE_DIR}/test/history.c)
 
 # ---- The suites ----------------------------------------------------------------------------------
 
-if(fault)
-    file(GLOB sources CONFIGURE_DEPENDS src/*_test.c)
-    if(sources AND harness)
-        leat_test(unit_tests ${sources} ${harness} ${core} ${fault})
-    endif()
-    file(GLOB sources CONFIGURE_DEPENDS test/conformance/*.c test/conformance_real/*.c)
-    if(sources AND harness)
-        leat_test(conformance_real ${sources} ${harness} ${core} ${fault})
-    endif()
-    file(GLOB sources CONFIGURE_DEPENDS test/fault/*.c)
-    if(sources)
-        leat_test(fault_sweep ${sources} ${core} ${fault})
-    endif()
+file(GLOB sources CONFIGURE_DEPENDS src/*_test.c)
+if(WIN32)
+    list(FILTER sources EXCLUDE REGEX "/port_posix[^/]*$")
+else()
+    list(FILTER sources EXCLUDE REGEX "/port_windows[^/]*$")
 endif()
+leat_test(unit_tests ${sources} ${harness} ${core} ${port} ${pure} ${fault})
 
-if(sim)
-    file(GLOB sources CONFIGURE_DEPENDS test/conformance/*.c)
-    if(sources AND harness)
-        leat_test(conformance_sim ${sources} ${harness} ${core} ${sim})
-    endif()
-    file(GLOB sources CONFIGURE_DEPENDS test/sim/*.c)
-    if(sources)
-        leat_test(sim_run ${sources} ${history} ${core} ${sim})
-    endif()
+leat_glob(sources HERE test/conformance/*.c test/conformance_real/*.c)
+if(WIN32)
+    leat_glob(more HERE test/conformance_nt/*.c)
+    list(APPEND sources ${more})
 endif()
+leat_test(conformance_real ${sources} ${harness} ${core} ${port} ${fault})
 
 # The same probes of what lies below the seam, once for each kernel: what differs is a lie of the
-# simulation. Its controls have tests of their own, which need it.
-file(GLOB probes CONFIGURE_DEPENDS test/os_sim/*_test.c)
-if(probes AND harness AND sim AND fault)
+# simulation.
+file(GLOB contract_nt CONFIGURE_DEPENDS test/contract_nt/*_test.c)
+if(WIN32 AND contract_nt)
+    leat_test(contract_nt ${contract_nt} src/os_nt_code.c ${harness} ${fault})
+endif()
+
+# On other systems test/harness_selftest.sh builds it, also with sanitizers.
+if(WIN32)
+    leat_glob(sources HERE test/harness_test*.c)
+    leat_test(harness_test ${sources} ${harness})
+endif()
+
+# What test/process/windows_peer_test.py plays leat against: a peer of Windows calls alone, and a
+# program that tells what leat tells it.
+if(WIN32)
+    add_executable(windows_peer EXCLUDE_FROM_ALL test/process/windows_peer.c)
+    add_executable(windows_driver EXCLUDE_FROM_ALL test/process/windows_driver.c)
+    target_link_libraries(windows_driver PRIVATE leat_static)
+    foreach(program windows_peer windows_driver)
+        leat_program(${program})
+        add_dependencies(tests ${program})
+    endforeach()
+endif()
+
+leat_test(history_test test/history_test.c ${history} ${harness} ${core} ${port} ${fault})
+
+leat_glob(sources HERE test/fault/*.c)
+leat_test(fault_sweep ${sources} ${core} ${port} ${fault})
+
+if(NOT WIN32)
+    leat_glob(sources HERE test/conformance/*.c)
+    leat_test(conformance_sim ${sources} ${harness} ${core} ${port} ${sim})
+    leat_glob(sources HERE test/sim/*.c)
+    leat_test(sim_run ${sources} ${history} ${core} ${port} ${sim})
+
+    # The simulated kernel's controls have tests of their own, which need it.
+    file(GLOB probes CONFIGURE_DEPENDS test/os_sim/*_test.c)
     leat_test(sim_kernel_test ${probes} ${harness} ${sim})
-    list(FILTER probes EXCLUDE REGEX "/sim_control_test\\.c$")
+    list(FILTER probes EXCLUDE REGEX "/sim_[^/]*(control|pipe|queue|who)[^/]*$")
     leat_test(real_kernel_test ${probes} ${harness} ${fault})
 endif()
 
-file(GLOB sources CONFIGURE_DEPENDS test/history_test.c)
-if(sources AND history AND harness)
-    leat_test(history_test ${sources} ${history} ${harness} ${core} ${fault})
+# Named pipes of the simulated kernel.
+if(sim_pipe)
+    file(GLOB more CONFIGURE_DEPENDS test/contract_nt/sim_only/*_test.c)
+    if(contract_nt OR more)
+        leat_test_nt(contract_nt_sim ${contract_nt} ${more} src/os_nt_code.c ${harness} ${sim})
+    endif()
+    if(nt_port)
+        leat_glob(sources NT test/conformance/*.c test/conformance_nt/*.c)
+        leat_test_nt(conformance_sim_nt ${sources} ${harness} ${core} ${nt_port} ${sim})
+    endif()
+    file(GLOB more CONFIGURE_DEPENDS src/port_windows*_test.c)
+    if(nt_port AND more)
+        leat_test_nt(unit_tests_nt ${more} ${harness} ${core} ${nt_port} ${sim})
+    endif()
+    if(nt_port)
+        leat_glob(sources NT test/fault/*.c)
+        leat_test_nt(fault_sweep_nt ${sources} ${core} ${nt_port} ${fault_nt})
+        target_compile_definitions(fault_sweep_nt PRIVATE LTI_FAULT_NT=1)
+    endif()
+    file(GLOB sources CONFIGURE_DEPENDS test/fault_nt/*.c)
+    leat_test_nt(fault_object_nt ${sources} src/os_nt_code.c ${harness} ${fault_nt})
+    target_compile_definitions(fault_object_nt PRIVATE LTI_FAULT_NT=1)
+    leat_glob(more WINDOWS test/sim/*.c)
+    if(nt_port AND more)
+        leat_glob(sources NT test/sim/*.c)
+        leat_test_nt(sim_run_nt ${sources} ${history} ${core} ${nt_port} ${sim})
+    endif()
 endif()
 
 # ---- Examples and benches ------------------------------------------------------------------------
 
-file(GLOB examples CONFIGURE_DEPENDS examples/*.c)
+leat_glob(examples HERE examples/*.c)
 foreach(source ${examples})
     get_filename_component(name ${source} NAME_WE)
     add_executable(example_${name} ${source})
@@ -96,7 +179,11 @@ foreach(source ${examples})
     target_link_libraries(example_${name} PRIVATE leat_static)
 endforeach()
 
-file(GLOB benches CONFIGURE_DEPENDS bench/*.c)
+leat_glob(benches HERE bench/*.c)
+file(GLOB more CONFIGURE_DEPENDS bench/*windows*)
+if(WIN32 AND NOT more) # what they measure with is POSIX
+    set(benches "")
+endif()
 foreach(source ${benches})
     get_filename_component(name ${source} NAME_WE)
     add_executable(bench_${name} EXCLUDE_FROM_ALL ${source})

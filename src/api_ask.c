@@ -3,19 +3,22 @@
  * Public calls, asking: state, statistics, names.
  *
  * Happy path: a struct is filled under the lock and copied up to the size that the caller knows.
- * Fails:      OPTIONS for a size that no version had, TOO_BIG for a name that does not fit.
+ * Fails:      OPTIONS for a size that no struct can have, TOO_BIG for a name that does not fit.
  * Invariants: asking changes nothing.
  */
 #include "core.h"
 
 #include <string.h>
 
+/* No struct will ever be larger: a size above is no size, and nothing is cleared up to there. */
+#define STRUCT_BYTES_MAX 4096u
+
 /* Copies a struct that begins with its size, keeping the caller's size. */
 static enum leat_error struct_give(void *to, const void *from, size_t known)
 {
     size_t size;
     memcpy(&size, to, sizeof size);
-    if (size < known)
+    if (size < known || size > STRUCT_BYTES_MAX)
         return LEAT_E_OPTIONS;
     memcpy((char *)to + sizeof size, (const char *)from + sizeof size, known - sizeof size);
     memset((char *)to + known, 0, size - known);

@@ -11,54 +11,16 @@
 
 #include <string.h>
 
-/* Enters, and finds the connection; with an error the lock is not held. */
-static enum leat_error conn_enter(struct leat_hub *hub, leat_conn conn, struct lti_conn **found)
-{
-    enum leat_error error = lti_hub_enter(hub);
-    if (error != LEAT_OK)
-        return error;
-    *found = lti_hub_conn(hub, conn);
-    if (*found)
-        return LEAT_OK;
-    lti_hub_leave(hub);
-    return LEAT_E_STALE;
-}
-
-static void conn_leave(struct leat_hub *hub, struct lti_conn *conn)
-{
-    lti_conn_update(hub, conn);
-    lti_hub_leave(hub);
-}
-
-/* Sees to it that there is data, or says why not. */
-static enum leat_error data_want(struct leat_hub *hub, struct lti_conn *conn,
-                                 enum leat_protocol protocol)
-{
-    if (conn->options.protocol != protocol || conn->view)
-        return LEAT_E_STATE;
-    if (!lti_conn_has_data(conn))
-        lti_conn_fill(hub, conn);
-    return lti_conn_has_data(conn) ? LEAT_OK : lti_conn_read_end(conn);
-}
-
 /* Takes bytes out of the inbox, into a buffer or, without one, nowhere. */
 static enum leat_error bytes_take(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
                                   size_t *size_out)
 {
     struct lti_conn *found;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = data_want(hub, found, LEAT_BYTES);
-    if (error == LEAT_OK) {
-        size_t there = lti_inbox_size(&found->inbox);
-        *size_out = there < size ? there : size;
-        if (*size_out && buffer)
-            memcpy(buffer, lti_inbox_bytes(&found->inbox), *size_out);
-        if (*size_out)
-            lti_conn_consume(hub, found, *size_out);
-    }
-    conn_leave(hub, found);
+    error = lti_conn_take(hub, found, buffer, size, size_out);
+    lti_hub_leave_conn(hub, found);
     return error;
 }
 
@@ -83,22 +45,22 @@ enum leat_error leat_peek(struct leat_hub *hub, leat_conn conn, const void **dat
     struct lti_conn *found;
     if (!data_out || !size_out)
         return LEAT_E_ARGUMENT;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = data_want(hub, found, LEAT_BYTES);
+    error = lti_conn_want(hub, found, LEAT_BYTES);
     if (error == LEAT_OK) {
         *data_out = lti_inbox_bytes(&found->inbox);
         *size_out = lti_inbox_size(&found->inbox);
     }
-    conn_leave(hub, found);
+    lti_hub_leave_conn(hub, found);
     return error;
 }
 
 enum leat_error leat_consume(struct leat_hub *hub, leat_conn conn, size_t size)
 {
     struct lti_conn *found;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
     if (found->options.protocol != LEAT_BYTES)
@@ -107,7 +69,7 @@ enum leat_error leat_consume(struct leat_hub *hub, leat_conn conn, size_t size)
         error = LEAT_E_ARGUMENT;
     else if (size)
         lti_conn_consume(hub, found, size);
-    conn_leave(hub, found);
+    lti_hub_leave_conn(hub, found);
     return error;
 }
 
@@ -118,7 +80,7 @@ enum leat_error leat_read_until(struct leat_hub *hub, leat_conn conn, char delim
     size_t part = 0;
     if (!size_out || (!buffer && size))
         return LEAT_E_ARGUMENT;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
     error = lti_conn_find(hub, found, delimiter, size, &part);
@@ -127,16 +89,8 @@ enum leat_error leat_read_until(struct leat_hub *hub, leat_conn conn, char delim
         lti_conn_consume(hub, found, part);
         *size_out = part;
     }
-    conn_leave(hub, found);
+    lti_hub_leave_conn(hub, found);
     return error;
-}
-
-/* The message at the head has been taken. */
-static void message_drop(struct leat_hub *hub, struct lti_conn *conn)
-{
-    conn->message_ready = false;
-    lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
-    lti_conn_parse(hub, conn);
 }
 
 enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
@@ -145,22 +99,11 @@ enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn, void *buffer,
     struct lti_conn *found;
     if (!size_out || (!buffer && size))
         return LEAT_E_ARGUMENT;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = data_want(hub, found, LEAT_MESSAGES);
-    if (error == LEAT_OK) {
-        *size_out = found->message_size;
-        if (found->message_size > size) {
-            error = LEAT_E_TOO_BIG;
-        } else {
-            if (found->message_size)
-                memcpy(buffer, lti_inbox_bytes(&found->inbox) + LTI_FRAME_HEADER_BYTES,
-                       found->message_size);
-            message_drop(hub, found);
-        }
-    }
-    conn_leave(hub, found);
+    error = lti_conn_receive(hub, found, buffer, size, size_out);
+    lti_hub_leave_conn(hub, found);
     return error;
 }
 
@@ -170,48 +113,48 @@ enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **dat
     struct lti_conn *found;
     if (!data_out || !size_out)
         return LEAT_E_ARGUMENT;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = data_want(hub, found, LEAT_MESSAGES);
+    error = lti_conn_want(hub, found, LEAT_MESSAGES);
     if (error == LEAT_OK) {
         found->view = true;
         found->inbox.pinned = true;
         *data_out = lti_inbox_bytes(&found->inbox) + LTI_FRAME_HEADER_BYTES;
         *size_out = found->message_size;
     }
-    conn_leave(hub, found);
+    lti_hub_leave_conn(hub, found);
     return error;
 }
 
 enum leat_error leat_release(struct leat_hub *hub, leat_conn conn)
 {
     struct lti_conn *found;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
     if (found->view) {
         found->view = false;
         found->inbox.pinned = false;
-        message_drop(hub, found);
+        lti_conn_drop_message(hub, found);
     } else {
         error = LEAT_E_STATE;
     }
-    conn_leave(hub, found);
+    lti_hub_leave_conn(hub, found);
     return error;
 }
 
 static enum leat_error pause_set(struct leat_hub *hub, leat_conn conn, bool paused)
 {
     struct lti_conn *found;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
     found->paused = paused;
     hub->changed = true; /* who waits for bytes waits in vain now, or no more */
     if (found->options.protocol == LEAT_MESSAGES && found->state == LTI_CONN_OPEN && !found->view)
         lti_conn_parse(hub, found);
-    conn_leave(hub, found);
+    lti_hub_leave_conn(hub, found);
     return LEAT_OK;
 }
 
@@ -228,7 +171,7 @@ enum leat_error leat_resume(struct leat_hub *hub, leat_conn conn)
 enum leat_error leat_set_tag(struct leat_hub *hub, leat_conn conn, uint64_t tag)
 {
     struct lti_conn *found;
-    enum leat_error error = conn_enter(hub, conn, &found);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
     found->base.tag = tag;

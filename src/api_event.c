@@ -16,7 +16,8 @@
 /* Rounds of the ready list without an event until the deadline is looked at. */
 #define BUSY_ROUNDS_MAX 64
 
-/* Hands out the first of the pending events; false when there was none. */
+/* Hands out the first of the pending events; false when there was none. READABLE changes nothing:
+ * it comes again until the bytes are taken. */
 static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_event *event)
 {
     uint32_t pending = conn->base.pending & ~LTI_PENDING_WORK;
@@ -38,7 +39,7 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
         break;
     case LTI_PENDING_READABLE:
         event->type = LEAT_EVENT_READABLE;
-        break;
+        return true;
     case LTI_PENDING_FINISHED:
         event->type = LEAT_EVENT_FINISHED;
         conn->finished_told = true;
@@ -63,6 +64,7 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
     default:
         return false;
     }
+    lti_conn_update(hub, conn);
     return true;
 }
 
@@ -98,12 +100,10 @@ static bool ready_event(struct leat_hub *hub, struct leat_event *event)
     switch (endpoint->kind) {
     case LTI_KIND_CONN: {
         struct lti_conn *conn = (struct lti_conn *)endpoint;
-        if (endpoint->pending & LTI_PENDING_WORK) {
+        if (endpoint->pending & LTI_PENDING_WORK)
             lti_conn_fill(hub, conn);
-            lti_conn_update(hub, conn);
-        }
-        told = conn_event(hub, conn, event);
         lti_conn_update(hub, conn);
+        told = conn_event(hub, conn, event);
         break;
     }
     case LTI_KIND_LISTENER:
@@ -164,11 +164,12 @@ static enum leat_error next_event(struct leat_hub *hub, struct leat_event *event
             deadline_ns = LTI_NEVER;
         else if (deadline_ns == 0 && idle && timeout_ms)
             deadline_ns = lti_hub_after(hub, timeout_ms);
+        uint64_t waits = hub->waits;
         enum leat_error error = lti_hub_pump(hub, idle ? deadline_ns : 0);
         if (error != LEAT_OK)
             return error;
         hub->round_left = hub->ready.count;
-        asked = true;
+        asked = asked || hub->waits != waits;
     }
 }
 
@@ -208,11 +209,19 @@ enum leat_error leat_hub_waitable(struct leat_hub *hub, intptr_t *waitable_out)
     enum leat_error error = lti_hub_enter(hub);
     if (error != LEAT_OK)
         return error;
-    hub->foreign = true;
-    hub->loop_thread = lti_os_thread_id();
-    *waitable_out = lti_port_waitable(hub->port);
+    struct os_code code = {LTI_OS_NONE, 0};
+    intptr_t waitable;
+    /* Where this changes how completions are fetched, nobody may be fetching them. */
+    error = hub->waiter ? LEAT_E_BUSY : lti_port_waitable(hub->port, &waitable, &code);
+    if (error == LEAT_OK) {
+        hub->foreign = true;
+        hub->loop_thread = lti_os_thread_id();
+        *waitable_out = waitable;
+    } else if (code.kind != LTI_OS_NONE) {
+        hub->os_code = code;
+    }
     lti_hub_leave(hub);
-    return LEAT_OK;
+    return error;
 }
 
 enum leat_error leat_hub_deadline(struct leat_hub *hub, uint32_t *timeout_ms_out)
@@ -224,6 +233,10 @@ enum leat_error leat_hub_deadline(struct leat_hub *hub, uint32_t *timeout_ms_out
         return error;
     uint64_t first = lti_deadlines_first(&hub->deadlines);
     uint32_t timeout_ms = LEAT_FOREVER;
+    uint64_t port = lti_port_due(hub->port);
+    if (port < first)
+        first = port;
+    hub->wait_end_ns = first;
     if (hub->ready.count || hub->chores.count || atomic_load(&hub->woken)) {
         timeout_ms = 0;
     } else if (first != LTI_NEVER) {

@@ -41,15 +41,16 @@ enum leat_error leat_resolve(const char *name, char *buffer, size_t size, size_t
 static enum leat_error listener_bind(struct leat_hub *hub, struct lti_listener *listener,
                                      const char *name, uint32_t backlog)
 {
+    struct lti_address address;
     struct os_code code = no_code;
-    listener->address = lti_address_make(hub);
+    enum leat_error error = lti_port_resolve(name, true, &address, &code);
+    if (error != LEAT_OK)
+        return failed(hub, error, code);
+    listener->address = lti_address_make(hub, &address);
     if (!listener->address)
         return LEAT_E_MEMORY;
-    struct lti_address *address = &listener->address->address;
-    enum leat_error error = lti_port_resolve(name, true, address, &code);
-    if (error == LEAT_OK)
-        error = lti_port_listen(hub->port, &listener->link, &listener->claim, address, backlog,
-                                listener->who, &code);
+    error = lti_port_listen(hub->port, &listener->link, &listener->claim, &address, backlog,
+                            listener->who, &code);
     return failed(hub, error, code);
 }
 
@@ -74,10 +75,14 @@ static enum leat_error listener_add(struct leat_hub *hub, const char *name, intp
             error = lti_port_adopt(hub->port, &listener->link, handle, true, &code);
             (void)failed(hub, error, code);
         }
-        if (error == LEAT_OK)
-            listener_out->id = listener->base.id;
-        else
+        if (error != LEAT_OK)
             lti_listener_end(hub, listener, false);
+    }
+    if (error == LEAT_OK) {
+        /* A client may have come while the name was being made: nobody tells of that one. */
+        listener->acceptable = true;
+        lti_listener_update(hub, listener);
+        listener_out->id = listener->base.id;
     }
     lti_hub_leave(hub);
     return error;
@@ -117,18 +122,19 @@ enum leat_error leat_listener_close(struct leat_hub *hub, leat_listener listener
 static enum leat_error conn_dial(struct leat_hub *hub, const char *name,
                                  const struct leat_connect_options *options, struct lti_conn *conn)
 {
+    struct lti_address address;
     struct os_code code = no_code;
     conn->base.tag = options->tag;
     conn->dialled = true;
     conn->announced = true;
     conn->who = options->who;
     conn->absent = options->absent;
-    conn->address = lti_address_make(hub);
-    if (!conn->address)
-        return LEAT_E_MEMORY;
-    enum leat_error error = lti_port_resolve(name, false, &conn->address->address, &code);
+    enum leat_error error = lti_port_resolve(name, false, &address, &code);
     if (error != LEAT_OK)
         return failed(hub, error, code);
+    conn->address = lti_address_make(hub, &address);
+    if (!conn->address)
+        return LEAT_E_MEMORY;
     if (conn->options.protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
         return LEAT_E_MEMORY;
     lti_conn_enter(hub, conn, LTI_CONN_CONNECTING);

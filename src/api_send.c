@@ -39,37 +39,44 @@ static bool slices_total(const struct leat_slice *slices, size_t count, size_t *
     return true;
 }
 
-enum leat_error leat_write_slices(struct leat_hub *hub, leat_conn conn,
-                                  const struct leat_slice *slices, size_t count,
-                                  size_t *accepted_out)
+/* Both forms of writing. Inline: each function between the caller and the system call makes the way
+ * back slower. */
+static inline enum leat_error bytes_write(struct leat_hub *hub, leat_conn conn,
+                                          const struct leat_slice *slices, size_t count,
+                                          size_t *accepted_out)
 {
+    struct lti_conn *found;
     size_t total = 0;
     if (!accepted_out || !slices_total(slices, count, &total))
         return LEAT_E_ARGUMENT;
-    enum leat_error error = lti_hub_enter(hub);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    struct lti_conn *found = lti_hub_conn(hub, conn);
-    error = found ? send_state(found, LEAT_BYTES) : LEAT_E_STALE;
+    error = send_state(found, LEAT_BYTES);
     if (error == LEAT_OK && total == 0)
         *accepted_out = 0;
     else if (error == LEAT_OK)
         error = lti_conn_offer(hub, found, slices, count, total, false, accepted_out);
-    if (found)
-        lti_conn_update(hub, found);
-    lti_hub_leave(hub);
+    lti_hub_leave_conn(hub, found);
     return error;
+}
+
+enum leat_error leat_write_slices(struct leat_hub *hub, leat_conn conn,
+                                  const struct leat_slice *slices, size_t count,
+                                  size_t *accepted_out)
+{
+    return bytes_write(hub, conn, slices, count, accepted_out);
 }
 
 enum leat_error leat_write(struct leat_hub *hub, leat_conn conn, const void *data, size_t size,
                            size_t *accepted_out)
 {
     struct leat_slice slice = {data, size};
-    return leat_write_slices(hub, conn, &slice, 1, accepted_out);
+    return bytes_write(hub, conn, &slice, 1, accepted_out);
 }
 
 /* What a message may measure now. Before the hello came, what every peer accepts goes. */
-static enum leat_error message_size_check(struct lti_conn *conn, size_t size)
+static enum leat_error message_size_check(const struct lti_conn *conn, size_t size)
 {
     if (size > UINT32_MAX - LTI_FRAME_HEADER_BYTES)
         return LEAT_E_TOO_BIG;
@@ -78,57 +85,71 @@ static enum leat_error message_size_check(struct lti_conn *conn, size_t size)
     return size > LTI_FRAME_BYTES_EARLY ? LEAT_E_FULL : LEAT_OK;
 }
 
-/* Puts the header in front: a small message is copied together with it, because one piece costs the
- * system less than two. */
-static enum leat_error message_offer(struct leat_hub *hub, struct lti_conn *conn,
-                                     const struct leat_slice *slices, size_t count, size_t total)
+/* Whether a message of that size may be sent now; with FULL one WRITABLE is owed. */
+static enum leat_error message_check(struct lti_conn *conn, size_t size)
+{
+    enum leat_error error = send_state(conn, LEAT_MESSAGES);
+    if (error != LEAT_OK)
+        return error;
+    error = message_size_check(conn, size);
+    if (error == LEAT_OK && conn->outbox_messages >= conn->options.outbox_messages_max)
+        error = LEAT_E_FULL;
+    if (error == LEAT_E_FULL) {
+        conn->want_writable = true;
+        conn->want_room = size + LTI_FRAME_HEADER_BYTES;
+        conn->writable_due = false;
+        conn->stats.full++;
+    }
+    return error;
+}
+
+/* A message with its header in front, ready to be written. */
+struct framed {
+    struct leat_slice slices[LEAT_SLICES_MAX + 1];
+    size_t count;
+    uint8_t piece[LTI_FRAME_HEADER_BYTES + COPY_BYTES_MAX];
+};
+
+/* A small message is copied together with its header, because one piece costs the system less than
+ * two. */
+static void message_frame(struct framed *framed, const struct leat_slice *slices, size_t count,
+                          size_t total)
 {
     struct lti_frame frame = {.size = (uint32_t)total, .type = LTI_FRAME_MESSAGE};
-    struct leat_slice framed[LEAT_SLICES_MAX + 1];
-    uint8_t piece[LTI_FRAME_HEADER_BYTES + COPY_BYTES_MAX];
-    size_t size = LTI_FRAME_HEADER_BYTES, used = 1, accepted = 0;
-    lti_frame_encode(&frame, piece);
+    size_t size = LTI_FRAME_HEADER_BYTES;
+    lti_frame_encode(&frame, framed->piece);
+    framed->count = 1;
     if (total <= COPY_BYTES_MAX) {
         for (size_t i = 0; i < count; i++) {
             if (slices[i].size)
-                memcpy(piece + size, slices[i].data, slices[i].size);
+                memcpy(framed->piece + size, slices[i].data, slices[i].size);
             size += slices[i].size;
         }
     } else {
-        memcpy(framed + 1, slices, count * sizeof *slices);
-        used += count;
+        memcpy(framed->slices + 1, slices, count * sizeof *slices);
+        framed->count += count;
     }
-    framed[0] = (struct leat_slice){piece, size};
-    return lti_conn_offer(hub, conn, framed, used, total + LTI_FRAME_HEADER_BYTES, true, &accepted);
+    framed->slices[0] = (struct leat_slice){framed->piece, size};
 }
 
 enum leat_error leat_send_slices(struct leat_hub *hub, leat_conn conn,
                                  const struct leat_slice *slices, size_t count)
 {
-    size_t total = 0;
+    struct lti_conn *found;
+    struct framed framed;
+    size_t total = 0, accepted = 0;
     if (!slices_total(slices, count, &total))
         return LEAT_E_ARGUMENT;
-    enum leat_error error = lti_hub_enter(hub);
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    struct lti_conn *found = lti_hub_conn(hub, conn);
-    error = found ? send_state(found, LEAT_MESSAGES) : LEAT_E_STALE;
+    error = message_check(found, total);
     if (error == LEAT_OK) {
-        error = message_size_check(found, total);
-        if (error == LEAT_OK && found->outbox_messages >= found->options.outbox_messages_max)
-            error = LEAT_E_FULL;
-        if (error == LEAT_E_FULL) {
-            found->want_writable = true;
-            found->want_room = total + LTI_FRAME_HEADER_BYTES;
-            found->writable_due = false;
-            found->stats.full++;
-        }
+        message_frame(&framed, slices, count, total);
+        error = lti_conn_offer(hub, found, framed.slices, framed.count,
+                               total + LTI_FRAME_HEADER_BYTES, true, &accepted);
     }
-    if (error == LEAT_OK)
-        error = message_offer(hub, found, slices, count, total);
-    if (found)
-        lti_conn_update(hub, found);
-    lti_hub_leave(hub);
+    lti_hub_leave_conn(hub, found);
     return error;
 }
 
@@ -140,13 +161,16 @@ enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data
 
 enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn)
 {
-    enum leat_error error = lti_hub_enter(hub);
+    struct lti_conn *found;
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    struct lti_conn *found = lti_hub_conn(hub, conn);
-    error = found ? send_state(found, found->options.protocol) : LEAT_E_STALE;
+    error = send_state(found, found->options.protocol);
     if (error == LEAT_OK && found->state != LTI_CONN_OPEN)
         error = LEAT_E_STATE;
+    if (error == LEAT_OK && found->options.protocol == LEAT_BYTES &&
+        !lti_port_can_finish(&found->link))
+        error = LEAT_E_UNSUPPORTED;
     if (error == LEAT_OK) {
         found->finish_wanted = true;
         if (found->options.protocol == LEAT_BYTES) {
@@ -156,26 +180,22 @@ enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn)
             error = LEAT_E_MEMORY;
         }
     }
-    if (found)
-        lti_conn_update(hub, found);
-    lti_hub_leave(hub);
+    lti_hub_leave_conn(hub, found);
     return error;
 }
 
 static enum leat_error close_start(struct leat_hub *hub, leat_conn conn, uint32_t linger_ms,
                                    bool report, uint64_t report_tag)
 {
-    enum leat_error error = lti_hub_enter(hub);
+    struct lti_conn *found;
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    struct lti_conn *found = lti_hub_conn(hub, conn);
-    if (found) {
-        found->report = report;
-        found->report_tag = report_tag;
-        lti_conn_close(hub, found, lti_hub_after(hub, linger_ms));
-    }
+    found->report = report;
+    found->report_tag = report_tag;
+    lti_conn_close(hub, found, lti_hub_after(hub, linger_ms));
     lti_hub_leave(hub);
-    return found ? LEAT_OK : LEAT_E_STALE;
+    return LEAT_OK;
 }
 
 enum leat_error leat_close(struct leat_hub *hub, leat_conn conn, uint32_t linger_ms)
@@ -191,14 +211,12 @@ enum leat_error leat_close_report(struct leat_hub *hub, leat_conn conn, uint32_t
 
 enum leat_error leat_abort(struct leat_hub *hub, leat_conn conn)
 {
-    enum leat_error error = lti_hub_enter(hub);
+    struct lti_conn *found;
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    struct lti_conn *found = lti_hub_conn(hub, conn);
-    if (found) {
-        found->closing = true;
-        lti_conn_enter(hub, found, LTI_CONN_GONE);
-    }
+    found->closing = true;
+    lti_conn_enter(hub, found, LTI_CONN_GONE);
     lti_hub_leave(hub);
-    return found ? LEAT_OK : LEAT_E_STALE;
+    return LEAT_OK;
 }

@@ -176,11 +176,15 @@ static void late_look(struct leat_hub *hub, struct lti_conn *conn, uint64_t now)
     bool alive = conn->alive_at && conn->alive_at <= now;
     if (!handshake && !partial && !alive)
         return;
-    conn->readable = !conn->eof;
-    for (int i = 0;
-         i < LATE_READS_MAX && conn->readable && lti_conn_may_read(conn) && !conn->message_ready;
-         i++)
+    /* Until a read brings nothing: a short one may only mean that the port had begun it early. */
+    uint64_t before = conn->stats.bytes_received + 1;
+    for (int i = 0; i < LATE_READS_MAX && before != conn->stats.bytes_received &&
+                    lti_conn_may_read(conn) && !conn->message_ready;
+         i++) {
+        before = conn->stats.bytes_received;
+        conn->readable = true;
         lti_conn_fill(hub, conn);
+    }
 }
 
 void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn)

@@ -15,6 +15,7 @@
 
 #include "lti_assert.h"
 
+#include <stddef.h>
 #include <string.h>
 
 /* Pauses between attempts, in microseconds: they double from the first to the longest. */
@@ -23,11 +24,20 @@
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
-struct lti_address_ref *lti_address_make(struct leat_hub *hub)
+/* Addresses are short, and every dialled connection has one. */
+static size_t address_bytes(const struct lti_address *address)
 {
-    struct lti_address_ref *address = lti_pool_alloc(&hub->pool, sizeof *address);
-    if (address)
-        address->holders = 1;
+    return offsetof(struct lti_address_ref, address.text) + address->size + 1;
+}
+
+struct lti_address_ref *lti_address_make(struct leat_hub *hub, const struct lti_address *from)
+{
+    struct lti_address_ref *address = lti_pool_alloc(&hub->pool, address_bytes(from));
+    if (!address)
+        return 0;
+    address->holders = 1;
+    address->address.size = from->size;
+    memcpy(address->address.text, from->text, from->size + 1);
     return address;
 }
 
@@ -41,7 +51,7 @@ struct lti_address_ref *lti_address_hold(struct lti_address_ref *address)
 void lti_address_drop(struct leat_hub *hub, struct lti_address_ref *address)
 {
     if (address && --address->holders == 0)
-        lti_pool_free(&hub->pool, address, sizeof *address);
+        lti_pool_free(&hub->pool, address, address_bytes(&address->address));
 }
 
 enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_options *options,
@@ -121,6 +131,7 @@ void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
     else
         error = lti_access_judge(conn->who, lti_port_user(), &conn->peer);
     if (error != LEAT_OK) {
+        lti_hub_log(hub, lti_access_reason(&conn->peer), error);
         if (conn->listener)
             conn->listener->denied++;
         lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
@@ -153,9 +164,6 @@ void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn)
         lti_listener_accepted(hub, conn);
     } else {
         conn->connected_due = true;
-        /* Whoever was told FULL because of the missing hello may try again. */
-        conn->writable_due = conn->want_writable;
-        conn->want_writable = false;
     }
     lti_conn_flush(hub, conn);
 }

@@ -22,22 +22,6 @@
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
-bool lti_conn_has_data(const struct lti_conn *conn)
-{
-    if (conn->options.protocol == LEAT_MESSAGES)
-        return conn->message_ready;
-    return lti_inbox_size(&conn->inbox) > 0;
-}
-
-bool lti_conn_may_read(const struct lti_conn *conn)
-{
-    if (conn->eof || !lti_conn_connected(conn))
-        return false;
-    if (conn->closing || conn->state == LTI_CONN_HANDSHAKE)
-        return true;
-    return conn->announced && !conn->paused && !conn->read_stalled;
-}
-
 enum leat_error lti_conn_read_end(const struct lti_conn *conn)
 {
     if (conn->state == LTI_CONN_ENDED && conn->error != LEAT_OK && conn->error != LEAT_E_CLOSED)
@@ -197,6 +181,54 @@ void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size)
     conn->need_more = false;
     if (conn->read_stalled && lti_inbox_size(&conn->inbox) <= conn->options.inbox_low_bytes)
         conn->read_stalled = false;
+}
+
+enum leat_error lti_conn_want(struct leat_hub *hub, struct lti_conn *conn,
+                              enum leat_protocol protocol)
+{
+    if (conn->options.protocol != protocol || conn->view)
+        return LEAT_E_STATE;
+    if (!lti_conn_has_data(conn))
+        lti_conn_fill(hub, conn);
+    return lti_conn_has_data(conn) ? LEAT_OK : lti_conn_read_end(conn);
+}
+
+enum leat_error lti_conn_take(struct leat_hub *hub, struct lti_conn *conn, void *buffer,
+                              size_t size, size_t *size_out)
+{
+    enum leat_error error = lti_conn_want(hub, conn, LEAT_BYTES);
+    if (error != LEAT_OK)
+        return error;
+    size_t there = lti_inbox_size(&conn->inbox);
+    size_t part = there < size ? there : size;
+    if (part && buffer)
+        memcpy(buffer, lti_inbox_bytes(&conn->inbox), part);
+    if (part)
+        lti_conn_consume(hub, conn, part);
+    *size_out = part;
+    return LEAT_OK;
+}
+
+void lti_conn_drop_message(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->message_ready = false;
+    lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
+    lti_conn_parse(hub, conn);
+}
+
+enum leat_error lti_conn_receive(struct leat_hub *hub, struct lti_conn *conn, void *buffer,
+                                 size_t size, size_t *size_out)
+{
+    enum leat_error error = lti_conn_want(hub, conn, LEAT_MESSAGES);
+    if (error != LEAT_OK)
+        return error;
+    *size_out = conn->message_size;
+    if (conn->message_size > size)
+        return LEAT_E_TOO_BIG;
+    if (conn->message_size)
+        memcpy(buffer, lti_inbox_bytes(&conn->inbox) + LTI_FRAME_HEADER_BYTES, conn->message_size);
+    lti_conn_drop_message(hub, conn);
+    return LEAT_OK;
 }
 
 /* What to do when the bytes seen so far have no delimiter. */

@@ -29,12 +29,6 @@ static const uint8_t legal[] = {
     [LTI_CONN_GONE] = 0,
 };
 
-bool lti_conn_connected(const struct lti_conn *conn)
-{
-    return conn->state == LTI_CONN_HANDSHAKE || conn->state == LTI_CONN_OPEN ||
-           conn->state == LTI_CONN_LINGER;
-}
-
 enum leat_state lti_conn_public_state(const struct lti_conn *conn)
 {
     switch (conn->state) {
@@ -91,6 +85,7 @@ uint64_t lti_conn_unsent(const struct lti_conn *conn)
 static void outbox_drop(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->undelivered += lti_conn_unsent(conn);
+    conn->own_bytes = conn->outbox.size; /* counted, and not to be counted again */
     if (!conn->link_draining) {
         lti_outbox_clear(&conn->outbox, &hub->pool);
         conn->own_bytes = 0;
@@ -155,7 +150,12 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
         lti_conn_enter(hub, conn, LTI_CONN_GONE);
         return;
     }
+    /* Whoever paused reading until there is room again is to try, and to be told. */
+    bool waits = conn->want_writable || conn->writable_due;
     lti_conn_enter(hub, conn, LTI_CONN_ENDED);
+    conn->writable_due = waits && conn->paused && lti_conn_has_data(conn);
+    /* Unread bytes hold CLOSED back: whoever paused of his own accord must hear of the end too. */
+    conn->hangup = conn->hangup || (conn->paused && lti_conn_has_data(conn));
     lti_conn_update(hub, conn);
 }
 
@@ -185,6 +185,27 @@ static uint64_t earlier(uint64_t time_ns, uint64_t other)
     return other != 0 && other < time_ns ? other : time_ns;
 }
 
+static uint64_t first_time(const struct lti_conn *conn)
+{
+    /* Most connections wait for no time most of the time. */
+    if ((conn->limit_at | conn->attempt_at | conn->partial_at | conn->stall_at | conn->alive_at |
+         conn->retry_at) == 0)
+        return LTI_NEVER;
+    uint64_t first = earlier(LTI_NEVER, conn->limit_at);
+    first = earlier(first, conn->attempt_at);
+    first = earlier(first, conn->partial_at);
+    first = earlier(first, conn->stall_at);
+    first = earlier(first, conn->alive_at);
+    return earlier(first, conn->retry_at);
+}
+
+/* Work that no event comes from is done whatever the user waits for. */
+static bool is_chore(const struct lti_conn *conn, uint32_t pending)
+{
+    return pending == LTI_PENDING_WORK &&
+           (conn->closing || !conn->announced || conn->state == LTI_CONN_HANDSHAKE);
+}
+
 void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
 {
     uint32_t pending = 0;
@@ -197,24 +218,17 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
             pending |= LTI_PENDING_WORK;
         if (conn->announced && !conn->closing)
             pending |= pending_events(conn);
-        uint64_t due = earlier(LTI_NEVER, conn->limit_at);
-        due = earlier(due, conn->attempt_at);
-        due = earlier(due, conn->partial_at);
-        due = earlier(due, conn->stall_at);
-        due = earlier(due, conn->alive_at);
-        due = earlier(due, conn->retry_at);
-        lti_hub_due(hub, &conn->base, due);
+        uint64_t time_ns = first_time(conn);
+        if (conn->base.deadline.time_ns != time_ns)
+            lti_hub_due(hub, &conn->base, time_ns);
     }
     /* On the list already, it is still news to who waits for this connection. */
     if (pending & ~conn->base.pending)
         hub->changed = true;
     conn->base.pending = pending;
-    /* Work that no event comes from is done whatever the user waits for. */
-    bool chore = conn->closing || !conn->announced || conn->state == LTI_CONN_HANDSHAKE;
-    struct lti_list *list = &hub->ready;
-    if (pending == 0)
-        list = 0;
-    else if (pending == LTI_PENDING_WORK && chore)
-        list = &hub->chores;
-    lti_hub_list(hub, &conn->base, list);
+    struct lti_list *list = 0;
+    if (pending)
+        list = is_chore(conn, pending) ? &hub->chores : &hub->ready;
+    if (conn->base.list != list)
+        lti_hub_list(hub, &conn->base, list);
 }

@@ -39,18 +39,23 @@ static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
     }
 }
 
-static enum leat_error port_write(struct leat_hub *hub, struct lti_conn *conn,
-                                  const struct leat_slice *slices, size_t count, size_t *sent_out,
-                                  struct os_code *code_out)
+static void sent_count(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
+                       size_t size)
+{
+    conn->stats.writes++;
+    conn->stats.bytes_sent += size;
+    if (hub->options.trace)
+        sent_trace(hub, conn, slices, size);
+}
+
+static inline enum leat_error port_write(struct leat_hub *hub, struct lti_conn *conn,
+                                         const struct leat_slice *slices, size_t count,
+                                         size_t *sent_out, struct os_code *code_out)
 {
     *sent_out = 0;
     enum leat_error error = lti_port_write(&conn->link, slices, count, sent_out, code_out);
-    if (error == LEAT_OK) {
-        conn->stats.writes++;
-        conn->stats.bytes_sent += *sent_out;
-        if (hub->options.trace)
-            sent_trace(hub, conn, slices, *sent_out);
-    }
+    if (error == LEAT_OK)
+        sent_count(hub, conn, slices, *sent_out);
     return error;
 }
 
@@ -115,13 +120,28 @@ static void write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_er
     conn->want_writable = false;
 }
 
-static void write_begin(struct leat_hub *hub, struct lti_conn *conn)
+/* The first bytes of the outbox are gone. */
+static void first_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size)
+{
+    struct leat_slice first;
+    (void)lti_outbox_slices(&conn->outbox, &first, 1);
+    sent_count(hub, conn, &first, size);
+    outbox_sent(hub, conn, size);
+}
+
+/* Gives the outbox's first block to the port; true when the port took it at once. */
+static bool write_begin(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct leat_slice first;
     struct os_code code = no_code;
+    size_t written = 0;
     (void)lti_outbox_slices(&conn->outbox, &first, 1);
     enum leat_error error =
-        lti_port_write_start(hub->port, &conn->link, first.data, first.size, &code);
+        lti_port_write_start(hub->port, &conn->link, first.data, first.size, &written, &code);
+    if (error == LEAT_OK && written > 0) {
+        first_sent(hub, conn, written);
+        return true;
+    }
     if (error == LEAT_OK) {
         conn->writing = true;
         conn->stats.write_stalls++;
@@ -131,6 +151,7 @@ static void write_begin(struct leat_hub *hub, struct lti_conn *conn)
     } else {
         write_dead(hub, conn, error, code);
     }
+    return false;
 }
 
 bool lti_conn_has_room(const struct lti_conn *conn)
@@ -187,10 +208,8 @@ void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn)
             return;
         }
         outbox_sent(hub, conn, sent);
-        if (sent < offered) {
-            write_begin(hub, conn);
+        if (sent < offered && !write_begin(hub, conn))
             break;
-        }
     }
     writable_check(conn);
     if (conn->outbox.size == 0 && lti_conn_connected(conn))
@@ -202,11 +221,8 @@ void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes)
     if (!conn->writing)
         return;
     conn->writing = false;
-    if (bytes) {
-        conn->stats.writes++;
-        conn->stats.bytes_sent += bytes;
-        outbox_sent(hub, conn, bytes);
-    }
+    if (bytes)
+        first_sent(hub, conn, bytes);
     lti_conn_flush(hub, conn);
 }
 
@@ -249,8 +265,8 @@ static void offer_rest(struct leat_hub *hub, struct lti_conn *conn, const struct
                 conn->head_message = true;
             }
         }
-        if (direct)
-            write_begin(hub, conn);
+        if (direct && write_begin(hub, conn))
+            lti_conn_flush(hub, conn);
     } else if (message) {
         conn->stats.messages_sent++;
     }
@@ -297,8 +313,15 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
         offer_full(conn, 0);
     if (sent + rest == 0)
         return LEAT_E_FULL;
-    *accepted_out = sent + rest;
+    uint64_t left = conn->stats.bytes_sent, undelivered = conn->undelivered;
     offer_rest(hub, conn, slices, sent, rest, whole, direct);
+    /* A link that would not take the first byte has accepted nothing, and owes nothing. */
+    if (direct && sent == 0 && conn->write_error != LEAT_OK && conn->stats.bytes_sent == left) {
+        conn->undelivered = undelivered;
+        conn->want_writable = conn->writable_due = false;
+        return conn->write_error;
+    }
+    *accepted_out = sent + rest;
     return LEAT_OK;
 }
 
@@ -348,6 +371,11 @@ void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_err
     lti_frame_encode(&frame, bytes);
     bytes[LTI_FRAME_HEADER_BYTES] = lti_close_code_for(error);
     struct leat_slice slice = {bytes, sizeof bytes};
-    (void)port_write(hub, conn, &slice, 1, &sent, &code);
     conn->goodbye_queued = true;
+    if (port_write(hub, conn, &slice, 1, &sent, &code) != LEAT_E_FULL ||
+        !lti_outbox_reserve(&conn->outbox, &hub->pool, sizeof bytes))
+        return;
+    lti_outbox_append(&conn->outbox, bytes, sizeof bytes);
+    conn->own_bytes += sizeof bytes;
+    (void)write_begin(hub, conn);
 }

@@ -39,9 +39,9 @@ struct lti_endpoint {
     struct lti_list *list; /* the one it is on: the hub's ready list or its chores; null: none */
     uint64_t id;
     uint64_t tag;
-    struct lti_deadline deadline;
     uint32_t pending;
     enum lti_kind kind;
+    struct lti_deadline deadline;
 };
 
 /* States of a conn; ARCHITECTURE.md has the table. Only lti_conn_enter changes them. */
@@ -57,48 +57,14 @@ enum lti_conn_state {
 
 struct lti_address_ref { /* shared by a listener and the connections that came in through it */
     uint32_t holders;
-    struct lti_address address;
+    struct lti_address address; /* the block ends with its text */
 };
 
+/* What every message touches comes first: with many connections the cache lines count. */
 struct lti_conn {
     struct lti_endpoint base;
     struct lti_link link;
-    struct lti_inbox inbox;
-    struct lti_outbox outbox;
-    struct leat_conn_options options; /* in force */
-    struct leat_conn_stats stats;
-    struct lti_address_ref *address; /* null: none */
-    struct lti_listener *listener;   /* null: not accepted, or its listener was closed */
-    struct lti_conn *queue_previous,
-        *queue_next; /* in the listener's handshake or accepted queue */
-
-    uint64_t limit_at;   /* CONNECTING, HANDSHAKE: give up; LINGER: be gone */
-    uint64_t attempt_at; /* CONNECTING: next attempt */
-    uint64_t partial_at; /* the frame at the head must be complete */
-    uint64_t stall_at;   /* the peer must have taken something */
-    uint64_t alive_at;   /* keep-alive: next look */
-    uint64_t retry_at;   /* memory was short: try to read again */
-    uint64_t heard_ns;   /* last time something came */
-    uint64_t undelivered;
-    uint64_t report_tag;
-
-    struct os_code os_code;
-    struct lti_peer peer;
-    enum leat_error error;       /* why it ended; the first one sticks */
-    enum leat_error write_error; /* OK: writing works */
-    enum leat_operation operation;
     enum lti_conn_state state;
-    enum leat_who who;
-    enum leat_absent absent;
-    uint32_t attempts;
-    uint32_t
-        head_left; /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
-    uint32_t outbox_messages;
-    size_t own_bytes;      /* of the outbox: hello and control frames, not the user's */
-    size_t want_room;      /* with want_writable: what must fit into the outbox */
-    uint32_t message_size; /* of the whole message at the inbox's head, when message_ready */
-    uint32_t skip_left;    /* of an ignorable frame's payload */
-    uint32_t peer_frame_bytes_max;
 
     bool dialled : 1;
     bool head_message : 1;   /* the outbox's first frame is a message */
@@ -132,6 +98,43 @@ struct lti_conn {
     bool waited : 1;         /* leat_close_wait: a caller takes the result */
     bool link_draining : 1;  /* lti_port_end said: not yet */
     bool buried : 1;         /* in the graveyard */
+
+    struct lti_inbox inbox;
+    struct lti_outbox outbox;
+    uint32_t message_size; /* of the whole message at the inbox's head, when message_ready */
+    uint32_t skip_left;    /* of an ignorable frame's payload */
+    uint32_t peer_frame_bytes_max;
+    enum leat_error write_error; /* OK: writing works */
+
+    uint64_t limit_at;   /* CONNECTING, HANDSHAKE: give up; LINGER: be gone */
+    uint64_t attempt_at; /* CONNECTING: next attempt */
+    uint64_t partial_at; /* the frame at the head must be complete */
+    uint64_t stall_at;   /* the peer must have taken something */
+    uint64_t alive_at;   /* keep-alive: next look */
+    uint64_t retry_at;   /* memory was short: try to read again */
+
+    struct leat_conn_options options; /* in force */
+    struct leat_conn_stats stats;
+    uint32_t outbox_messages;
+    uint32_t
+        head_left; /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
+    size_t own_bytes;  /* of the outbox: hello and control frames, not the user's */
+    size_t want_room;  /* with want_writable: what must fit into the outbox */
+    uint64_t heard_ns; /* last time something came */
+    uint64_t undelivered;
+    uint64_t report_tag;
+
+    struct lti_address_ref *address; /* null: none */
+    struct lti_listener *listener;   /* null: not accepted, or its listener was closed */
+    struct lti_conn *queue_previous,
+        *queue_next; /* in the listener's handshake or accepted queue */
+    struct os_code os_code;
+    struct lti_peer peer;
+    enum leat_error error; /* why it ended; the first one sticks */
+    enum leat_operation operation;
+    enum leat_who who;
+    enum leat_absent absent;
+    uint32_t attempts;
 };
 
 struct lti_listener {
@@ -175,6 +178,7 @@ struct leat_hub {
     uint64_t random; /* state of the generator for jitter */
     uint64_t waits;
     uint32_t full_batches;  /* in a row */
+    uint32_t unasked;       /* turns in a row that had an event without asking the port */
     struct os_code os_code; /* of the last call that failed by the system's word */
     uint64_t log_second;
     uint32_t log_count;
@@ -183,16 +187,46 @@ struct leat_hub {
     uint64_t loop_thread;  /* who called leat_next or leat_hub_deadline last */
     bool waiter;           /* a thread is inside leat_next or a wait */
     bool waiting;          /* it has let the lock go and asks the port */
+    uint64_t wait_end_ns;  /* until when the waiter, or a foreign loop, means to wait */
     bool foreign;          /* the waitable was handed out */
     bool changed;          /* something became ready or due: a waiter must look again */
     atomic_bool woken;
     struct lti_done done[LTI_DONE_MAX];
 };
 
+/* What is asked of a connection all the time. */
+
+/* The link can be read and written. */
+static inline bool lti_conn_connected(const struct lti_conn *conn)
+{
+    return conn->state == LTI_CONN_HANDSHAKE || conn->state == LTI_CONN_OPEN ||
+           conn->state == LTI_CONN_LINGER;
+}
+
+/* Bytes, or a whole message. */
+static inline bool lti_conn_has_data(const struct lti_conn *conn)
+{
+    return conn->options.protocol == LEAT_MESSAGES ? conn->message_ready
+                                                   : lti_inbox_size(&conn->inbox) > 0;
+}
+
+static inline bool lti_conn_may_read(const struct lti_conn *conn)
+{
+    if (conn->eof || !lti_conn_connected(conn))
+        return false;
+    if (conn->closing || conn->state == LTI_CONN_HANDSHAKE)
+        return true;
+    return conn->announced && !conn->paused && !conn->read_stalled;
+}
+
 /* hub.c */
 enum leat_error lti_hub_enter(struct leat_hub *hub); /* takes the lock; FORKED, ARGUMENT */
 void lti_hub_leave(
     struct leat_hub *hub); /* frees the dead and wakes a waiter that must look again */
+/* The same for a call on one connection: enters and finds it, or does not enter (STALE); brings it
+ * up to date and leaves. */
+enum leat_error lti_hub_enter_conn(struct leat_hub *hub, leat_conn conn, struct lti_conn **found);
+void lti_hub_leave_conn(struct leat_hub *hub, struct lti_conn *conn);
 void lti_hub_reap(struct leat_hub *hub);
 uint64_t lti_hub_now(struct leat_hub *hub);                /* looks at the clock */
 uint64_t lti_hub_after(struct leat_hub *hub, uint32_t ms); /* LTI_NEVER for LEAT_FOREVER */
@@ -207,9 +241,15 @@ struct lti_listener *lti_hub_listener(const struct leat_hub *hub, leat_listener 
 enum leat_error lti_hub_wait_enter(struct leat_hub *hub); /* enters as the one who waits; BUSY */
 void lti_hub_wait_leave(struct leat_hub *hub);
 /* Asks the port until deadline_ns, the hub's first deadline or a wake-up, without the lock, and
- * does what completions, deadlines and chores ask for. SYSTEM when the port fails. */
+ * does what completions, deadlines and chores ask for. SYSTEM when the port fails. Who gives a time
+ * for deadline_ns has just looked at the clock; 0 and LTI_NEVER need none. */
 enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns);
-bool lti_hub_take_wake(struct leat_hub *hub);
+static inline bool lti_hub_take_wake(struct leat_hub *hub)
+{
+    /* The plain load keeps the common case free of a locked instruction. */
+    return atomic_load_explicit(&hub->woken, memory_order_acquire) &&
+           atomic_exchange(&hub->woken, false);
+}
 
 /* options.c: checks, and fills in the defaults. */
 enum leat_error lti_options_hub(const struct leat_hub_options *from, struct leat_hub_options *to);
@@ -222,6 +262,8 @@ enum leat_error lti_options_connect(const struct leat_connect_options *from,
 
 /* access.c */
 enum leat_error lti_access_judge(enum leat_who who, uint32_t own_uid, const struct lti_peer *peer);
+/* why it was not trusted; for the log */
+const char *lti_access_reason(const struct lti_peer *peer);
 
 /* conn_state.c */
 void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_state state);
@@ -230,7 +272,6 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
                    enum leat_error error, struct os_code code); /* the first error sticks */
 void lti_conn_bury(struct leat_hub *hub, struct lti_conn *conn);
 uint64_t lti_conn_unsent(const struct lti_conn *conn); /* what the user sent of the outbox */
-bool lti_conn_connected(const struct lti_conn *conn);  /* the link can be read and written */
 enum leat_state lti_conn_public_state(const struct lti_conn *conn);
 
 /* conn_open.c */
@@ -240,7 +281,7 @@ void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn); /* the link is connected */
 void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn);      /* it is usable */
-struct lti_address_ref *lti_address_make(struct leat_hub *hub);
+struct lti_address_ref *lti_address_make(struct leat_hub *hub, const struct lti_address *from);
 struct lti_address_ref *lti_address_hold(struct lti_address_ref *address);
 void lti_address_drop(struct leat_hub *hub, struct lti_address_ref *address);
 
@@ -249,8 +290,16 @@ void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn); /* reads once, 
 void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size);
 void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_check_finished(struct leat_hub *hub, struct lti_conn *conn);
-bool lti_conn_has_data(const struct lti_conn *conn); /* bytes, or a whole message */
-bool lti_conn_may_read(const struct lti_conn *conn);
+/* Sees to it that there is data, or says why not. */
+enum leat_error lti_conn_want(struct leat_hub *hub, struct lti_conn *conn,
+                              enum leat_protocol protocol);
+/* Takes bytes out of the inbox, into a buffer or, without one, nowhere. */
+enum leat_error lti_conn_take(struct leat_hub *hub, struct lti_conn *conn, void *buffer,
+                              size_t size, size_t *size_out);
+/* Copies and drops the message at the head; TOO_BIG when the buffer is too small. */
+enum leat_error lti_conn_receive(struct leat_hub *hub, struct lti_conn *conn, void *buffer,
+                                 size_t size, size_t *size_out);
+void lti_conn_drop_message(struct leat_hub *hub, struct lti_conn *conn);
 /* Finds the delimiter within `limit` bytes, fetching more while that may help; the size includes
  * it. At the end of the stream the rest is found. EMPTY, TOO_BIG, or as lti_conn_read_end. */
 enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char delimiter,
@@ -294,5 +343,20 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
 
 /* timer.c */
 void lti_timer_end(struct leat_hub *hub, struct lti_timer *timer);
+
+/* wait.c */
+/* One deadline for several waits; the clock starts with the first turn of the hub. */
+struct lti_patience {
+    uint64_t end_ns; /* 0: not started */
+    uint32_t timeout_ms;
+    bool turned; /* by the present wait */
+};
+/* Looks once. EMPTY: not yet; anything else is the answer. */
+typedef enum leat_error (*lti_look)(struct leat_hub *hub, struct lti_conn *conn, void *context);
+#define LTI_WAIT_READS 1u /* what is waited for may come by reading */
+#define LTI_WAIT_TRIES 2u /* BUSY only if there is something to wait for */
+enum leat_error lti_conn_wait(struct leat_hub *hub, leat_conn conn, struct lti_patience *patience,
+                              lti_look look, void *context, uint32_t flags);
+enum leat_error lti_look_writable(struct leat_hub *hub, struct lti_conn *conn, void *context);
 
 #endif

@@ -10,7 +10,7 @@
 #include <string.h>
 
 /* Enumerations must be able to hold a value of a later version. */
-static const int unknown[] = {-1, 28, 100, 1000000};
+static const int unknown[] = {-1, 29, 100, 1000000};
 
 TEST(error_names)
 {
@@ -25,6 +25,7 @@ TEST(error_names)
     CHECK_INT(LEAT_E_STALE, 1);
     CHECK_INT(LEAT_E_TIMEOUT, 4);
     CHECK_INT(LEAT_E_SYSTEM, 27);
+    CHECK_INT(LEAT_E_SQUATTED, 28);
     for (size_t i = 0; i < sizeof unknown / sizeof *unknown; i++) {
         CHECK_STR(leat_error_name((enum leat_error)unknown[i]), "UNKNOWN");
         CHECK_STR(leat_error_text((enum leat_error)unknown[i]), "unknown error");
@@ -33,9 +34,9 @@ TEST(error_names)
 
 TEST(error_texts_differ)
 {
-    for (int a = 0; a <= 27; a++) {
+    for (int a = 0; a <= 28; a++) {
         CHECK(strlen(leat_error_text((enum leat_error)a)) > 0);
-        for (int b = a + 1; b <= 27; b++) {
+        for (int b = a + 1; b <= 28; b++) {
             CHECK(strcmp(leat_error_name((enum leat_error)a),
                          leat_error_name((enum leat_error)b)) != 0);
             CHECK(strcmp(leat_error_text((enum leat_error)a),

@@ -86,6 +86,18 @@ static void hub_end_all(struct leat_hub *hub, bool forked)
     lti_hub_reap(hub);
 }
 
+/* What the port had been lent is back. */
+static void hub_end_lent(struct leat_hub *hub)
+{
+    uint32_t place = 0;
+    struct lti_conn *conn;
+    while ((conn = lti_slots_next(&hub->conns, &place))) {
+        conn->link_draining = false;
+        lti_conn_bury(hub, conn);
+    }
+    lti_hub_reap(hub);
+}
+
 enum leat_error leat_hub_destroy(struct leat_hub *hub)
 {
     if (!hub)
@@ -102,12 +114,15 @@ enum leat_error leat_hub_destroy(struct leat_hub *hub)
     hub->options.trace = 0;
     hub->options.log = 0;
     hub_end_all(hub, forked);
+    /* Memory that the system may still write to is never freed. */
+    if (!lti_port_destroy(hub->port))
+        return LEAT_E_SYSTEM;
+    hub_end_lent(hub);
     lti_slots_end(&hub->conns, &hub->pool);
     lti_slots_end(&hub->listeners, &hub->pool);
     lti_slots_end(&hub->timers, &hub->pool);
     lti_deadlines_end(&hub->deadlines, &hub->pool);
     lti_pool_end(&hub->pool);
-    lti_port_destroy(hub->port);
     if (hub->mutex)
         lti_os_mutex_destroy(hub->mutex);
     lti_os_free(hub);
@@ -136,12 +151,14 @@ enum leat_error lti_hub_enter(struct leat_hub *hub)
 
 void lti_hub_leave(struct leat_hub *hub)
 {
-    lti_hub_reap(hub);
+    if (hub->graveyard)
+        lti_hub_reap(hub);
     bool wake = false;
-    if (hub->changed) {
+    bool waited = hub->waiting || (hub->foreign && !hub->waiter);
+    /* The port may have to be asked earlier than the waiter thought: to begin a read, say. */
+    if (hub->changed || (waited && lti_port_due(hub->port) < hub->wait_end_ns)) {
         hub->changed = false;
-        wake = hub->waiting ||
-               (hub->foreign && !hub->waiter && lti_os_thread_id() != hub->loop_thread);
+        wake = hub->waiting || (waited && lti_os_thread_id() != hub->loop_thread);
     }
     if (hub->mutex)
         lti_os_mutex_unlock(hub->mutex);
@@ -156,6 +173,24 @@ void lti_hub_reap(struct leat_hub *hub)
         hub->graveyard = conn->queue_next;
         lti_conn_free(hub, conn);
     }
+}
+
+enum leat_error lti_hub_enter_conn(struct leat_hub *hub, leat_conn conn, struct lti_conn **found)
+{
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    *found = lti_hub_conn(hub, conn);
+    if (*found)
+        return LEAT_OK;
+    lti_hub_leave(hub);
+    return LEAT_E_STALE;
+}
+
+void lti_hub_leave_conn(struct leat_hub *hub, struct lti_conn *conn)
+{
+    lti_conn_update(hub, conn);
+    lti_hub_leave(hub);
 }
 
 uint64_t lti_hub_now(struct leat_hub *hub)

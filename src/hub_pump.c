@@ -14,6 +14,9 @@
  */
 #include "core.h"
 
+/* How many turns in a row may leave the system unasked, because an event is at hand already. */
+#define TURNS_UNASKED_MAX 7
+
 /* How many chores one turn does before it looks at the port again. */
 #define CHORES_MAX 32
 
@@ -39,7 +42,7 @@ static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct 
     if (conn->link_draining) {
         if (news & LTI_DONE_ENDED) {
             conn->link_draining = false;
-            if (!conn->report && !conn->waited)
+            if (conn->state == LTI_CONN_GONE && !conn->report && !conn->waited)
                 lti_conn_bury(hub, conn);
         }
         return;
@@ -53,16 +56,20 @@ static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct 
     lti_conn_update(hub, conn);
 }
 
+/* The port hears of every completion, also when the endpoint is no more. */
 static void done_dispatch(struct leat_hub *hub, const struct lti_done *done)
 {
     if (lti_id_kind(done->cookie) == LTI_KIND_CONN) {
         struct lti_conn *conn = lti_slots_find(&hub->conns, done->cookie);
         if (conn && !conn->buried)
             conn_done(hub, conn, done);
+        else
+            (void)lti_port_take(hub->port, 0, done);
         return;
     }
     struct lti_listener *listener = lti_slots_find(&hub->listeners, done->cookie);
-    if (listener && (lti_port_take(hub->port, &listener->link, done) & LTI_DONE_READABLE)) {
+    uint32_t news = lti_port_take(hub->port, listener ? &listener->link : 0, done);
+    if (listener && (news & LTI_DONE_READABLE)) {
         listener->acceptable = true;
         lti_listener_update(hub, listener);
         /* Clients wait for our hello, whatever the user waits for. */
@@ -99,31 +106,47 @@ static void deadlines_do(struct leat_hub *hub)
 static int64_t patience(struct leat_hub *hub, uint64_t deadline_ns)
 {
     uint64_t first = lti_deadlines_first(&hub->deadlines);
+    uint64_t port = lti_port_due(hub->port);
+    bool looked = deadline_ns != LTI_NEVER;
     if (first < deadline_ns)
         deadline_ns = first;
+    if (port < deadline_ns)
+        deadline_ns = port;
+    hub->wait_end_ns = deadline_ns;
     if (deadline_ns == 0 || hub->chores.count || atomic_load(&hub->woken))
         return 0;
     if (deadline_ns == LTI_NEVER)
         return -1;
-    uint64_t now = lti_hub_now(hub);
+    uint64_t now = looked ? hub->now_ns : lti_hub_now(hub);
     return deadline_ns > now ? (int64_t)(deadline_ns - now) : 0;
 }
 
-enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
+/* A wait is made without the lock. */
+static int port_ask(struct leat_hub *hub, int64_t timeout_ns, struct os_code *code_out)
 {
-    struct os_code code = {LTI_OS_NONE, 0};
-    int64_t timeout_ns = patience(hub, deadline_ns);
-    hub->changed = false;
     hub->waits++;
     if (timeout_ns != 0 && hub->mutex) {
         hub->waiting = true;
         lti_os_mutex_unlock(hub->mutex);
     }
-    int count = lti_port_wait(hub->port, hub->done, timeout_ns, &code);
+    int count = lti_port_wait(hub->port, hub->done, timeout_ns, code_out);
     if (hub->waiting) {
         lti_os_mutex_lock(hub->mutex);
         hub->waiting = false;
     }
+    return count;
+}
+
+enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
+{
+    struct os_code code = {LTI_OS_NONE, 0};
+    int prepared = lti_port_prepare(hub->port, hub->done);
+    for (int i = 0; i < prepared; i++)
+        done_dispatch(hub, &hub->done[i]);
+    bool ask = !prepared || hub->ready.count == 0 || hub->unasked == TURNS_UNASKED_MAX;
+    hub->unasked = ask ? 0 : hub->unasked + 1;
+    hub->changed = false;
+    int count = ask ? port_ask(hub, prepared ? 0 : patience(hub, deadline_ns), &code) : 0;
     for (int i = 0; i < count; i++)
         done_dispatch(hub, &hub->done[i]);
     /* A full batch has more behind it that may be in time; it is heard first, but not for ever. */
@@ -132,7 +155,8 @@ enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
     if (!full || hub->full_batches > hub->conns_used / LTI_DONE_MAX)
         deadlines_do(hub);
     chores_do(hub);
-    lti_hub_reap(hub);
+    if (hub->graveyard)
+        lti_hub_reap(hub);
     return count < 0 ? LEAT_E_SYSTEM : LEAT_OK;
 }
 
@@ -155,11 +179,4 @@ void lti_hub_wait_leave(struct leat_hub *hub)
     /* What a wait of another thread took from the system, a foreign loop must look at. */
     hub->changed = hub->foreign;
     lti_hub_leave(hub);
-}
-
-bool lti_hub_take_wake(struct leat_hub *hub)
-{
-    /* The plain load keeps the common case free of a locked instruction. */
-    return atomic_load_explicit(&hub->woken, memory_order_acquire) &&
-           atomic_exchange(&hub->woken, false);
 }

@@ -108,25 +108,6 @@ size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t wan
     return room < want ? room : want;
 }
 
-void lti_inbox_filled(struct lti_inbox *inbox, size_t size)
-{
-    LTI_ASSERT(size <= inbox->capacity - inbox->tail);
-    inbox->tail += size;
-}
-
-void lti_inbox_consume(struct lti_inbox *inbox, struct lti_pool *pool, size_t size)
-{
-    LTI_ASSERT(size <= lti_inbox_size(inbox));
-    inbox->head += size;
-    lti_inbox_trim(inbox, pool);
-}
-
-void lti_inbox_trim(struct lti_inbox *inbox, struct lti_pool *pool)
-{
-    if (lti_inbox_size(inbox) == 0 && !inbox->pinned)
-        lti_inbox_clear(inbox, pool);
-}
-
 void lti_inbox_clear(struct lti_inbox *inbox, struct lti_pool *pool)
 {
     lti_pool_free(pool, inbox->data, inbox->capacity);

@@ -6,6 +6,7 @@
 #ifndef LTI_INBOX_H
 #define LTI_INBOX_H
 
+#include "lti_assert.h"
 #include "pool.h"
 
 #include <stdbool.h>
@@ -32,12 +33,27 @@ static inline const uint8_t *lti_inbox_bytes(const struct lti_inbox *inbox)
 size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t want, size_t limit,
                       uint8_t **room_out);
 /* that many bytes came into the room */
-void lti_inbox_filled(struct lti_inbox *inbox, size_t size);
-/* frees the memory when empty and not pinned */
-void lti_inbox_consume(struct lti_inbox *inbox, struct lti_pool *pool, size_t size);
-/* frees the memory if empty and not pinned */
-void lti_inbox_trim(struct lti_inbox *inbox, struct lti_pool *pool);
+static inline void lti_inbox_filled(struct lti_inbox *inbox, size_t size)
+{
+    LTI_ASSERT(size <= inbox->capacity - inbox->tail);
+    inbox->tail += size;
+}
 /* drops everything, the pin too */
 void lti_inbox_clear(struct lti_inbox *inbox, struct lti_pool *pool);
+
+/* frees the memory if empty and not pinned */
+static inline void lti_inbox_trim(struct lti_inbox *inbox, struct lti_pool *pool)
+{
+    if (lti_inbox_size(inbox) == 0 && !inbox->pinned)
+        lti_inbox_clear(inbox, pool);
+}
+
+/* frees the memory when empty and not pinned */
+static inline void lti_inbox_consume(struct lti_inbox *inbox, struct lti_pool *pool, size_t size)
+{
+    LTI_ASSERT(size <= lti_inbox_size(inbox));
+    inbox->head += size;
+    lti_inbox_trim(inbox, pool);
+}
 
 #endif

@@ -218,7 +218,7 @@ void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
         listener->accepted++;
         accept_begin(hub, listener, conn);
     } else if (error == LEAT_E_EMPTY) {
-        listener->acceptable = false;
+        listener->acceptable = more;
     } else {
         accept_failed(hub, listener, error, code);
     }

@@ -102,7 +102,7 @@ enum leat_error lti_options_listen(const struct leat_listen_options *from,
     if (error != LEAT_OK)
         return error;
     bool good = who_known(to->who);
-    good = good && number_take(&to->backlog, 64, 4096);
+    good = good && number_take(&to->backlog, 0, 4096);
     good = good && number_take(&to->conns_max, 128, 65536);
     good = good && number_take(&to->handshakes_max, 16, 65536);
     return good ? LEAT_OK : LEAT_E_OPTIONS;

@@ -17,7 +17,7 @@ enum lti_os_kind {
     LTI_OS_NOT_FOUND,
     LTI_OS_NOT_DIR,     /* a parent is no folder, or a loop of links */
     LTI_OS_ACCESS,      /* EACCES, EPERM */
-    LTI_OS_EXISTS,      /* EEXIST */
+    LTI_OS_EXISTS,      /* EEXIST; EISDIR, ENXIO: something that is no file is there */
     LTI_OS_IN_USE,      /* EADDRINUSE; a lock that another holds */
     LTI_OS_TOO_LONG,    /* ENAMETOOLONG */
     LTI_OS_READ_ONLY,   /* EROFS */
@@ -35,6 +35,8 @@ enum lti_os_kind {
     LTI_OS_NOT_CONNECTED,
     LTI_OS_IS_CONNECTED, /* EISCONN: an interrupted connect had worked */
     LTI_OS_IO,           /* EIO */
+    LTI_OS_BUSY,         /* every instance of a pipe is taken */
+    LTI_OS_CANCELLED,    /* an overlapped operation was given up */
     LTI_OS_OTHER
 };
 

@@ -58,14 +58,16 @@ enum lti_os_file_type {
 struct lti_os_file {
     enum lti_os_file_type type;
     uint32_t uid, mode; /* mode: permission bits, 07777 */
-    uint64_t device, inode, links;
+    uint64_t device, inode, links, size;
 };
 int64_t lti_os_lstat(const char *path, struct lti_os_file *file_out);
 int64_t lti_os_fstat(int fd, struct lti_os_file *file_out);
 int64_t lti_os_fchmod(int fd, uint32_t mode);
 int64_t lti_os_unlink(const char *path);
 int64_t lti_os_mkdir(const char *path, uint32_t mode);
-/* descriptor: creates with 0600, no link followed, does not block on a fifo */
+/* descriptor: creates with 0600; LTI_OS_EXISTS when anything is there */
+int64_t lti_os_make_lock(const char *path);
+/* descriptor: makes it too, but opens what is there; no link followed, no blocking on a fifo */
 int64_t lti_os_open_lock(const char *path);
 /* exclusive, without waiting: LTI_OS_IN_USE when another holds it */
 int64_t lti_os_lock(int fd);
@@ -82,6 +84,7 @@ const char *lti_os_getenv(const char *name); /* null when unset */
 #define LTI_OS_READ_HANGUP 4u /* the peer will send no more; always watched */
 #define LTI_OS_HANGUP 8u      /* both directions are over; always watched */
 #define LTI_OS_ERROR 16u      /* always watched */
+#define LTI_OS_URGENT 32u     /* out-of-band data; always watched */
 struct lti_os_ready {
     uint64_t cookie;
     uint32_t flags;

@@ -74,7 +74,8 @@ int64_t lti_os_poller_create(void)
 
 static int64_t linux_control(int poller, int operation, int fd, uint32_t interest, uint64_t cookie)
 {
-    struct epoll_event native = {.events = EPOLLET | EPOLLRDHUP, .data = {.u64 = cookie}};
+    struct epoll_event native = {.data = {.u64 = cookie}};
+    native.events = EPOLLET | EPOLLRDHUP | EPOLLPRI;
     if (interest & LTI_OS_IN)
         native.events |= EPOLLIN;
     if (interest & LTI_OS_OUT)
@@ -118,6 +119,8 @@ static uint32_t linux_flags(uint32_t events)
         flags |= LTI_OS_HANGUP;
     if (events & EPOLLERR)
         flags |= LTI_OS_ERROR;
+    if (events & EPOLLPRI)
+        flags |= LTI_OS_URGENT;
     return flags;
 }
 

@@ -46,6 +46,8 @@ static enum lti_os_kind base_kind(int number)
     case EPERM:
         return LTI_OS_ACCESS;
     case EEXIST:
+    case EISDIR: /* a folder, or a socket, where a lock is to be */
+    case ENXIO:
         return LTI_OS_EXISTS;
     case EADDRINUSE:
         return LTI_OS_IN_USE;

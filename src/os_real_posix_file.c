@@ -40,6 +40,7 @@ static int64_t file_result(int result, const struct stat *native, struct lti_os_
         .device = (uint64_t)native->st_dev,
         .inode = (uint64_t)native->st_ino,
         .links = (uint64_t)native->st_nlink,
+        .size = (uint64_t)native->st_size,
     };
     return 0;
 }
@@ -69,6 +70,11 @@ int64_t lti_os_unlink(const char *path)
 int64_t lti_os_mkdir(const char *path, uint32_t mode)
 {
     return lti_real_result(mkdir(path, (mode_t)mode));
+}
+
+int64_t lti_os_make_lock(const char *path)
+{
+    return lti_real_result(open(path, O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC, 0600));
 }
 
 int64_t lti_os_open_lock(const char *path)

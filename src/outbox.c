@@ -63,8 +63,10 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
     while (room < size) {
         bool small = size - room <= LTI_BLOCK_SMALL - sizeof *last &&
                      (last != NULL || outbox->size <= OUTBOX_SMALL_MAX);
-        struct lti_outbox_block *block =
-            block_create(pool, small ? LTI_BLOCK_SMALL : LTI_BLOCK_LARGE);
+        bool grown = size - room > LTI_BLOCK_LARGE - sizeof *last;
+        struct lti_outbox_block *block = block_create(pool, small   ? LTI_BLOCK_SMALL
+                                                            : grown ? LTI_BLOCK_GROWN
+                                                                    : LTI_BLOCK_LARGE);
         if (block == NULL) {
             blocks_free(pool, added);
             return false;

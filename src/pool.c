@@ -43,10 +43,16 @@ void __asan_unpoison_memory_region(const volatile void *memory, size_t size);
 /* LISTS: blocks of this size are not kept. */
 static uint32_t pool_list(size_t size)
 {
-    uint32_t list = 0;
-    while (list < LISTS && list_sizes[list] != size)
-        list++;
-    return list;
+    switch (size) {
+    case LTI_BLOCK_SMALL:
+        return 0;
+    case LTI_BLOCK_LARGE:
+        return 1;
+    case LTI_BLOCK_GROWN:
+        return 2;
+    default:
+        return LISTS;
+    }
 }
 
 static void *pool_take_kept(struct lti_pool *pool, uint32_t list)

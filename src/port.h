@@ -5,8 +5,8 @@
  * The contract is completion-shaped, because a named pipe reports completion and cannot be polled:
  *   - *Try* verbs (connect, accept, read, write) never wait and never keep the caller's memory.
  *     EMPTY or FULL means: not now, a completion will tell.
- *   - lti_port_write_start begins a write whose end is told once, by a completion. The memory
- *     belongs to the port until that completion has been handed back. No exception.
+ *   - lti_port_write_start begins a write whose end is told once, at once or by a completion. Until
+ *     then the memory belongs to the port. No exception.
  *   - lti_port_end is a request to give everything back. It returns true when the port holds
  *     nothing any more, else an ENDED completion follows; only then may the link and its memory be
  *     used again.
@@ -32,6 +32,7 @@ struct lti_port; /* one a hub */
 struct lti_link {
     intptr_t handle; /* -1: none */
     uint64_t cookie;
+    void *state; /* null: none */
     uint32_t flags;
 };
 
@@ -56,7 +57,7 @@ struct lti_done {
 
 /* Where a connection leads or a listener is: the resolved form of a name, explicit
  * ("unix:/run/user/1000/leat/x"), with its zero byte. */
-#define LTI_ADDRESS_TEXT_MAX 320
+#define LTI_ADDRESS_TEXT_MAX 768
 struct lti_address {
     uint32_t size; /* without the zero byte */
     char text[LTI_ADDRESS_TEXT_MAX];
@@ -70,15 +71,25 @@ struct lti_peer {
 
 /* A hub's side. */
 enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code_out);
-void lti_port_destroy(struct lti_port *port);
+/* After all links were ended. False: the system still holds memory that it was lent, and did not
+ * give it back in time; that memory must never be freed. */
+bool lti_port_destroy(struct lti_port *port);
 
+/* Under the lock, before each lti_port_wait: does what was put off. Returns how many completions
+ * that gave, at most LTI_DONE_MAX. */
+int lti_port_prepare(struct lti_port *port, struct lti_done *done_out);
+/* When lti_port_prepare wants to be called again; 0: at once, UINT64_MAX: after the next completion
+ * only. */
+uint64_t lti_port_due(const struct lti_port *port);
 /* Asks for completions until timeout_ns has passed (0: only what is there; < 0: for ever). Returns
  * their number, at most LTI_DONE_MAX; 0 also after a wake or an interruption; -1 when the system
  * fails (code_out). */
 int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t timeout_ns,
                   struct os_code *code_out);
 enum leat_error lti_port_wake(struct lti_port *port); /* ends a running or the next wait */
-intptr_t lti_port_waitable(const struct lti_port *port);
+/* What a foreign loop can wait on. LIMIT, MEMORY, UNSUPPORTED, SYSTEM. */
+enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,
+                                  struct os_code *code_out);
 
 /* Makes the private place of plain names when `create` is set. NAME, NAME_TOO_LONG, UNSUPPORTED,
  * DENIED, UNTRUSTED, SYSTEM. */
@@ -88,15 +99,17 @@ uint32_t lti_port_user(void); /* the effective user, to judge peers by */
 
 /* A link's life. */
 void lti_link_init(struct lti_link *link);
-/* LTI_DONE_* bits */
+/* LTI_DONE_* bits. Every completion is taken, in order; the link is null when its cookie is
+ * stale. */
 uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struct lti_done *done);
 
-/* Opens a listener. IN_USE, NOT_FOUND, DENIED, LIMIT, MEMORY, UNTRUSTED, SYSTEM. A failure leaves
- * the disk as it was. */
+/* Opens a listener; backlog 0: what is usual here. IN_USE, NOT_FOUND, DENIED, LIMIT, MEMORY,
+ * UNTRUSTED, SYSTEM. A failure leaves the disk as it was, save for a dead socket whose place was
+ * being taken. */
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
                                 uint32_t backlog, enum leat_who who, struct os_code *code_out);
-/* OK; *more_out: try again, no completion will tell. EMPTY: none now. LIMIT, MEMORY, SYSTEM: pause
+/* OK or EMPTY; *more_out: try again, no completion will tell. LIMIT, MEMORY, SYSTEM: pause
  * and try again. */
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
                                 struct lti_link *link, bool *more_out, struct os_code *code_out);
@@ -117,18 +130,21 @@ enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer
  * will be told. FINISHED: end of stream, by hangup or half-close. BROKEN, MEMORY, SYSTEM. */
 enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, size_t *size_out,
                               bool *more_out, struct os_code *code_out);
-/* Writes once. OK with *size_out > 0, perhaps less than all; FULL: not now, use write_start.
- * CLOSED, BROKEN, MEMORY, SYSTEM. */
+/* Writes once. OK with *size_out > 0, perhaps less than all; FULL: not now, use write_start (always
+ * where a write cannot be tried, as on a pipe). CLOSED, BROKEN, MEMORY, SYSTEM. */
 enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *slices, size_t count,
                                size_t *size_out, struct os_code *code_out);
-/* After FULL or a short write: WRITTEN will be told. One at a time. */
+/* After FULL or a short write, one at a time. OK with *written_out > 0: these bytes were taken at
+ * once; with 0: WRITTEN will be told, and until then the memory is the port's. CLOSED, BROKEN,
+ * LIMIT, MEMORY, SYSTEM. */
 enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *link, const void *data,
-                                     size_t size, struct os_code *code_out);
+                                     size_t size, size_t *written_out, struct os_code *code_out);
 /* Takes a write back that the port may not have begun: true when it has not, and then no completion
  * follows and the memory is back. */
 bool lti_port_write_recall(struct lti_link *link);
 /* Half-close, where the system has it; UNSUPPORTED elsewhere. */
 enum leat_error lti_port_finish(struct lti_link *link, struct os_code *code_out);
+bool lti_port_can_finish(const struct lti_link *link);
 bool lti_port_hangup(const struct lti_link *link); /* HANGUP was told */
 
 /* Ends a connection or a listener. With a claim (not null): its name is removed if it still is

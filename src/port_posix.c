@@ -40,11 +40,12 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
     return LEAT_OK;
 }
 
-void lti_port_destroy(struct lti_port *port)
+bool lti_port_destroy(struct lti_port *port)
 {
     (void)lti_os_close(port->event);
     (void)lti_os_close(port->poller);
     lti_os_free(port);
+    return true; /* a socket keeps nobody's memory */
 }
 
 int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t timeout_ns,
@@ -69,6 +70,19 @@ int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t time
     return done;
 }
 
+int lti_port_prepare(struct lti_port *port, struct lti_done *done_out)
+{
+    (void)port;
+    (void)done_out;
+    return 0;
+}
+
+uint64_t lti_port_due(const struct lti_port *port)
+{
+    (void)port;
+    return UINT64_MAX;
+}
+
 enum leat_error lti_port_wake(struct lti_port *port)
 {
     int64_t result = lti_os_event_set(port->event);
@@ -80,9 +94,12 @@ enum leat_error lti_port_wake(struct lti_port *port)
     return lti_port_error(result, 0) == LEAT_OK ? LEAT_OK : LEAT_E_SYSTEM;
 }
 
-intptr_t lti_port_waitable(const struct lti_port *port)
+enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,
+                                  struct os_code *code_out)
 {
-    return port->poller;
+    (void)code_out;
+    *waitable_out = port->poller;
+    return LEAT_OK;
 }
 
 uint32_t lti_port_user(void)
@@ -94,6 +111,7 @@ void lti_link_init(struct lti_link *link)
 {
     link->handle = -1;
     link->cookie = 0;
+    link->state = 0;
     link->flags = 0;
 }
 
@@ -101,9 +119,12 @@ uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struc
 {
     uint32_t news = 0;
     uint32_t flags = done->detail;
-    if (flags & (LTI_OS_READ_HANGUP | LTI_OS_HANGUP | LTI_OS_ERROR))
-        link->flags |= LTI_LINK_ENDING;
-    if (flags & (LTI_OS_IN | LTI_OS_READ_HANGUP | LTI_OS_HANGUP | LTI_OS_ERROR))
+    if (!link)
+        return 0;
+    uint32_t unsure = LTI_OS_READ_HANGUP | LTI_OS_HANGUP | LTI_OS_ERROR | LTI_OS_URGENT;
+    if (flags & unsure)
+        link->flags |= LTI_LINK_UNSURE;
+    if (flags & (LTI_OS_IN | unsure))
         news |= LTI_DONE_READABLE;
     if ((flags & LTI_OS_HANGUP) && !(link->flags & LTI_LINK_HANGUP)) {
         link->flags |= LTI_LINK_HANGUP;
@@ -130,6 +151,12 @@ enum leat_error lti_link_watch(struct lti_port *port, struct lti_link *link,
         return lti_poller_error(result, code_out);
     link->flags |= LTI_LINK_WATCHED;
     return LEAT_OK;
+}
+
+bool lti_port_can_finish(const struct lti_link *link)
+{
+    (void)link;
+    return true;
 }
 
 bool lti_port_hangup(const struct lti_link *link)

@@ -13,7 +13,8 @@
 #define LTI_RETRIES_MAX 64
 
 #define LTI_LINK_WATCHED 1u /* the poller knows the descriptor */
-#define LTI_LINK_ENDING 2u  /* the peer sends no more: a short read does not mean "drained" */
+/* The peer sends no more, or has sent out-of-band data: a short read does not mean "drained". */
+#define LTI_LINK_UNSURE 2u
 #define LTI_LINK_HANGUP 4u  /* HANGUP was told */
 #define LTI_LINK_WRITING 8u /* a write_start is under way */
 #define LTI_LINK_OUT 16u    /* the poller watches for room */

@@ -57,6 +57,8 @@ enum leat_error lti_port_error(int64_t result, struct os_code *code_out)
     case LTI_OS_NOT_CONNECTED:
     case LTI_OS_IS_CONNECTED:
     case LTI_OS_IO:
+    case LTI_OS_BUSY: /* pipes only, as the next */
+    case LTI_OS_CANCELLED:
     case LTI_OS_OTHER:
         break;
     }

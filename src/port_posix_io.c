@@ -3,7 +3,8 @@
  * The POSIX port, connection side: connect, read, write, half-close, adopt.
  *
  * Happy path: the system call is tried at once; a read that fills less than its buffer has
- *             drained the socket, and the next edge will tell of more.
+ *             drained the socket, and the next edge will tell of more. Where the system may end a
+ *             read early (descriptors, out-of-band data, the end), it is asked once more.
  * Fails:      EAGAIN asks the poller to report the present state again, so that an edge that
  *             came too early is never lost; interrupted calls are repeated a bounded number of
  *             times.
@@ -59,7 +60,7 @@ enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, 
     if (result > 0) {
         *size_out = (size_t)result;
         *more_out =
-            (size_t)result == size || (flags & LTI_OS_RECV_MORE) || (link->flags & LTI_LINK_ENDING);
+            (size_t)result == size || (flags & LTI_OS_RECV_MORE) || (link->flags & LTI_LINK_UNSURE);
         return LEAT_OK;
     }
     if (result == 0)
@@ -87,11 +88,12 @@ enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *s
 }
 
 enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *link, const void *data,
-                                     size_t size, struct os_code *code_out)
+                                     size_t size, size_t *written_out, struct os_code *code_out)
 {
     /* Sockets report readiness: the memory is not kept, and the completion says 0 bytes. */
     (void)data;
     (void)size;
+    *written_out = 0;
     int64_t result =
         lti_os_poller_modify(port->poller, lti_link_fd(link), LTI_OS_IN | LTI_OS_OUT, link->cookie);
     if (result < 0)

@@ -6,17 +6,20 @@
  *             check what is there now, listen last.
  * Fails:      a lock that another holds, or a path that is not a dead socket of ours, is IN_USE
  *             and stays untouched; every later failure removes what this call made, and nothing
- *             else.
+ *             else: a lock file that was there before stays. A dead socket goes last before its
+ *             place is taken, and is the only thing that a failure does not bring back.
  * Invariants: only the holder of the lock unlinks, and only a socket it owns that nobody answers
  *             on, or that it made itself (device and inode). Adopted sockets and abstract names
- *             have no claim. The lock file goes only while it is locked, and who locked a file
- *             that no longer stands at its path starts again.
+ *             have no claim. A file with something in it is nobody's lock. The lock file goes only
+ *             while it is locked, and who locked a file that no longer stands at its path starts
+ *             again.
  */
 #include "port_posix.h"
 
 #include <string.h>
 
-#define LOCK_SUFFIX ".lock"
+#define BACKLOG_USUAL 64u
+#define LOCK_SUFFIX ".leat-lock"
 #define LOCK_PATH_SIZE (LTI_OS_PATH_MAX + 2 + sizeof LOCK_SUFFIX)
 
 static void claim_none(struct lti_claim *claim)
@@ -32,8 +35,17 @@ static void lock_path_of(const struct lti_path *path, char name[LOCK_PATH_SIZE])
     memcpy(name + path->size, LOCK_SUFFIX, sizeof LOCK_SUFFIX);
 }
 
-/* The lock must be a plain file of ours that nobody linked elsewhere, and still stand at its path,
- * else locking it proves nothing: the holder before us removed it. */
+/* Opens the lock file, and says whether it was made just now. */
+static int64_t lock_open(const char *name, bool *made_out)
+{
+    int64_t fd = lti_os_make_lock(name);
+    *made_out = fd >= 0;
+    return lti_os_kind_of(fd) == LTI_OS_EXISTS ? lti_os_open_lock(name) : fd;
+}
+
+/* The lock must be a plain, empty file of ours that nobody linked elsewhere: it will be removed,
+ * and what somebody keeps is never removed. It must still stand at its path, else locking it proves
+ * nothing: the holder before us removed it. */
 static enum leat_error lock_check(int fd, const char *name, bool *stale_out,
                                   struct os_code *code_out)
 {
@@ -41,11 +53,15 @@ static enum leat_error lock_check(int fd, const char *name, bool *stale_out,
     int64_t result = lti_os_fstat(fd, &held);
     if (result < 0)
         return lti_port_error(result, code_out);
-    if (held.type != LTI_OS_FILE_REGULAR || held.uid != lti_os_euid() || held.links > 1)
+    if (held.type != LTI_OS_FILE_REGULAR || held.uid != lti_os_euid() || held.links > 1 ||
+        held.size > 0)
         return LEAT_E_UNTRUSTED;
     result = lti_os_lock(fd);
     for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
         result = lti_os_lock(fd);
+    /* The system's own word for it, "try again", would mislead whoever reads it. */
+    if (lti_os_kind_of(result) == LTI_OS_IN_USE)
+        return LEAT_E_IN_USE;
     if (result < 0)
         return lti_port_error(result, code_out);
     result = lti_os_lstat(name, &named);
@@ -56,12 +72,12 @@ static enum leat_error lock_check(int fd, const char *name, bool *stale_out,
 }
 
 static enum leat_error claim_lock(const struct lti_path *path, struct lti_claim *claim,
-                                  struct os_code *code_out)
+                                  bool *made_out, struct os_code *code_out)
 {
     char name[LOCK_PATH_SIZE];
     lock_path_of(path, name);
     for (int i = 0; i < LTI_RETRIES_MAX; i++) {
-        int64_t fd = lti_os_open_lock(name);
+        int64_t fd = lock_open(name, made_out);
         if (fd < 0) {
             struct lti_os_file file;
             enum leat_error error = lti_port_error(fd, code_out);
@@ -74,6 +90,9 @@ static enum leat_error claim_lock(const struct lti_path *path, struct lti_claim 
             claim->lock = (intptr_t)fd;
             return LEAT_OK;
         }
+        /* Whoever was quicker and holds the lock on the file that we made will remove it. */
+        if (*made_out && error != LEAT_OK && error != LEAT_E_IN_USE)
+            (void)lti_os_unlink(name);
         (void)lti_os_close((int)fd);
         if (error != LEAT_OK)
             return error;
@@ -120,13 +139,11 @@ static void path_remove(const struct lti_path *path, const struct lti_claim *cla
         (void)lti_os_unlink(path->bytes);
 }
 
-/* Binds and proves that the path is now our socket, with the mode it should have. */
+/* Binds a socket that has its mode, and proves that the path is now this socket. */
 static enum leat_error path_bind(int fd, const struct lti_path *path, struct lti_claim *claim,
                                  uint32_t mode, struct os_code *code_out)
 {
-    int64_t result = lti_os_fchmod(fd, mode);
-    if (result >= 0)
-        result = lti_os_bind(fd, path->bytes, path->size);
+    int64_t result = lti_os_bind(fd, path->bytes, path->size);
     if (result < 0)
         return lti_port_error(result, code_out);
     struct lti_os_file file;
@@ -144,34 +161,61 @@ static enum leat_error path_bind(int fd, const struct lti_path *path, struct lti
     return LEAT_OK;
 }
 
+static bool path_is_abstract(const struct lti_path *path)
+{
+    return path->bytes[0] == 0;
+}
+
 static enum leat_error listener_open(struct lti_port *port, struct lti_link *link,
                                      struct lti_claim *claim, const struct lti_path *path,
                                      uint32_t backlog, enum leat_who who, struct os_code *code_out)
 {
-    bool abstract = path->bytes[0] == 0;
     enum leat_error error = LEAT_OK;
-    if (!abstract) {
-        error = claim_lock(path, claim, code_out);
-        if (error == LEAT_OK)
-            error = path_clear(path, code_out);
-        if (error != LEAT_OK)
-            return error;
-    }
     int64_t fd = lti_os_socket();
     if (fd < 0)
         return lti_port_error(fd, code_out);
     link->handle = (intptr_t)fd;
     link->flags |= lti_os_sockets_plain() ? LTI_LINK_PLAIN : 0;
     uint32_t mode = who == LEAT_WHO_INSECURE_ANYONE ? 0666 : 0600;
-    if (abstract)
+    if (path_is_abstract(path)) {
         error = lti_port_error(lti_os_bind((int)fd, path->bytes, path->size), code_out);
-    else
-        error = path_bind((int)fd, path, claim, mode, code_out);
+    } else {
+        error = lti_port_error(lti_os_fchmod((int)fd, mode), code_out);
+        if (error == LEAT_OK)
+            error = path_clear(path, code_out);
+        if (error == LEAT_OK)
+            error = path_bind((int)fd, path, claim, mode, code_out);
+    }
     if (error == LEAT_OK)
-        error = lti_port_error(lti_os_listen((int)fd, backlog), code_out);
+        error = lti_port_error(lti_os_listen((int)fd, backlog ? backlog : BACKLOG_USUAL), code_out);
     if (error == LEAT_OK)
         error = lti_link_watch(port, link, code_out);
     return error;
+}
+
+/* Removes what stands at the path by this claim, and the lock file while it is still locked. */
+static void claim_remove(const struct lti_claim *claim, const struct lti_path *path, bool lock)
+{
+    char name[LOCK_PATH_SIZE];
+    if (claim->lock < 0)
+        return;
+    if (claim->inode != 0)
+        path_remove(path, claim);
+    lock_path_of(path, name);
+    if (lock)
+        (void)lti_os_unlink(name);
+}
+
+/* Closes; the lock last. */
+static void claim_end(struct lti_claim *claim, struct lti_link *link)
+{
+    if (link->handle >= 0)
+        (void)lti_os_close(lti_link_fd(link));
+    if (claim && claim->lock >= 0)
+        (void)lti_os_close((int)claim->lock);
+    if (claim)
+        claim_none(claim);
+    lti_link_init(link);
 }
 
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
@@ -179,11 +223,18 @@ enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 uint32_t backlog, enum leat_who who, struct os_code *code_out)
 {
     struct lti_path path;
+    bool made = false;
+    enum leat_error error = LEAT_OK;
     lti_path_of(address, &path);
     claim_none(claim_out);
-    enum leat_error error = listener_open(port, link, claim_out, &path, backlog, who, code_out);
-    if (error != LEAT_OK)
-        (void)lti_port_end(port, link, claim_out, address, false);
+    if (!path_is_abstract(&path))
+        error = claim_lock(&path, claim_out, &made, code_out);
+    if (error == LEAT_OK)
+        error = listener_open(port, link, claim_out, &path, backlog, who, code_out);
+    if (error != LEAT_OK) {
+        claim_remove(claim_out, &path, made);
+        claim_end(claim_out, link);
+    }
     return error;
 }
 
@@ -218,19 +269,9 @@ bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim
     (void)port;
     if (claim && claim->lock >= 0 && !forked) {
         struct lti_path path;
-        char name[LOCK_PATH_SIZE];
         lti_path_of(address, &path);
-        if (claim->inode != 0)
-            path_remove(&path, claim);
-        lock_path_of(&path, name);
-        (void)lti_os_unlink(name);
+        claim_remove(claim, &path, true);
     }
-    if (link->handle >= 0)
-        (void)lti_os_close(lti_link_fd(link));
-    if (claim && claim->lock >= 0)
-        (void)lti_os_close((int)claim->lock);
-    if (claim)
-        claim_none(claim);
-    lti_link_init(link);
+    claim_end(claim, link);
     return true;
 }

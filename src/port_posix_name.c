@@ -66,13 +66,18 @@ static enum leat_error folder_base(char *folder, size_t room, size_t *size_out,
     enum leat_error error = LEAT_E_NOT_FOUND;
     size_t size = runtime ? strlen(runtime) : 0;
     *size_out = 0;
-    if (size > 0 && runtime[0] == '/' && size < room)
-        error = folder_check(runtime, code_out);
+    while (size > 1 && runtime[size - 1] == '/')
+        size--;
+    bool fits = size < room;
+    if (size > 0 && runtime[0] == '/') {
+        if (fits)
+            folder[text_put(folder, 0, runtime, size)] = 0;
+        error = folder_check(fits ? folder : runtime, code_out);
+    }
     if (error == LEAT_OK) {
-        while (size > 1 && runtime[size - 1] == '/')
-            size--;
-        *size_out = text_put(folder, 0, runtime, size);
-        return LEAT_OK;
+        *size_out = size;
+        /* Another folder instead would part those who have this environment from the others. */
+        return fits ? LEAT_OK : LEAT_E_NAME_TOO_LONG;
     }
     if (error != LEAT_E_NOT_FOUND && error != LEAT_E_UNTRUSTED)
         return error;
@@ -85,7 +90,8 @@ static enum leat_error folder_base(char *folder, size_t room, size_t *size_out,
     return error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED ? LEAT_OK : error;
 }
 
-static enum leat_error folder_find(bool create, char folder[LTI_OS_PATH_MAX + 1],
+/* The folder for a name of that size; what would not fit into it makes no folder. */
+static enum leat_error folder_find(bool create, size_t name_size, char folder[LTI_OS_PATH_MAX + 1],
                                    struct os_code *code_out)
 {
     size_t size;
@@ -99,6 +105,8 @@ static enum leat_error folder_find(bool create, char folder[LTI_OS_PATH_MAX + 1]
         size = text_put_number(folder, size, lti_os_euid());
     }
     folder[size] = 0;
+    if (size + 1 + name_size > LTI_OS_PATH_MAX)
+        return LEAT_E_NAME_TOO_LONG;
     return folder_use(folder, create, code_out);
 }
 
@@ -114,7 +122,7 @@ enum leat_error lti_port_resolve(const char *text, bool create, struct lti_addre
     size_t size = 0;
     switch (name.form) {
     case LTI_NAME_PLAIN:
-        error = folder_find(create, folder, code_out);
+        error = folder_find(create, name.size, folder, code_out);
         if (error == LEAT_OK)
             error =
                 lti_address_plain(folder, &name, LTI_OS_PATH_MAX, address_out->text + at, &size);

@@ -12,20 +12,19 @@
 
 #include <string.h>
 
-/* Looks once. EMPTY: not yet; anything else is the answer. */
-typedef enum leat_error (*wait_look)(struct leat_hub *hub, struct lti_conn *conn, void *context);
-
-/* Asks the hub to turn, or says why to stop waiting. */
-static enum leat_error wait_turn(struct leat_hub *hub, uint64_t *deadline_ns, uint32_t timeout_ms,
-                                 bool at_once)
+/* Asks the hub to turn, or says why to stop waiting. The clock starts with the first turn: what is
+ * so at once needs no clock. What had come before the deadline counts, so each wait turns once. */
+static enum leat_error wait_turn(struct leat_hub *hub, struct lti_patience *patience, bool at_once)
 {
     if (lti_hub_take_wake(hub))
         return LEAT_E_WOKEN;
-    if (*deadline_ns == 0)
-        *deadline_ns = lti_hub_after(hub, timeout_ms);
-    else if (*deadline_ns != LTI_NEVER && lti_hub_now(hub) >= *deadline_ns)
+    if (patience->end_ns == 0)
+        patience->end_ns = lti_hub_after(hub, patience->timeout_ms);
+    else if (patience->end_ns != LTI_NEVER && lti_hub_now(hub) >= patience->end_ns &&
+             patience->turned)
         return LEAT_E_TIMEOUT;
-    return lti_hub_pump(hub, at_once ? 0 : *deadline_ns);
+    patience->turned = true;
+    return lti_hub_pump(hub, at_once ? 0 : patience->end_ns);
 }
 
 static enum leat_error look_connected(struct leat_hub *hub, struct lti_conn *conn, void *context)
@@ -64,7 +63,7 @@ static enum leat_error write_over(const struct lti_conn *conn)
     return conn->write_error != LEAT_OK ? conn->write_error : LEAT_E_EMPTY;
 }
 
-static enum leat_error look_writable(struct leat_hub *hub, struct lti_conn *conn, void *context)
+enum leat_error lti_look_writable(struct leat_hub *hub, struct lti_conn *conn, void *context)
 {
     (void)hub;
     (void)context;
@@ -99,11 +98,8 @@ static void unread_drop(struct leat_hub *hub, struct lti_conn *conn)
             lti_conn_consume(hub, conn, lti_inbox_size(&conn->inbox));
         return;
     }
-    while (conn->message_ready) {
-        conn->message_ready = false;
-        lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
-        lti_conn_parse(hub, conn);
-    }
+    while (conn->message_ready)
+        lti_conn_drop_message(hub, conn);
 }
 
 static enum leat_error look_closed(struct leat_hub *hub, struct lti_conn *conn, void *context)
@@ -119,11 +115,12 @@ static enum leat_error look_closed(struct leat_hub *hub, struct lti_conn *conn, 
     return conn->error == LEAT_E_CLOSED ? LEAT_OK : conn->error;
 }
 
-static enum leat_error conn_wait(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms,
-                                 wait_look look, void *context, bool reads)
+enum leat_error lti_conn_wait(struct leat_hub *hub, leat_conn conn, struct lti_patience *patience,
+                              lti_look look, void *context, uint32_t flags)
 {
-    uint64_t deadline_ns = 0;
-    enum leat_error error = lti_hub_wait_enter(hub);
+    bool waiter = !(flags & LTI_WAIT_TRIES);
+    patience->turned = false;
+    enum leat_error error = waiter ? lti_hub_wait_enter(hub) : lti_hub_enter(hub);
     if (error != LEAT_OK)
         return error;
     do {
@@ -132,40 +129,59 @@ static enum leat_error conn_wait(struct leat_hub *hub, leat_conn conn, uint32_t 
             error = LEAT_E_STALE;
             break;
         }
+        /* Here, not deep in the look: each function between the caller and the system call makes
+         * the way back slower. */
+        if ((flags & LTI_WAIT_READS) && !lti_conn_has_data(found))
+            lti_conn_fill(hub, found);
         error = look(hub, found, context);
         lti_conn_update(hub, found);
         if (error != LEAT_E_EMPTY)
             break;
-        bool at_once = reads && found->readable && lti_conn_may_read(found);
-        error = wait_turn(hub, &deadline_ns, timeout_ms, at_once);
+        if (!waiter && hub->waiter) {
+            error = LEAT_E_BUSY;
+            break;
+        }
+        hub->waiter = waiter = true;
+        bool at_once = (flags & LTI_WAIT_READS) && found->readable && lti_conn_may_read(found);
+        error = wait_turn(hub, patience, at_once);
     } while (error == LEAT_OK);
-    lti_hub_wait_leave(hub);
+    if (waiter)
+        lti_hub_wait_leave(hub);
+    else
+        lti_hub_leave(hub);
     return error;
+}
+
+static enum leat_error wait_for(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms,
+                                lti_look look, uint32_t flags)
+{
+    struct lti_patience patience = {.timeout_ms = timeout_ms};
+    return lti_conn_wait(hub, conn, &patience, look, 0, flags);
 }
 
 enum leat_error leat_wait_connected(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
 {
-    return conn_wait(hub, conn, timeout_ms, look_connected, 0, false);
+    return wait_for(hub, conn, timeout_ms, look_connected, 0);
 }
 
 enum leat_error leat_wait_readable(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
 {
-    return conn_wait(hub, conn, timeout_ms, look_readable, 0, true);
+    return wait_for(hub, conn, timeout_ms, look_readable, LTI_WAIT_READS);
 }
 
 enum leat_error leat_wait_writable(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
 {
-    return conn_wait(hub, conn, timeout_ms, look_writable, 0, false);
+    return wait_for(hub, conn, timeout_ms, lti_look_writable, 0);
 }
 
 enum leat_error leat_wait_sent(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
 {
-    return conn_wait(hub, conn, timeout_ms, look_sent, 0, false);
+    return wait_for(hub, conn, timeout_ms, look_sent, 0);
 }
 
 enum leat_error leat_wait_closed(struct leat_hub *hub, leat_conn conn, uint32_t timeout_ms)
 {
-    return conn_wait(hub, conn, timeout_ms, look_closed, 0, true);
+    return wait_for(hub, conn, timeout_ms, look_closed, LTI_WAIT_READS);
 }
 
 struct line {
@@ -190,10 +206,11 @@ static enum leat_error look_line(struct leat_hub *hub, struct lti_conn *conn, vo
 enum leat_error leat_read_line(struct leat_hub *hub, leat_conn conn, char *buffer, size_t size,
                                uint32_t timeout_ms, size_t *size_out)
 {
+    struct lti_patience patience = {.timeout_ms = timeout_ms};
     struct line line = {buffer, size, 0};
     if (!size_out || !buffer || size == 0)
         return LEAT_E_ARGUMENT;
-    enum leat_error error = conn_wait(hub, conn, timeout_ms, look_line, &line, true);
+    enum leat_error error = lti_conn_wait(hub, conn, &patience, look_line, &line, LTI_WAIT_READS);
     if (error == LEAT_OK)
         *size_out = line.found;
     return error;
@@ -202,7 +219,7 @@ enum leat_error leat_read_line(struct leat_hub *hub, leat_conn conn, char *buffe
 enum leat_error leat_wait_accepted(struct leat_hub *hub, leat_listener listener,
                                    uint32_t timeout_ms, leat_conn *conn_out)
 {
-    uint64_t deadline_ns = 0;
+    struct lti_patience patience = {.timeout_ms = timeout_ms};
     if (!conn_out)
         return LEAT_E_ARGUMENT;
     enum leat_error error = lti_hub_wait_enter(hub);
@@ -222,7 +239,7 @@ enum leat_error leat_wait_accepted(struct leat_hub *hub, leat_listener listener,
             break;
         }
         bool at_once = (found->base.pending & LTI_PENDING_WORK) != 0;
-        error = wait_turn(hub, &deadline_ns, timeout_ms, at_once);
+        error = wait_turn(hub, &patience, at_once);
     } while (error == LEAT_OK);
     lti_hub_wait_leave(hub);
     return error;

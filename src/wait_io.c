@@ -8,28 +8,31 @@
  */
 #include "core.h"
 
-/* One deadline for several waits. */
-struct patience {
-    uint64_t end_ns; /* 0: not started */
-    uint32_t timeout_ms;
+/* Where what is read goes. */
+struct target {
+    void *buffer;
+    size_t size;
+    size_t *size_out;
 };
 
-static struct patience patience_of(uint32_t timeout_ms)
+/* While the user paused, waiting would be in vain. */
+static enum leat_error unless_paused(const struct lti_conn *conn, enum leat_error error)
 {
-    struct patience patience = {0, timeout_ms};
-    return patience;
+    return error == LEAT_E_EMPTY && conn->paused ? LEAT_E_STATE : error;
 }
 
-/* The clock starts with the first wait: what can be done at once needs no clock. */
-static uint32_t patience_left(struct patience *patience)
+static enum leat_error look_bytes(struct leat_hub *hub, struct lti_conn *conn, void *context)
 {
-    if (patience->timeout_ms == LEAT_FOREVER)
-        return LEAT_FOREVER;
-    uint64_t now = lti_os_now_ns();
-    if (patience->end_ns == 0)
-        patience->end_ns = now + patience->timeout_ms * UINT64_C(1000000);
-    uint64_t left = patience->end_ns > now ? (patience->end_ns - now + 999999) / 1000000 : 0;
-    return left < patience->timeout_ms ? (uint32_t)left : patience->timeout_ms;
+    const struct target *target = context;
+    return unless_paused(conn,
+                         lti_conn_take(hub, conn, target->buffer, target->size, target->size_out));
+}
+
+static enum leat_error look_message(struct leat_hub *hub, struct lti_conn *conn, void *context)
+{
+    const struct target *target = context;
+    return unless_paused(
+        conn, lti_conn_receive(hub, conn, target->buffer, target->size, target->size_out));
 }
 
 enum leat_error leat_connect_wait(struct leat_hub *hub, const char *name,
@@ -53,19 +56,20 @@ enum leat_error leat_connect_wait(struct leat_hub *hub, const char *name,
 enum leat_error leat_read_full(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
                                uint32_t timeout_ms, size_t *size_out)
 {
+    struct lti_patience patience = {.timeout_ms = timeout_ms};
     if (!size_out)
         return LEAT_E_ARGUMENT;
-    struct patience patience = patience_of(timeout_ms);
     *size_out = 0;
+    if (!buffer && size)
+        return LEAT_E_ARGUMENT;
     while (*size_out < size) {
         size_t part = 0;
-        enum leat_error error =
-            leat_read(hub, conn, (char *)buffer + *size_out, size - *size_out, &part);
-        *size_out += part;
-        if (error == LEAT_E_EMPTY)
-            error = leat_wait_readable(hub, conn, patience_left(&patience));
+        struct target target = {(char *)buffer + *size_out, size - *size_out, &part};
+        enum leat_error error = lti_conn_wait(hub, conn, &patience, look_bytes, &target,
+                                              LTI_WAIT_READS | LTI_WAIT_TRIES);
         if (error != LEAT_OK)
             return error;
+        *size_out += part;
     }
     return LEAT_OK;
 }
@@ -75,7 +79,7 @@ enum leat_error leat_write_full(struct leat_hub *hub, leat_conn conn, const void
 {
     if (!size_out)
         return LEAT_E_ARGUMENT;
-    struct patience patience = patience_of(timeout_ms);
+    struct lti_patience patience = {.timeout_ms = timeout_ms};
     *size_out = 0;
     while (*size_out < size) {
         size_t part = 0;
@@ -83,7 +87,7 @@ enum leat_error leat_write_full(struct leat_hub *hub, leat_conn conn, const void
             leat_write(hub, conn, (const char *)data + *size_out, size - *size_out, &part);
         *size_out += part;
         if (*size_out < size && (error == LEAT_E_FULL || error == LEAT_OK))
-            error = leat_wait_writable(hub, conn, patience_left(&patience));
+            error = lti_conn_wait(hub, conn, &patience, lti_look_writable, 0, 0);
         if (error != LEAT_OK)
             return error;
     }
@@ -93,12 +97,12 @@ enum leat_error leat_write_full(struct leat_hub *hub, leat_conn conn, const void
 enum leat_error leat_send_wait(struct leat_hub *hub, leat_conn conn, const void *data, size_t size,
                                uint32_t timeout_ms)
 {
-    struct patience patience = patience_of(timeout_ms);
+    struct lti_patience patience = {.timeout_ms = timeout_ms};
     for (;;) {
         enum leat_error error = leat_send(hub, conn, data, size);
         if (error != LEAT_E_FULL)
             return error;
-        error = leat_wait_writable(hub, conn, patience_left(&patience));
+        error = lti_conn_wait(hub, conn, &patience, lti_look_writable, 0, 0);
         if (error != LEAT_OK)
             return error;
     }
@@ -107,13 +111,10 @@ enum leat_error leat_send_wait(struct leat_hub *hub, leat_conn conn, const void 
 enum leat_error leat_receive_wait(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
                                   uint32_t timeout_ms, size_t *size_out)
 {
-    struct patience patience = patience_of(timeout_ms);
-    for (;;) {
-        enum leat_error error = leat_receive(hub, conn, buffer, size, size_out);
-        if (error != LEAT_E_EMPTY)
-            return error;
-        error = leat_wait_readable(hub, conn, patience_left(&patience));
-        if (error != LEAT_OK)
-            return error;
-    }
+    struct lti_patience patience = {.timeout_ms = timeout_ms};
+    struct target target = {buffer, size, size_out};
+    if (!size_out || (!buffer && size))
+        return LEAT_E_ARGUMENT;
+    return lti_conn_wait(hub, conn, &patience, look_message, &target,
+                         LTI_WAIT_READS | LTI_WAIT_TRIES);
 }

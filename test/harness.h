@@ -75,6 +75,7 @@ const char *lti_test_program(void);
 uint64_t lti_test_now_ms(void);                   /* monotonic */
 uint64_t lti_test_scaled_ms(uint64_t timeout_ms); /* a time limit, on this machine */
 void lti_test_pause(void);                        /* one millisecond */
+bool lti_test_on_wine(void);                      /* it stands in for Windows, and is not Windows */
 
 /* ---- What the macros stand on ---------------------------------------------------------------- */
 
@@ -115,6 +116,6 @@ __attribute__((noreturn)) void lti_test_skip(const char *what, const char *file,
 
 /* Allocations of the library that are alive. Optional: test/os_fault.c has it, other programs may;
  * without it allocations are not judged. */
-int64_t lti_test_allocations_live(void) __attribute__((weak));
+int64_t lti_test_allocations_live(void);
 
 #endif

@@ -15,7 +15,8 @@ passed=0 failed=0
 for more in -O2 -fsanitize=address,undefined; do
     # shellcheck disable=SC2086 # the flags are several words
     ${CC:-cc} $flags $more -I"$here/../include" -I"$here" \
-        "$here/harness.c" "$here/harness_test.c" -o "$folder/harness_test"
+        "$here"/harness.c "$here"/harness_posix.c "$here"/harness_test.c \
+        "$here"/harness_test_posix.c -o "$folder/harness_test"
     "$folder/harness_test" >"$folder/output" || true
     sed '$d' "$folder/output"
     # shellcheck disable=SC2046 # the closing line's two numbers become $1 and $2

@@ -3,22 +3,18 @@
  * The harness tested with itself: tests that are broken on purpose must each be reported so.
  *
  * Happy path: a test runs this program again for one broken test, and looks at the exit code and
- * at what was printed. A program of its own (harness.c and this file): it counts allocations by
- * itself.
+ * at what was printed. A program of its own, of harness*.c and harness_test*.c: it counts
+ * allocations by itself.
  *
  * Fails: a broken test that passes, or is reported with the wrong words, fails here.
  *
  * Invariants: broken tests run on demand only.
  */
-#include "harness.h"
+#include "harness_test.h"
 
-#include <fcntl.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 static int64_t allocations;
 
@@ -27,35 +23,7 @@ int64_t lti_test_allocations_live(void)
     return allocations;
 }
 
-/* Runs this program with one or two arguments; returns its exit code, and what it printed. */
-static int program_run(const char *first, const char *second, char *text, size_t size)
-{
-    int ends[2];
-    size_t used = 0;
-    REQUIRE_INT(pipe2(ends, O_CLOEXEC), 0);
-    pid_t pid = fork();
-    REQUIRE(pid >= 0);
-    if (pid == 0) {
-        dup2(ends[1], 1);
-        dup2(ends[1], 2);
-        unsetenv("LEAT_TEST_FOLDER");
-        execl(lti_test_program(), lti_test_program(), first, second, (char *)NULL);
-        _exit(126);
-    }
-    close(ends[1]);
-    ssize_t got = 0;
-    while (used < size - 1 && (got = read(ends[0], text + used, size - 1 - used)) > 0)
-        used += (size_t)got;
-    text[used] = '\0';
-    close(ends[0]);
-    int status = 0;
-    REQUIRE_INT(waitpid(pid, &status, 0), pid);
-    REQUIRE(WIFEXITED(status));
-    return WEXITSTATUS(status);
-}
-
-/* The broken test must be reported as failed, with these words. */
-static void expect_failed(const char *name, const char *words)
+void expect_failed(const char *name, const char *words)
 {
     static char text[200000];
     char heading[100];
@@ -67,13 +35,6 @@ static void expect_failed(const char *name, const char *words)
     if (strstr(text, words) == NULL)
         printf("it printed:\n%s", text);
 }
-
-#define BROKEN(name, words)                                                                        \
-    TEST(harness_reports_##name)                                                                   \
-    {                                                                                              \
-        expect_failed("broken_" #name, words);                                                     \
-    }                                                                                              \
-    TEST_ON_DEMAND(broken_##name, 60)
 
 BROKEN(check, "does not hold: 1 > 2")
 {
@@ -115,18 +76,6 @@ BROKEN(nothing, "the test made no check")
 {
 }
 
-BROKEN(abort, "crashed: signal 6")
-{
-    CHECK(true);
-    abort();
-}
-
-BROKEN(kill, "crashed: signal 9")
-{
-    CHECK(true);
-    kill(getpid(), SIGKILL);
-}
-
 BROKEN(exit, "the test called exit")
 {
     CHECK(true);
@@ -136,17 +85,7 @@ BROKEN(exit, "the test called exit")
 BROKEN(exit_code, "ended with exit code 42")
 {
     CHECK(true);
-    _exit(42);
-}
-
-BROKEN(descriptor, "left open: /dev/null")
-{
-    CHECK(open("/dev/null", O_RDONLY | O_CLOEXEC) >= 0);
-}
-
-BROKEN(closed_descriptor, "descriptor 0 closed, but not opened")
-{
-    CHECK_INT(close(0), 0);
+    _Exit(42);
 }
 
 BROKEN(allocation, "allocations left: 2")
@@ -162,26 +101,6 @@ BROKEN(file, "left files behind")
     FILE *file = fopen(path, "w");
     REQUIRE(file != NULL);
     CHECK_INT(fclose(file), 0);
-}
-
-BROKEN(process, "left a process running")
-{
-    pid_t pid = fork();
-    REQUIRE(pid >= 0);
-    if (pid == 0)
-        for (;;)
-            pause();
-}
-
-BROKEN(fork, "a forked process returned from the test")
-{
-    pid_t pid = fork();
-    int status = 0;
-    REQUIRE(pid >= 0);
-    if (pid == 0)
-        return;
-    CHECK_INT(waitpid(pid, &status, 0), pid);
-    CHECK_INT(status, 0);
 }
 
 BROKEN(flood, "(the rest of its output was dropped)")
@@ -200,7 +119,7 @@ TEST_ON_DEMAND(broken_timeout, 1)
 {
     CHECK(true);
     for (;;)
-        pause();
+        lti_test_pause();
 }
 
 TEST_ON_DEMAND(broken_require, 60)

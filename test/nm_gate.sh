@@ -2,10 +2,11 @@
 # SPDX-License-Identifier: MIT
 #
 # The seam as a fact: what the library's objects above os_real_* need from outside must be in a
-# short list. Without an argument the sources are compiled here (CC chooses the compiler). With a
-# folder, the objects in it are judged; they must come from a build without sanitizers or coverage.
+# short list. Without a folder the sources are compiled here (CC chooses the compiler). With
+# folders, the objects in them are judged; they must come from a build without sanitizers or
+# coverage.
 #
-# usage: test/nm_gate.sh [FOLDER]
+# usage: test/nm_gate.sh [--windows] [FOLDER...]     (--windows: objects of mingw-w64 for x86_64)
 
 set -eu
 cd "$(dirname "$0")/.."
@@ -18,12 +19,27 @@ failed=0
 # Some compilers call bcmp where the source says memcmp.
 allowed='^(memcpy|memmove|memset|memcmp|bcmp|memchr|strlen|lti_.*|leat_.*'
 allowed="$allowed"'|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail)$'
+nm="nm"
+compiler=${CC:-cc}
+# What the library must not need, and a bad sample does.
+bad="__errno_location getenv malloc "
+other='_(windows|nt)(_[a-z]*)*\.c$|/(address_pipe|utf16)\.c$'
+if [ "${1:-}" = --windows ]; then
+    shift
+    nm=x86_64-w64-mingw32-nm
+    compiler=${CC:-x86_64-w64-mingw32-gcc}
+    # A function whose frame is larger than a page asks the compiler's own helper for it.
+    allowed="$allowed|^___chkstk_ms$"
+    bad="__imp__errno getenv malloc "
+    other='_(posix|linux)(_[a-z]*)*\.c$'
+fi
+
 # What the os_real_* files define for each other is no part of the seam.
 private='^lti_real_'
 
 # Prints what an object needs and may not have; fails when nm does.
 forbidden() {
-    nm -u "$1" >"$folder/symbols" || return 1
+    "$nm" -u "$1" >"$folder/symbols" || return 1
     awk '{ print $NF }' "$folder/symbols" | grep -Ev "$allowed" || true
     awk '{ print $NF }' "$folder/symbols" | grep -E "$private" || true
 }
@@ -38,7 +54,7 @@ verdict() { # verdict NAME FOUND
 }
 
 compile() { # compile SOURCE OBJECT
-    ${CC:-cc} -std=c11 -O2 -fPIC -Iinclude -Isrc -c "$1" -o "$2"
+    "$compiler" -std=c11 -O2 -fPIC -Iinclude -Isrc -c "$1" -o "$2"
 }
 
 # A gate that finds nothing is worth nothing: a source that uses the C library must be caught, by
@@ -66,7 +82,7 @@ END
     compile "$folder/bad.c" "$folder/bad.o"
     compile "$folder/good.c" "$folder/good.o"
     found=$(forbidden "$folder/bad.o" | sort | tr '\n' ' ')
-    [ "$found" = "__errno_location getenv malloc " ] || {
+    [ "$found" = "$bad" ] || {
         verdict "self-check: a bad object was not seen" "found: $found"
         return
     }
@@ -84,13 +100,14 @@ judge() { # judge OBJECT
 self_check
 judged=0
 if [ $# -gt 0 ]; then
-    find "$1" -name '*.o' >"$folder/list"
+    find "$@" -name '*.o' -o -name '*.obj' >"$folder/list"
     while IFS= read -r object; do
         judge "$object"
     done <"$folder/list"
 else
     mkdir "$folder/objects"
-    for source in src/*.c; do
+    # shellcheck disable=SC2010 # file names here have no blanks
+    for source in $(ls src/*.c | grep -vE "$other"); do
         case $source in
         src/os_real_* | *_test.c) continue ;;
         esac

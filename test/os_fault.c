@@ -23,7 +23,11 @@
 static const struct lti_fault fault_table[] = {
 #define FAULT(call, name, action, raw, traits)                                                     \
     {LTI_FAULT_CALL_##call, LTI_FAULT_##action, raw, traits, #name},
+#ifdef LTI_FAULT_NT
+#include "os_fault_table_nt.def"
+#else
 #include "os_fault_table.def"
+#endif
 #undef FAULT
 };
 #undef T
@@ -57,6 +61,7 @@ static struct {
 } fault_armed;
 
 static bool fault_virtual;
+static uint64_t fault_virtual_thread; /* in whose waits time passes */
 static uint64_t fault_now_ns, fault_random_state;
 
 /* ---- Tables and switches --------------------------------------------------------------------- */
@@ -64,6 +69,11 @@ static uint64_t fault_now_ns, fault_random_state;
 int64_t lti_test_allocations_live(void)
 {
     return atomic_load(&fault_allocations);
+}
+
+void lti_fault_allocated(int64_t change)
+{
+    atomic_fetch_add(&fault_allocations, change);
 }
 
 size_t lti_fault_count(void)
@@ -102,7 +112,7 @@ void lti_fault_reset(void)
     atomic_store(&fault_hits, 0);
     atomic_store(&fault_budget, 0);
     atomic_store(&fault_suspended, 0);
-    lti_fault_posix_reset();
+    lti_fault_system_reset();
     fault_virtual = false;
 }
 
@@ -167,6 +177,7 @@ void lti_fault_budget(uint64_t calls)
 void lti_fault_virtual_time(void)
 {
     fault_virtual = true;
+    fault_virtual_thread = lti_real_thread_id();
     fault_now_ns = UINT64_C(1000000000);
     fault_random_state = 1;
 }
@@ -230,13 +241,6 @@ const struct lti_fault *lti_fault_next(enum lti_fault_call call)
     return fault;
 }
 
-int64_t lti_fault_word(const struct lti_fault *fault)
-{
-    if (fault->call == LTI_FAULT_CALL_lock && fault->raw == EWOULDBLOCK)
-        return lti_os_fail(LTI_OS_IN_USE, fault->raw);
-    return lti_real_errno(fault->raw);
-}
-
 bool lti_fault_has_effect(const struct lti_fault *fault)
 {
     return (fault->traits & LTI_FAULT_EFFECT_ALWAYS) || fault_armed.mode == LTI_FAULT_EFFECT;
@@ -271,7 +275,7 @@ uint64_t lti_os_now_ns(void)
 
 bool lti_fault_is_virtual(void)
 {
-    return fault_virtual;
+    return fault_virtual && lti_real_thread_id() == fault_virtual_thread;
 }
 
 void lti_fault_pass_time(int64_t time_ns)
@@ -332,24 +336,4 @@ uint64_t lti_os_thread_id(void)
 uint32_t lti_os_fork_count(void)
 {
     return lti_real_fork_count();
-}
-
-bool lti_os_sockets_plain(void)
-{
-    return lti_real_sockets_plain();
-}
-
-uint32_t lti_os_euid(void)
-{
-    return lti_real_euid();
-}
-
-bool lti_os_privileged(void)
-{
-    return lti_real_privileged();
-}
-
-const char *lti_os_getenv(const char *name)
-{
-    return lti_real_getenv(name);
 }

@@ -10,6 +10,15 @@
 #ifndef LTI_OS_FAULT_H
 #define LTI_OS_FAULT_H
 
+#if defined(_WIN32) && !defined(LTI_FAULT_NT)
+#define LTI_FAULT_NT 1
+#endif
+#ifdef LTI_FAULT_NT
+#include "os_fault_calls_nt.h"
+#else
+#include "os_fault_calls_posix.h"
+#endif
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -17,43 +26,13 @@
 /* ---- Accounting: exact, always on, from any thread ------------------------------------------- */
 
 int64_t lti_test_allocations_live(void); /* lti_os_alloc and mutexes, not yet given back */
-int64_t lti_test_descriptors_live(void); /* made through the seam and not yet closed */
+int64_t lti_test_descriptors_live(void); /* or handles, made through the seam and not closed */
 int64_t lti_test_wild_closes(void);      /* closes of a descriptor that was not open */
 
 /* ---- The calls that can fail, and how -------------------------------------------------------- */
 
-#define LTI_FAULT_CALLS(X)                                                                         \
-    X(alloc)                                                                                       \
-    X(random)                                                                                      \
-    X(mutex_create)                                                                                \
-    X(socket)                                                                                      \
-    X(socketpair)                                                                                  \
-    X(bind)                                                                                        \
-    X(listen)                                                                                      \
-    X(connect)                                                                                     \
-    X(accept)                                                                                      \
-    X(shutdown_write)                                                                              \
-    X(close)                                                                                       \
-    X(recv)                                                                                        \
-    X(send)                                                                                        \
-    X(peer)                                                                                        \
-    X(socket_facts)                                                                                \
-    X(set_flags)                                                                                   \
-    X(lstat)                                                                                       \
-    X(fstat)                                                                                       \
-    X(fchmod)                                                                                      \
-    X(unlink)                                                                                      \
-    X(mkdir)                                                                                       \
-    X(open_lock)                                                                                   \
-    X(lock)                                                                                        \
-    X(poller_create)                                                                               \
-    X(poller_add)                                                                                  \
-    X(poller_modify)                                                                               \
-    X(poller_remove)                                                                               \
-    X(poller_wait)                                                                                 \
-    X(event_create)                                                                                \
-    X(event_set)                                                                                   \
-    X(event_clear)
+/* LTI_FAULT_CALLS(X) are those of the system below. On a POSIX system that may be the simulated
+ * kernel's named pipes, too: then LTI_FAULT_NT is defined. */
 
 enum lti_fault_call {
 #define LTI_FAULT_CALL(name) LTI_FAULT_CALL_##name,
@@ -64,16 +43,20 @@ enum lti_fault_call {
 
 /* What happens instead of the call, or to it. */
 enum lti_fault_action {
-    LTI_FAULT_ERROR = 1, /* fails with the errno; alloc gives null */
-    LTI_FAULT_ONE,       /* at most one byte is moved */
-    LTI_FAULT_HALF,      /* at most half of what was asked for is moved */
-    LTI_FAULT_ONE_MORE,  /* recv: one byte, and descriptors came along: LTI_OS_RECV_MORE */
-    LTI_FAULT_END,       /* recv: end of stream */
-    LTI_FAULT_STRANGER,  /* peer: another user */
-    LTI_FAULT_EMPTY,     /* poller_wait: nothing, too early */
-    LTI_FAULT_SPURIOUS,  /* poller_wait: everything is said to be ready */
-    LTI_FAULT_DUPLICATE, /* poller_wait: each event twice */
-    LTI_FAULT_STALE      /* poller_wait: also an event of a descriptor that was closed */
+    LTI_FAULT_ERROR = 1,  /* fails with the number; alloc gives null */
+    LTI_FAULT_ONE,        /* at most one byte is moved */
+    LTI_FAULT_HALF,       /* at most half of what was asked for is moved */
+    LTI_FAULT_ONE_MORE,   /* recv: one byte, and descriptors came along: LTI_OS_RECV_MORE */
+    LTI_FAULT_END,        /* recv: end of stream */
+    LTI_FAULT_STRANGER,   /* peer, pipe_client, pipe_owner: another user */
+    LTI_FAULT_EMPTY,      /* poller_wait, queue_wait, signal_wait: nothing, too early */
+    LTI_FAULT_SPURIOUS,   /* poller_wait: everything is said to be ready */
+    LTI_FAULT_DUPLICATE,  /* poller_wait: each event twice */
+    LTI_FAULT_STALE,      /* poller_wait: also an event of a descriptor that was closed */
+    LTI_FAULT_LATE,       /* an operation that is over at once waits, and its completion tells */
+    LTI_FAULT_LATE_ERROR, /* one waits, does nothing, and its completion tells the error */
+    LTI_FAULT_REORDER,    /* queue_wait: the last completion first */
+    LTI_FAULT_ENDS_WELL   /* pipe_cancel: what was given up ends as if it had been done before */
 };
 
 #define LTI_FAULT_TRANSPARENT 1u   /* the user must not be able to tell, unless it lasts for ever */
@@ -85,7 +68,7 @@ enum lti_fault_action {
 struct lti_fault {
     enum lti_fault_call call;
     enum lti_fault_action action;
-    int raw; /* errno */
+    int raw; /* errno, or GetLastError */
     uint32_t traits;
     const char *name;
 };
@@ -131,12 +114,13 @@ void lti_fault_budget(uint64_t calls);
 
 /* From now on time passes only when somebody waits for it or asks for it, random bytes are the same
  * in each run, and a wait for ever that nothing can end is aborted with a message. For programs in
- * which one thread does everything. */
+ * which one thread, the caller, does everything; what others wait for, they wait for in real
+ * time. */
 void lti_fault_virtual_time(void);
 
-/* A name outside of this folder (which is not copied; null: no jail) cannot be made or removed:
- * EACCES. So that what a fault drives the library to stays where the test cleans up. Survives a
- * reset. */
+/* A name outside of this folder (which is not copied; null: no jail), or of a pipe that begins
+ * otherwise, cannot be made or removed: access denied. So that what a fault drives the library to
+ * stays where the test cleans up. Survives a reset. */
 void lti_fault_jail(const char *folder);
 
 #endif

@@ -48,9 +48,16 @@ int64_t lti_test_wild_closes(void)
     return atomic_load(&fault_wild_closes);
 }
 
-void lti_fault_posix_reset(void)
+void lti_fault_system_reset(void)
 {
     atomic_store(&fault_stale.known, false);
+}
+
+int64_t lti_fault_word(const struct lti_fault *fault)
+{
+    if (fault->call == LTI_FAULT_CALL_lock && fault->raw == EWOULDBLOCK)
+        return lti_os_fail(LTI_OS_IN_USE, fault->raw);
+    return lti_real_errno(fault->raw);
 }
 
 static struct fault_descriptor *fault_descriptor(int fd)
@@ -298,6 +305,13 @@ int64_t lti_os_mkdir(const char *path, uint32_t mode)
     return result;
 }
 
+int64_t lti_os_make_lock(const char *path)
+{
+    FAULT_CALL(make_lock, fault_outside(path) ? lti_real_errno(EACCES)
+                                              : fault_opened(lti_real_make_lock(path)));
+    return result;
+}
+
 int64_t lti_os_open_lock(const char *path)
 {
     FAULT_CALL(open_lock, fault_outside(path) ? lti_real_errno(EACCES)
@@ -442,4 +456,26 @@ int64_t lti_os_event_clear(int fd)
 {
     FAULT_CALL(event_clear, lti_real_event_clear(fd));
     return result;
+}
+
+/* ---- What cannot fail ------------------------------------------------------------------------ */
+
+bool lti_os_sockets_plain(void)
+{
+    return lti_real_sockets_plain();
+}
+
+uint32_t lti_os_euid(void)
+{
+    return lti_real_euid();
+}
+
+bool lti_os_privileged(void)
+{
+    return lti_real_privileged();
+}
+
+const char *lti_os_getenv(const char *name)
+{
+    return lti_real_getenv(name);
 }

@@ -1,16 +1,21 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the two files of the fault object share.
+ * What the files of the fault object share.
  */
 #ifndef LTI_OS_FAULT_PRIVATE_H
 #define LTI_OS_FAULT_PRIVATE_H
 
 #include "os_fault.h"
 
+#ifdef LTI_FAULT_NT
+#include "os_nt.h"
+#include "os_nt_code.h"
+#else
 #include "os_posix.h"
 #include "os_real_posix.h"
+#endif
 
-/* The os_real_* files under their other names. */
+/* What lies below, under its other names: all systems, then one. */
 extern __typeof__(lti_os_alloc) lti_real_alloc;
 extern __typeof__(lti_os_free) lti_real_free;
 extern __typeof__(lti_os_now_ns) lti_real_now_ns;
@@ -21,6 +26,34 @@ extern __typeof__(lti_os_mutex_lock) lti_real_mutex_lock;
 extern __typeof__(lti_os_mutex_unlock) lti_real_mutex_unlock;
 extern __typeof__(lti_os_thread_id) lti_real_thread_id;
 extern __typeof__(lti_os_fork_count) lti_real_fork_count;
+
+#ifdef LTI_FAULT_NT
+extern __typeof__(lti_os_queue_create) lti_real_queue_create;
+extern __typeof__(lti_os_queue_add) lti_real_queue_add;
+extern __typeof__(lti_os_queue_post) lti_real_queue_post;
+extern __typeof__(lti_os_queue_wait) lti_real_queue_wait;
+extern __typeof__(lti_os_pipe_create) lti_real_pipe_create;
+extern __typeof__(lti_os_pipe_listen) lti_real_pipe_listen;
+extern __typeof__(lti_os_pipe_open) lti_real_pipe_open;
+extern __typeof__(lti_os_pipe_read_messages) lti_real_pipe_read_messages;
+extern __typeof__(lti_os_pipe_read) lti_real_pipe_read;
+extern __typeof__(lti_os_pipe_write) lti_real_pipe_write;
+extern __typeof__(lti_os_pipe_cancel) lti_real_pipe_cancel;
+extern __typeof__(lti_os_pipe_facts) lti_real_pipe_facts;
+extern __typeof__(lti_os_pipe_peer_pid) lti_real_pipe_peer_pid;
+extern __typeof__(lti_os_handle_close) lti_real_handle_close;
+extern __typeof__(lti_os_identity) lti_real_identity;
+extern __typeof__(lti_os_pipe_client) lti_real_pipe_client;
+extern __typeof__(lti_os_pipe_owner) lti_real_pipe_owner;
+extern __typeof__(lti_os_security_create) lti_real_security_create;
+extern __typeof__(lti_os_security_free) lti_real_security_free;
+extern __typeof__(lti_os_signal_create) lti_real_signal_create;
+extern __typeof__(lti_os_signal_set) lti_real_signal_set;
+extern __typeof__(lti_os_signal_clear) lti_real_signal_clear;
+extern __typeof__(lti_os_signal_wait) lti_real_signal_wait;
+extern __typeof__(lti_os_thread_start) lti_real_thread_start;
+extern __typeof__(lti_os_thread_join) lti_real_thread_join;
+#else
 extern __typeof__(lti_os_socket) lti_real_socket;
 extern __typeof__(lti_os_socketpair) lti_real_socketpair;
 extern __typeof__(lti_os_bind) lti_real_bind;
@@ -39,6 +72,7 @@ extern __typeof__(lti_os_fstat) lti_real_fstat;
 extern __typeof__(lti_os_fchmod) lti_real_fchmod;
 extern __typeof__(lti_os_unlink) lti_real_unlink;
 extern __typeof__(lti_os_mkdir) lti_real_mkdir;
+extern __typeof__(lti_os_make_lock) lti_real_make_lock;
 extern __typeof__(lti_os_open_lock) lti_real_open_lock;
 extern __typeof__(lti_os_lock) lti_real_lock;
 extern __typeof__(lti_os_sockets_plain) lti_real_sockets_plain;
@@ -53,16 +87,20 @@ extern __typeof__(lti_os_poller_wait) lti_real_poller_wait;
 extern __typeof__(lti_os_event_create) lti_real_event_create;
 extern __typeof__(lti_os_event_set) lti_real_event_set;
 extern __typeof__(lti_os_event_clear) lti_real_event_clear;
+#endif
 
 /* Counts one call and says which fault it gets; null for none. */
 const struct lti_fault *lti_fault_next(enum lti_fault_call call);
-int64_t lti_fault_word(const struct lti_fault *fault);
 bool lti_fault_has_effect(const struct lti_fault *fault);
 bool lti_fault_lasts(void); /* the armed mode is FOREVER */
 _Noreturn void lti_fault_stop(const char *what, enum lti_fault_call call);
-bool lti_fault_is_virtual(void);
+void lti_fault_allocated(int64_t change); /* what counts as allocations of the library */
+bool lti_fault_is_virtual(void);          /* for the calling thread */
 void lti_fault_pass_time(int64_t time_ns);
-void lti_fault_posix_reset(void);
+
+/* What each system has its own of. */
+void lti_fault_system_reset(void);
+int64_t lti_fault_word(const struct lti_fault *fault); /* its number, with its kind */
 
 /* What a call that had its effect comes back with; there is nothing to hide if it had none. */
 static inline int64_t lti_fault_hide(const struct lti_fault *fault, int64_t result)

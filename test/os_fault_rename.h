@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Force-included when the os_real_* files are compiled for the fault object: they then provide
- * lti_real_*, to which the fault object's lti_os_* forward.
+ * Force-included when the os_real_* files (or the simulated kernel) are compiled for the fault
+ * object: they then provide lti_real_*, to which the fault object's lti_os_* forward.
  */
 #ifndef LTI_OS_FAULT_RENAME_H
 #define LTI_OS_FAULT_RENAME_H
@@ -35,6 +35,7 @@
 #define lti_os_fchmod lti_real_fchmod
 #define lti_os_unlink lti_real_unlink
 #define lti_os_mkdir lti_real_mkdir
+#define lti_os_make_lock lti_real_make_lock
 #define lti_os_open_lock lti_real_open_lock
 #define lti_os_lock lti_real_lock
 #define lti_os_euid lti_real_euid
@@ -48,5 +49,35 @@
 #define lti_os_event_create lti_real_event_create
 #define lti_os_event_set lti_real_event_set
 #define lti_os_event_clear lti_real_event_clear
+
+#define lti_os_queue_create lti_real_queue_create
+#define lti_os_queue_add lti_real_queue_add
+#define lti_os_queue_post lti_real_queue_post
+#define lti_os_queue_wait lti_real_queue_wait
+#define lti_os_pipe_create lti_real_pipe_create
+#define lti_os_pipe_listen lti_real_pipe_listen
+#define lti_os_pipe_open lti_real_pipe_open
+#define lti_os_pipe_read_messages lti_real_pipe_read_messages
+#define lti_os_pipe_read lti_real_pipe_read
+#define lti_os_pipe_write lti_real_pipe_write
+#define lti_os_pipe_cancel lti_real_pipe_cancel
+#define lti_os_pipe_facts lti_real_pipe_facts
+#define lti_os_pipe_peer_pid lti_real_pipe_peer_pid
+#define lti_os_handle_close lti_real_handle_close
+#define lti_os_identity lti_real_identity
+#define lti_os_pipe_client lti_real_pipe_client
+#define lti_os_pipe_owner lti_real_pipe_owner
+#define lti_os_security_create lti_real_security_create
+#define lti_os_security_free lti_real_security_free
+#define lti_os_signal_create lti_real_signal_create
+#define lti_os_signal_set lti_real_signal_set
+#define lti_os_signal_clear lti_real_signal_clear
+#define lti_os_signal_wait lti_real_signal_wait
+#define lti_os_thread_start lti_real_thread_start
+#define lti_os_thread_join lti_real_thread_join
+
+/* The simulated kernel counts for itself, too. */
+#define lti_test_allocations_live lti_real_allocations_live
+#define lti_test_descriptors_live lti_real_descriptors_live
 
 #endif

@@ -5,6 +5,7 @@
 #ifndef LTI_TEST_PRNG_H
 #define LTI_TEST_PRNG_H
 
+#include <stddef.h>
 #include <stdint.h>
 
 struct prng {
@@ -20,9 +21,9 @@ static inline uint64_t prng_next(struct prng *prng)
 }
 
 /* From 0 to limit - 1; limit must not be 0. */
-static inline uint64_t prng_below(struct prng *prng, uint64_t limit)
+static inline size_t prng_below(struct prng *prng, size_t limit)
 {
-    return prng_next(prng) % limit;
+    return (size_t)(prng_next(prng) % limit);
 }
 
 #endif

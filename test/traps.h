@@ -1,11 +1,32 @@
 /* SPDX-License-Identifier: MIT
  *
- * Assertions under test: a statement that must end its process, run in a forked one.
+ * Assertions under test: a statement that must end its process. On POSIX it runs in a forked
+ * process; on Windows a new process runs the same test as far as the statement.
  */
 #ifndef LTI_TEST_TRAPS_H
 #define LTI_TEST_TRAPS_H
 
 #include "harness.h"
+
+#ifdef _WIN32
+
+/* harness_windows.c has these. */
+bool lti_test_trap_chosen(void);
+void lti_test_trap_survived(void);
+bool lti_test_trap_held(const char *test);
+
+/* The function of a test is called test_NAME. */
+#define CHECK_TRAPS(statement)                                                                     \
+    do {                                                                                           \
+        if (lti_test_trap_chosen()) {                                                              \
+            statement;                                                                             \
+            lti_test_trap_survived();                                                              \
+        }                                                                                          \
+        lti_test_check(lti_test_trap_held(__func__ + sizeof "test_" - 1), "traps: " #statement,    \
+                       __FILE__, __LINE__);                                                        \
+    } while (0)
+
+#else
 
 #include <stdio.h>
 #include <sys/types.h>
@@ -34,5 +55,7 @@ static inline bool traps_wait(pid_t pid)
         }                                                                                          \
         lti_test_check(traps_wait(traps_pid_), "traps: " #statement, __FILE__, __LINE__);          \
     } while (0)
+
+#endif
 
 #endif

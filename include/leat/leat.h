@@ -97,7 +97,12 @@ enum leat_state {
 
 /* Who may be at the other end. Checked on both ends before the first byte; an unknown identity is a
  * denial. Not checked: leat_adopt_conn, where who handed the descriptor over has decided, and
- * leat_pair. */
+ * leat_pair.
+ *
+ * POSIX: 65534 is the number of the user nobody, and also what the system shows for every user that
+ * is not mapped into our user namespace. The two cannot be told apart, so a peer with this number
+ * is never the same user, not even when it is our own: such a process needs root at the other end,
+ * or LEAT_WHO_INSECURE_ANYONE. The log hook says it when a peer is refused for that. */
 enum leat_who {
     LEAT_WHO_SAME_USER = 0,      /* this process's effective user, or root (default) */
     LEAT_WHO_INSECURE_ANYONE = 1 /* no check; a listener's socket gets mode 0666, less the umask */
@@ -141,7 +146,8 @@ struct leat_hub_options {
     bool single_thread;      /* no lock: only leat_wake may be called from another thread than the
                               * first; a build without NDEBUG traps when it is not so */
     uint32_t conns_max;      /* default 65536, which is the cap */
-    size_t memory_bytes_max; /* bytes this hub may allocate; default 1 GiB */
+    size_t memory_bytes_max; /* bytes this hub may allocate; default 1 GiB; Windows: what reads and
+                              * listeners need comes on top, at most 69 KiB a connection */
     /* The only two places where leat calls its user. Both are called with the hub locked and must
      * not call leat. */
     void (*trace)(void *context, const struct leat_trace *record);
@@ -154,7 +160,7 @@ struct leat_hub_options {
  * Waits:   never.
  * Thread:  any.
  * Owns:    the caller owns the hub and gives it back with leat_hub_destroy.
- * Fails:   OPTIONS, MEMORY, LIMIT (descriptors), SYSTEM.
+ * Fails:   OPTIONS, MEMORY, LIMIT (descriptors), DENIED or UNSUPPORTED (a sandbox), SYSTEM.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -170,8 +176,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_create(const struct leat_hub_opti
  * Waits:   never.
  * Thread:  any, but no other call on this hub may run or follow.
  * Owns:    takes the hub back, unless it fails.
- * Fails:   BUSY (a thread is inside leat_next or a wait).
- * Systems: the same everywhere.
+ * Fails:   BUSY (a thread is inside leat_next or a wait); SYSTEM (Windows: the system kept memory
+ *          of an operation for ten seconds after it was told to give it up; the hub is gone, and
+ *          that memory is never freed).
+ * Systems: the same everywhere; on Windows it may wait for operations to be given up, which takes
+ *          next to no time.
  * Since:   0.1
  */
 LEAT_API enum leat_error leat_hub_destroy(struct leat_hub *hub);
@@ -183,8 +192,10 @@ LEAT_API enum leat_error leat_hub_destroy(struct leat_hub *hub);
  * Waits:   never.
  * Thread:  any.
  * Owns:    the handle stays the hub's: do not close, read or write it.
- * Fails:   nothing more.
- * Systems: a descriptor for poll, level-triggered, on POSIX.
+ * Fails:   BUSY (a thread is inside leat_next or a wait); Windows: LIMIT, MEMORY, SYSTEM.
+ * Systems: POSIX: a descriptor for poll, level-triggered. Windows: a HANDLE for WaitForSingleObject
+ *          and the like, set as long as something is there; the first call starts the only thread
+ *          that leat ever starts, which ends with the hub.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_hub_waitable(struct leat_hub *hub,
@@ -273,7 +284,8 @@ struct leat_listen_options {
     uint64_t tag; /* comes back in the listener's events */
     enum leat_who who;
     uint32_t backlog;                     /* connections the system holds for us; default 64, cap
-                                           * 4096 */
+                                           * 4096; Windows: instances of the pipe that wait for
+                                           * clients; default 4, never more than 64 */
     uint32_t conns_max;                   /* accepted and not yet closed; default 128; more wait in
                                            * the backlog */
     uint32_t handshakes_max;              /* of these, not yet through the handshake; default 16 */
@@ -297,15 +309,19 @@ struct leat_connect_options {
 /* leat_listen makes a name that others can connect to. ACCEPTED events bring the connections.
  *
  * A stale socket of a server that is gone is taken over; anything else at the name is left alone
- * and is IN_USE.
+ * and is IN_USE. Beside a path stands the empty file PATH.leat-lock as long as the listener lives;
+ * what is no lock of ours there is left alone, too. A listen that fails leaves the disk as it was,
+ * save for a stale socket whose turn had come.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
  * Fails:   NAME, NAME_TOO_LONG, IN_USE, NOT_FOUND (no such folder), DENIED, UNTRUSTED (the folder
- *          of plain names, or the lock beside the path, is not ours alone), OPTIONS, LIMIT, MEMORY,
- *          UNSUPPORTED, SYSTEM.
- * Systems: the same everywhere.
+ *          of plain names, or the lock beside the path, is not ours alone; or that lock is not
+ *          empty), OPTIONS, LIMIT, MEMORY, UNSUPPORTED, SYSTEM.
+ * Systems: the same everywhere. Windows: connections that live on keep the name of a listener that
+ *          was closed; only its own hub can listen there again before they end. When somebody
+ *          else's pipe appears at the name, LISTEN_ERROR says SQUATTED.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_listen(struct leat_hub *hub, const char *name,
@@ -325,7 +341,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_listen(struct leat_hub *hub, const ch
 LEAT_API enum leat_error leat_listener_close(struct leat_hub *hub, leat_listener listener);
 
 /* leat_connect starts a connection. CONNECTED follows, or CLOSED with the reason: TIMEOUT,
- * NOT_FOUND, REFUSED, DENIED, UNTRUSTED, PROTOCOL, LIMIT, MEMORY, SYSTEM. A server whose backlog is
+ * NOT_FOUND, REFUSED, DENIED, UNTRUSTED, LIMIT, MEMORY, UNSUPPORTED, SYSTEM; BROKEN when the server
+ * went before it had shaken hands; messages also PROTOCOL and what the server says of itself
+ * (BUSY). A server whose backlog is
  * full is tried again until the deadline. Writing and sending are allowed at once; the bytes wait
  * in the outbox.
  *
@@ -349,8 +367,10 @@ LEAT_API LEAT_CHECKED enum leat_error leat_connect(struct leat_hub *hub, const c
  * Thread:  any.
  * Owns:    takes the descriptor when it returns LEAT_OK; a refused one stays the caller's,
  *          unchanged.
- * Fails:   HANDLE (not a connected Unix-domain stream socket), OPTIONS, LIMIT, MEMORY, SYSTEM.
- * Systems: POSIX: a descriptor.
+ * Fails:   HANDLE (not a connected Unix-domain stream socket; Windows: not one end of a connected
+ *          pipe of bytes, opened for overlapped I/O and bound to no completion port), OPTIONS,
+ *          LIMIT, MEMORY, SYSTEM.
+ * Systems: POSIX: a descriptor. Windows: the HANDLE of a named pipe.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intptr_t handle,
@@ -366,7 +386,7 @@ LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intp
  * Owns:    takes the descriptor when it returns LEAT_OK; a refused one stays the caller's,
  *          unchanged.
  * Fails:   HANDLE (not a listening Unix-domain stream socket), OPTIONS, LIMIT, MEMORY, SYSTEM.
- * Systems: POSIX: a descriptor.
+ * Systems: POSIX: a descriptor. Windows: UNSUPPORTED, because no handle is a listener there.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_adopt_listener(struct leat_hub *hub, intptr_t handle,
@@ -379,7 +399,7 @@ LEAT_API LEAT_CHECKED enum leat_error leat_adopt_listener(struct leat_hub *hub, 
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   OPTIONS, LIMIT, MEMORY, SYSTEM.
+ * Fails:   OPTIONS, LIMIT, MEMORY, DENIED or UNSUPPORTED (a sandbox), SYSTEM.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -398,8 +418,8 @@ enum leat_event_type {
                                * again */
     LEAT_EVENT_FINISHED,      /* conn, tag: once: the peer finished sending and everything was
                                * read */
-    LEAT_EVENT_HANGUP,        /* conn, tag: once: the peer is gone; what it sent can still be
-                               * read */
+    LEAT_EVENT_HANGUP,        /* conn, tag: once: the peer is gone, or was cut off while reading
+                               * is paused; what it sent can still be read */
     LEAT_EVENT_CLOSED,        /* conn, tag, error, bytes_undelivered: the last one; the handle is
                                * stale from the next leat_next */
     LEAT_EVENT_CLOSE_REPORT,  /* tag (of leat_close_report), error, bytes_undelivered */
@@ -517,8 +537,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_skip(struct leat_hub *hub, leat_conn 
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's; accepted bytes are copied or sent before it returns.
- * Fails:   FULL (not one byte accepted), CLOSED, BROKEN, STATE (finished, or messages), MEMORY
- *          (nothing accepted).
+ * Fails:   FULL (not one byte accepted), CLOSED, BROKEN or another reason the connection ended for,
+ *          STATE (finished, or messages), MEMORY (nothing accepted), ARGUMENT (a null pointer where
+ *          `size` is not 0).
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -531,7 +552,7 @@ LEAT_API LEAT_CHECKED enum leat_error leat_write(struct leat_hub *hub, leat_conn
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   ARGUMENT (more than LEAT_SLICES_MAX), else as leat_write.
+ * Fails:   ARGUMENT (more than LEAT_SLICES_MAX, or sizes that make no sense), else as leat_write.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -548,8 +569,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_write_slices(struct leat_hub *hub, le
  * Thread:  any.
  * Owns:    nothing of the caller's; the bytes are copied or sent before it returns.
  * Fails:   FULL (one WRITABLE will follow; also above 64 KiB before the handshake is complete),
- *          TOO_BIG (above what the peer accepts), CLOSED, BROKEN, STATE (finished, or bytes),
- *          MEMORY (nothing sent).
+ *          TOO_BIG (above what the peer accepts), CLOSED, BROKEN or another reason the connection
+ *          ended for, STATE (finished, or bytes), MEMORY (nothing sent).
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -561,7 +582,7 @@ LEAT_API LEAT_CHECKED enum leat_error leat_send(struct leat_hub *hub, leat_conn 
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   ARGUMENT (more than LEAT_SLICES_MAX), else as leat_send.
+ * Fails:   ARGUMENT (more than LEAT_SLICES_MAX, or sizes that make no sense), else as leat_send.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -638,9 +659,11 @@ LEAT_API enum leat_error leat_resume(struct leat_hub *hub, leat_conn conn);
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   STATE (finished before, or not connected yet), CLOSED, BROKEN, FULL (messages, never
- *          with default limits).
- * Systems: the same everywhere.
+ * Fails:   STATE (finished before, or not connected yet), CLOSED, BROKEN or another reason the
+ *          connection ended for, MEMORY (messages; not finished, try again), UNSUPPORTED (bytes
+ *          over a named pipe; the connection goes on).
+ * Systems: messages: the same everywhere. Bytes: POSIX only, because a named pipe has no
+ *          half-close.
  * Since:   0.1
  */
 LEAT_API enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn);
@@ -685,7 +708,9 @@ LEAT_API enum leat_error leat_abort(struct leat_hub *hub, leat_conn conn);
 
 /* ---- Waiting --------------------------------------------------------------------------------- */
 
-/* Blocking calls with deadlines, on any hub, also beside other endpoints, whose events are kept. */
+/* Blocking calls with deadlines, on any hub, also beside other endpoints, whose events are kept.
+ * Each may also fail with SYSTEM, when the system's event source does; those that wait for bytes or
+ * messages with STATE while the connection is paused. */
 
 /* leat_wait_connected waits until a connection is open. The CONNECTED event is then used up.
  *
@@ -797,7 +822,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_read_full(struct leat_hub *hub, leat_
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
  * Owns:    nothing of the caller's.
- * Fails:   TIMEOUT, WOKEN, BUSY, TOO_BIG (nothing is consumed), else as leat_read.
+ * Fails:   TIMEOUT, WOKEN, BUSY, TOO_BIG (nothing is consumed), ARGUMENT (`size` 0), else as
+ *          leat_read.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -852,7 +878,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_receive_wait(struct leat_hub *hub, le
  * Thread:  any, one at a time inside leat_next or a wait. With BUSY the connection is closed as by
  *          leat_close.
  * Owns:    ends the connection.
- * Fails:   TIMEOUT (undelivered bytes), BROKEN (the peer went), WOKEN (closing goes on), BUSY.
+ * Fails:   with undelivered bytes: TIMEOUT, BROKEN (the peer went) or another reason the connection
+ *          ended for; WOKEN (closing goes on), BUSY.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -861,7 +888,7 @@ LEAT_API enum leat_error leat_close_wait(struct leat_hub *hub, leat_conn conn, u
 
 /* ---- Asking ---------------------------------------------------------------------------------- */
 
-/* Set `size` before the call; members beyond it are not written. */
+/* Set `size` to sizeof the struct before the call. */
 struct leat_conn_info {
     size_t size;
     enum leat_state state;
@@ -879,10 +906,10 @@ struct leat_conn_info {
     int64_t os_code;       /* of the failed operation: errno or GetLastError, 0 if the system had
                                * no part in it */
     enum leat_operation operation; /* the one that failed */
-    bool peer_known; /* the next three are as the kernel said at connect time; for logs,
+    bool peer_known;   /* the next three are as the kernel said at connect time; for logs,
                                * not for decisions */
-    uint32_t peer_uid;
-    uint32_t peer_gid;
+    uint32_t peer_uid; /* Windows: 1 this user, 0 SYSTEM or the administrators, 2 another one */
+    uint32_t peer_gid; /* Windows: 0 */
     int64_t peer_pid;
     uint32_t peer_frame_bytes_max;    /* largest message that the peer accepts; 0 before the
                                     * handshake */
@@ -918,16 +945,17 @@ struct leat_hub_info {
     uint64_t waits; /* times the system's event source was asked */
     int64_t
         os_code; /* of the last leat_listen, leat_connect or adopting call that failed because of
-                      * the system: errno or GetLastError; connections keep their own */
+                      * the system: errno or GetLastError, 0 when that says nothing (a lock that
+                      * another holds); connections keep their own */
 };
 
 /* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the
- * struct, up to its `size`.
+ * struct, up to its `size`: what a later version has and this one does not know is cleared.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   OPTIONS (size is not one that a version of leat had).
+ * Fails:   OPTIONS (size is less than this version's, or more than 4096 bytes).
  * Systems: the same everywhere.
  * Since:   0.1
  */

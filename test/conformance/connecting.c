@@ -25,8 +25,8 @@ TEST(connect_gives_connected_and_accepted)
 {
     struct leat_hub *hub = kit_begin();
     uint32_t seen = 0;
-    leat_listener listener = kit_listen(hub, "server", NULL);
-    leat_conn conn = kit_connect(hub, "server", 42, NULL);
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    leat_conn conn = kit_connect(hub, kit_plain("server"), 42, NULL);
     for (int i = 0; i < 2; i++) {
         struct leat_event event = {0};
         REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
@@ -51,8 +51,8 @@ TEST(connect_across_two_hubs)
 {
     struct leat_hub *server = kit_begin();
     struct leat_hub *client = kit_hub(NULL);
-    leat_listener listener = kit_listen(server, "server", &kit_messages);
-    leat_conn conn = kit_connect(client, "server", 1, &kit_messages);
+    leat_listener listener = kit_listen(server, kit_plain("server"), &kit_messages);
+    leat_conn conn = kit_connect(client, kit_plain("server"), 1, &kit_messages);
     uint32_t counts[KIT_EVENT_TYPES] = {0};
     kit_drain(server, client, counts);
     CHECK_INT(counts[LEAT_EVENT_CONNECTED], 1);
@@ -68,7 +68,7 @@ TEST(connect_across_two_hubs)
 TEST(connect_to_nobody)
 {
     struct leat_hub *hub = kit_begin();
-    leat_conn conn = kit_connect(hub, "nobody", 3, NULL);
+    leat_conn conn = kit_connect(hub, kit_plain("nobody"), 3, NULL);
     struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSED);
     CHECK_ERROR(event.error, LEAT_E_NOT_FOUND);
     CHECK_INT(event.tag, 3);
@@ -81,26 +81,8 @@ TEST(connect_to_nobody)
     KIT_QUIET(hub);
     KIT_STALE(hub, conn);
     CHECK_INT(kit_hub_info(hub).conns, 0);
-    conn = kit_connect(hub, kit_path("no/folder"), 3, NULL);
+    conn = kit_connect(hub, kit_path(KIT_PIPES ? "no\\folder" : "no/folder"), 3, NULL);
     KIT_CLOSED(hub, conn, LEAT_E_NOT_FOUND);
-    conn = kit_connect(hub, "unix:@leat-conformance-nobody", 3, NULL);
-    KIT_CLOSED(hub, conn, LEAT_E_REFUSED);
-    kit_end(hub);
-}
-
-TEST(connect_to_what_does_not_listen)
-{
-    struct leat_hub *hub = kit_begin();
-    const char *dead = kit_path("dead.sock");
-    const char *file = kit_path("file");
-    kit_raw_close(kit_raw_listen(dead, 5));
-    leat_conn conn = kit_connect(hub, dead, 3, NULL);
-    KIT_CLOSED(hub, conn, LEAT_E_REFUSED);
-    kit_file_make(file);
-    conn = kit_connect(hub, file, 3, NULL);
-    KIT_CLOSED(hub, conn, LEAT_E_REFUSED);
-    kit_file_remove(dead);
-    kit_file_remove(file);
     kit_end(hub);
 }
 
@@ -108,22 +90,17 @@ TEST(connect_waits_for_an_absent_server)
 {
     struct leat_hub *hub = kit_begin();
     struct leat_connect_options options = patient(KIT_SOON_MS);
-    leat_conn conn, dead;
-    CHECK_ERROR(leat_connect(hub, "late", &options, &conn), LEAT_OK);
-    const char *stale = kit_path("stale.sock");
-    kit_raw_close(kit_raw_listen(stale, 5));
-    CHECK_ERROR(leat_connect(hub, stale, &options, &dead), LEAT_OK);
+    leat_conn conn;
+    CHECK_ERROR(leat_connect(hub, kit_plain("late"), &options, &conn), LEAT_OK);
     struct leat_event event;
     CHECK_ERROR(leat_next(hub, &event, 100), LEAT_E_TIMEOUT);
     CHECK_INT(kit_info(hub, conn).state, LEAT_STATE_CONNECTING);
-    leat_listener listener = kit_listen(hub, "late", NULL);
+    leat_listener listener = kit_listen(hub, kit_plain("late"), NULL);
     CHECK_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
     leat_conn accepted;
     CHECK_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &accepted), LEAT_OK);
     kit_write_text(hub, conn, "hi");
     kit_read_text(hub, accepted, "hi");
-    (void)kit_listen(hub, stale, NULL);
-    CHECK_ERROR(leat_wait_connected(hub, dead, KIT_SOON_MS), LEAT_OK);
     kit_end(hub);
 }
 
@@ -134,7 +111,7 @@ TEST(connect_gives_up_waiting_for_a_server)
     leat_conn conn;
     uint64_t begin = kit_now_ms();
     uint64_t waits = kit_hub_info(hub).waits;
-    CHECK_ERROR(leat_connect(hub, "never", &options, &conn), LEAT_OK);
+    CHECK_ERROR(leat_connect(hub, kit_plain("never"), &options, &conn), LEAT_OK);
     kit_write_text(hub, conn, "never sent");
     struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSED);
     uint64_t took = kit_now_ms() - begin;
@@ -180,8 +157,7 @@ TEST(connect_waits_while_the_backlog_is_full)
     kit_raw_close(fd);
     for (int i = 0; i < count; i++)
         kit_raw_close(fds[i]);
-    kit_raw_close(listener);
-    kit_file_remove(name);
+    kit_raw_unlisten(listener, name);
     kit_end(hub);
 }
 
@@ -203,8 +179,7 @@ TEST(connect_to_a_full_backlog_times_out)
     CHECK_INT(kit_hub_info(hub).conns, 0);
     for (int i = 0; i < count; i++)
         kit_raw_close(fds[i]);
-    kit_raw_close(listener);
-    kit_file_remove(name);
+    kit_raw_unlisten(listener, name);
     kit_end(hub);
 }
 
@@ -221,8 +196,7 @@ TEST(connect_messages_to_a_silent_server_times_out)
     struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSED);
     CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
     CHECK_INT(kit_info(hub, conn).operation, LEAT_OP_HANDSHAKE);
-    kit_raw_close(listener);
-    kit_file_remove(name);
+    kit_raw_unlisten(listener, name);
     kit_end(hub);
 }
 
@@ -242,15 +216,15 @@ TEST(connect_options_and_arguments)
     };
     leat_conn conn = {77};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        CHECK_ERROR(leat_connect(hub, "nobody", &refused[i], &conn), LEAT_E_OPTIONS);
+        CHECK_ERROR(leat_connect(hub, kit_plain("nobody"), &refused[i], &conn), LEAT_E_OPTIONS);
     memset(&later, 0, sizeof later);
     later.known.size = sizeof later;
     later.tail[0] = 1;
-    CHECK_ERROR(leat_connect(hub, "nobody", &later.known, &conn), LEAT_E_OPTIONS);
+    CHECK_ERROR(leat_connect(hub, kit_plain("nobody"), &later.known, &conn), LEAT_E_OPTIONS);
     CHECK_ERROR(leat_connect(hub, NULL, NULL, &conn), LEAT_E_ARGUMENT);
-    CHECK_ERROR(leat_connect(hub, "nobody", NULL, NULL), LEAT_E_ARGUMENT);
-    CHECK_ERROR(leat_connect_wait(hub, "nobody", NULL, NULL), LEAT_E_ARGUMENT);
-    CHECK_ERROR(leat_connect_wait(hub, "nobody", NULL, &conn), LEAT_E_NOT_FOUND);
+    CHECK_ERROR(leat_connect(hub, kit_plain("nobody"), NULL, NULL), LEAT_E_ARGUMENT);
+    CHECK_ERROR(leat_connect_wait(hub, kit_plain("nobody"), NULL, NULL), LEAT_E_ARGUMENT);
+    CHECK_ERROR(leat_connect_wait(hub, kit_plain("nobody"), NULL, &conn), LEAT_E_NOT_FOUND);
     CHECK_ERROR(leat_connect_wait(hub, "No Name", NULL, &conn), LEAT_E_NAME);
     CHECK_INT(conn.id, 77);
     CHECK_INT(kit_hub_info(hub).conns, 0);
@@ -297,9 +271,9 @@ TEST(listener_conns_max_and_later_room)
     struct leat_listen_options options = {.size = sizeof options, .conns_max = 2};
     leat_listener listener;
     leat_conn conns[4], accepted[4];
-    REQUIRE_ERROR(leat_listen(hub, "small", &options, &listener), LEAT_OK);
+    REQUIRE_ERROR(leat_listen(hub, kit_plain("small"), &options, &listener), LEAT_OK);
     for (uint64_t i = 0; i < 4; i++) {
-        conns[i] = kit_connect(hub, "small", i, NULL);
+        conns[i] = kit_connect(hub, kit_plain("small"), i, NULL);
         kit_write(hub, conns[i], &"0123"[i], 1);
     }
     for (int i = 0; i < 2; i++)
@@ -323,10 +297,10 @@ TEST(listener_conns_max_and_later_room)
 TEST(listener_three_connect_before_any_accept)
 {
     struct leat_hub *hub = kit_begin();
-    leat_listener listener = kit_listen(hub, "server", NULL);
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
     leat_conn conns[3], accepted;
     for (uint64_t i = 0; i < 3; i++) {
-        conns[i] = kit_connect(hub, "server", i, NULL);
+        conns[i] = kit_connect(hub, kit_plain("server"), i, NULL);
         CHECK_ERROR(leat_wait_connected(hub, conns[i], KIT_SOON_MS), LEAT_OK);
         kit_write(hub, conns[i], &"abc"[i], 1);
     }
@@ -342,16 +316,20 @@ TEST(listener_three_connect_before_any_accept)
 TEST(listener_close_aborts_the_unannounced)
 {
     struct leat_hub *hub = kit_begin();
-    leat_listener listener = kit_listen(hub, "server", NULL);
-    struct kit_ends ends = kit_open(hub, listener, "server", NULL);
-    leat_conn waiting = kit_connect(hub, "server", 2, NULL);
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    struct kit_ends ends = kit_open(hub, listener, kit_plain("server"), NULL);
+    leat_conn waiting = kit_connect(hub, kit_plain("server"), 2, NULL);
     CHECK_ERROR(leat_wait_connected(hub, waiting, KIT_SOON_MS), LEAT_OK);
     CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
     struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
     CHECK(event.conn.id == waiting.id);
     kit_write_text(hub, ends.dialled, "still here");
     kit_read_text(hub, ends.accepted, "still here");
-    leat_conn late = kit_connect(hub, "server", 3, NULL);
+    if (KIT_PIPES) { /* a pipe is there as long as one of its ends is */
+        CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
+        CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
+    }
+    leat_conn late = kit_connect(hub, kit_plain("server"), 3, NULL);
     KIT_CLOSED(hub, late, LEAT_E_NOT_FOUND);
     kit_end(hub);
 }
@@ -364,10 +342,10 @@ TEST(listener_handshakes_max_evicts_the_oldest)
     leat_listener listener;
     int fds[5];
     uint8_t buffer[256];
-    REQUIRE_ERROR(leat_listen(hub, "server", &options, &listener), LEAT_OK);
-    struct kit_ends ends = kit_open(hub, listener, "server", &kit_messages);
+    REQUIRE_ERROR(leat_listen(hub, kit_plain("server"), &options, &listener), LEAT_OK);
+    struct kit_ends ends = kit_open(hub, listener, kit_plain("server"), &kit_messages);
     for (int i = 0; i < 5; i++) {
-        fds[i] = kit_raw_connect("server");
+        fds[i] = kit_raw_connect(kit_plain("server"));
         KIT_QUIET(hub);
     }
     struct leat_listener_info info = kit_listener_info(hub, listener);

@@ -25,8 +25,8 @@ static struct corner corner_begin(const struct leat_conn_options *options)
 {
     uint8_t hello[KIT_HELLO_BYTES];
     struct corner corner = {.hub = kit_begin()};
-    corner.listener = kit_listen(corner.hub, "server", options);
-    corner.fd = kit_raw_connect("server");
+    corner.listener = kit_listen(corner.hub, kit_plain("server"), options);
+    corner.fd = kit_raw_connect(kit_plain("server"));
     kit_raw_send(corner.fd, kit_hello, sizeof kit_hello);
     corner.conn = KIT_NEXT(corner.hub, LEAT_EVENT_ACCEPTED).conn;
     CHECK_INT(kit_raw_recv(corner.fd, hello, sizeof hello), KIT_HELLO_BYTES);
@@ -111,8 +111,8 @@ TEST(corner_keepalive_spares_who_was_not_announced)
         .size = sizeof options, .protocol = LEAT_MESSAGES, .keepalive_ms = 20};
     struct leat_hub *hub = kit_begin();
     struct kit_ends other = kit_pair(hub, NULL);
-    leat_listener listener = kit_listen(hub, "server", &options);
-    int fd = kit_raw_connect("server");
+    leat_listener listener = kit_listen(hub, kit_plain("server"), &options);
+    int fd = kit_raw_connect(kit_plain("server"));
     kit_raw_send(fd, kit_hello, sizeof kit_hello);
     kit_raw_frame(fd, 1, "hi", 2);
     CHECK_ERROR(leat_wait_readable(hub, other.accepted, 300), LEAT_E_TIMEOUT);
@@ -198,7 +198,20 @@ TEST(corner_writable_after_memory_was_short)
     kit_drain(hub, base, NULL);
     memory_use_up(hub, from, to);
     size_t accepted = 0;
-    REQUIRE_ERROR(leat_write(hub, a, bytes, sizeof bytes, &accepted), LEAT_OK);
+    enum leat_error error = leat_write(hub, a, bytes, sizeof bytes, &accepted);
+    if (KIT_PIPES) { /* what is to be written there needs memory first */
+        CHECK_ERROR(error, LEAT_E_MEMORY);
+        CHECK_INT(accepted, 0);
+        CHECK_ERROR(leat_abort(hub, to), LEAT_OK);
+        CHECK_ERROR(leat_abort(hub, from), LEAT_OK);
+        kit_drain(hub, NULL, NULL);
+        CHECK_ERROR(leat_write(hub, a, bytes, sizeof bytes, &accepted), LEAT_OK);
+        CHECK(accepted > 0);
+        CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+        kit_end(base);
+        return;
+    }
+    REQUIRE_ERROR(error, LEAT_OK);
     REQUIRE(accepted < sizeof bytes);
     CHECK_INT(kit_info(hub, a).outbox_bytes, 0);
     struct leat_event event = {0};

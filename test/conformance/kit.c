@@ -2,24 +2,17 @@
  *
  * What the conformance tests share: beginning and end, events, connections.
  *
- * Happy path: kit_begin points plain names into the test's folder and makes a hub; kit_end takes it
- *             back and looks at what is left.
+ * Happy path: kit_begin makes a hub for which no other test's names exist; kit_end takes it back
+ *             and looks at what is left.
  * Fails:      a helper that cannot do its work ends the test.
- * Invariants: the tests cannot tell on which kernel they run, save by asking kit_simulated.
+ * Invariants: the tests cannot tell on which kernel they run, save by asking KIT_PIPES.
  */
 #include "kit.h"
 
-#include "os_posix.h"
+#include "os_base.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-/* Only the simulated kernel has these. */
-void lti_sim_setenv(const char *name, const char *value) __attribute__((weak));
-uint32_t lti_sim_files(void) __attribute__((weak));
-int64_t lti_test_descriptors_live(void) __attribute__((weak));
 
 const struct leat_conn_options kit_messages = {.size = sizeof kit_messages,
                                                .protocol = LEAT_MESSAGES};
@@ -28,15 +21,7 @@ const struct leat_conn_options kit_roomy = {.size = sizeof kit_roomy,
 const struct leat_conn_options kit_roomy_messages = {
     .size = sizeof kit_roomy_messages, .protocol = LEAT_MESSAGES, .outbox_bytes = KIT_ROOMY_BYTES};
 
-static int64_t descriptors_before;
-static uint32_t folders_made;
-
 /* ---- Beginning and end ----------------------------------------------------------------------- */
-
-bool kit_simulated(void)
-{
-    return lti_sim_setenv != NULL;
-}
 
 struct leat_hub *kit_hub(const struct leat_hub_options *options)
 {
@@ -47,70 +32,14 @@ struct leat_hub *kit_hub(const struct leat_hub_options *options)
 
 struct leat_hub *kit_begin(void)
 {
-    (void)lti_os_now_ns(); /* a simulated world begins with its first call */
-    if (lti_sim_setenv)
-        lti_sim_setenv("XDG_RUNTIME_DIR", lti_test_folder());
-    else
-        REQUIRE(setenv("XDG_RUNTIME_DIR", lti_test_folder(), 1) == 0);
-    if (lti_test_descriptors_live)
-        descriptors_before = lti_test_descriptors_live();
-    folders_made = 0;
+    kit_system_begin();
     return kit_hub(NULL);
 }
 
 void kit_end(struct leat_hub *hub)
 {
-    char path[256];
     CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
-    if (lti_test_descriptors_live)
-        CHECK_INT(lti_test_descriptors_live(), descriptors_before);
-    (void)snprintf(path, sizeof path, "%s/leat", lti_test_folder());
-    struct lti_os_file file;
-    if (lti_os_lstat(path, &file) >= 0)
-        kit_folder_remove(path);
-    if (lti_sim_files)
-        CHECK_INT(lti_sim_files(), folders_made);
-}
-
-const char *kit_path(const char *name)
-{
-    static char paths[8][256];
-    static uint32_t next;
-    char *path = paths[next++ % 8];
-    int size = snprintf(path, sizeof paths[0], "unix:%s/%s", lti_test_folder(), name);
-    REQUIRE(size > 0 && (size_t)size < sizeof paths[0]);
-    return path;
-}
-
-static const char *plain_path(const char *path)
-{
-    return strncmp(path, "unix:", 5) == 0 ? path + 5 : path;
-}
-
-void kit_file_make(const char *path)
-{
-    int64_t fd = lti_os_open_lock(plain_path(path));
-    REQUIRE(fd >= 0);
-    CHECK_INT(lti_os_close((int)fd), 0);
-}
-
-void kit_file_remove(const char *path)
-{
-    CHECK_INT(lti_os_unlink(plain_path(path)), 0);
-}
-
-void kit_folder_make(const char *path)
-{
-    REQUIRE_INT(lti_os_mkdir(plain_path(path), 0700), 0);
-}
-
-/* The seam has no call for it. The simulated kernel counts what is left instead. */
-void kit_folder_remove(const char *path)
-{
-    if (kit_simulated())
-        folders_made++;
-    else
-        CHECK_INT(rmdir(plain_path(path)), 0);
+    kit_system_end();
 }
 
 uint64_t kit_now_ms(void)

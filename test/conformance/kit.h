@@ -16,26 +16,37 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* The library speaks named pipes. They have no half-close, and what is behind a listener is not a
+ * queue of the system's: instances that wait. */
+#ifdef LTI_NT
+#define KIT_PIPES true
+#else
+#define KIT_PIPES false
+#endif
+
+/* Defines a test that does not run over named pipes. posix_only.def has it, with its reason. */
+#define TEST_POSIX(name)                                                                           \
+    const char *const kit_reason_##name = KIT_REASON_##name;                                       \
+    TEST(name)
+
 /* Generous: what is to happen happens long before. */
 #define KIT_SOON_MS 10000u
 #define KIT_MIB ((size_t)1024 * 1024)
 
 /* ---- Beginning and end ----------------------------------------------------------------------- */
 
-/* Makes a hub in a private place for plain names. kit_end destroys it, and checks that no name, no
- * lock file and no descriptor is left. */
+/* Makes a hub; names of the test are its own. kit_end destroys it, and checks that no name, no lock
+ * file, no descriptor and no raw peer is left. */
 struct leat_hub *kit_begin(void);
 void kit_end(struct leat_hub *hub);
 struct leat_hub *kit_hub(const struct leat_hub_options *options); /* one more */
 bool kit_simulated(void);
 
-/* "unix:FOLDER/name"; valid until the eighth call after. */
+/* A plain name, and an explicit one (unix:FOLDER/name, or a pipe's), that no other
+ * test has. The same word gives the same name. Valid until the sixteenth call after. */
+const char *kit_plain(const char *name);
 const char *kit_path(const char *name);
-/* Things that are no socket. They are removed by kit_file_remove and kit_folder_remove. */
-void kit_file_make(const char *path);
-void kit_file_remove(const char *path);
-void kit_folder_make(const char *path);
-void kit_folder_remove(const char *path);
+uint32_t kit_user(void); /* this process's, as leat_conn_info tells it */
 
 uint64_t kit_now_ms(void);
 void kit_pass(uint32_t time_ms); /* lets time go by, without touching the test's hubs */
@@ -101,6 +112,9 @@ void kit_write(struct leat_hub *hub, leat_conn conn, const void *data, size_t si
 void kit_write_text(struct leat_hub *hub, leat_conn conn, const char *text);
 /* Reads exactly this text. */
 void kit_read_text(struct leat_hub *hub, leat_conn conn, const char *text);
+/* No more bytes come from it: leat_finish; over pipes that is UNSUPPORTED, and it is closed, with
+ * what was accepted for sending delivered. */
+void kit_finish(struct leat_hub *hub, leat_conn conn);
 void kit_send_text(struct leat_hub *hub, leat_conn conn, const char *text);
 void kit_receive_text(struct leat_hub *hub, leat_conn conn, const char *text);
 /* Writes the pattern from `offset` on until FULL; returns how many bytes were accepted. */
@@ -110,14 +124,20 @@ uint64_t kit_read_to_the_end(struct leat_hub *hub, leat_conn conn, enum leat_err
 
 /* ---- Raw peers ------------------------------------------------------------------------------- */
 
+/* They are small numbers that the kit knows; none of these calls waits for what a hub must do. */
 int kit_raw_connect(const char *name); /* plain or explicit */
 int kit_raw_listen(const char *name, uint32_t backlog);
 int kit_raw_accept(int listener);
+void kit_raw_unlisten(int listener,
+                      const char *name); /* closes it, and removes what is left of it */
+/* A raw peer and, as a handle to be adopted, what it is connected to. */
+int kit_raw_pair(intptr_t *handle_out);
 void kit_raw_send(int fd, const void *data, size_t size);       /* all of it */
 size_t kit_raw_try_send(int fd, const void *data, size_t size); /* what fits now, maybe 0 */
 /* What is there now: bytes, 0 when nothing is, -1 at the end, -2 when the connection was reset. */
 int64_t kit_raw_recv(int fd, void *buffer, size_t size);
 void kit_raw_close(int fd);
+/* No more comes from it: half-close, or the end where there is none. It is still to be closed. */
 void kit_raw_finish(int fd);
 
 #define KIT_HELLO_BYTES 32u
@@ -126,5 +146,25 @@ extern const uint8_t kit_hello[KIT_HELLO_BYTES]; /* a good one: version 1, frame
 void kit_raw_frame(int fd, uint8_t type, const void *data, uint32_t size);
 /* A header that announces `size` bytes, and nothing else. */
 void kit_raw_header(int fd, uint8_t type, uint32_t size);
+
+/* ---- Threads and foreign loops (real kernels only) ------------------------------------------- */
+
+struct kit_thread;
+struct kit_thread *kit_thread_start(void (*run)(void *argument), void *argument);
+void kit_thread_join(struct kit_thread *thread);
+/* True when what leat_hub_waitable gave is ready within that time. */
+bool kit_waitable_ready(intptr_t waitable, uint32_t timeout_ms);
+
+/* ---- The system's part of the kit ------------------------------------------------------------ */
+
+void kit_system_begin(void); /* before the test's first hub */
+void kit_system_end(void);   /* after the last one: looks at what is left */
+
+/* The reasons, for TEST_POSIX: without one a test does not compile. */
+#define KIT_POSIX_ONLY(suite, name, reason, instead)                                               \
+    static const char KIT_REASON_##name[] __attribute__((unused)) = reason;                        \
+    extern const char *const kit_reason_##name;
+#include "posix_only.def"
+#undef KIT_POSIX_ONLY
 
 #endif

@@ -1,16 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the conformance tests share: bytes, messages, raw peers.
+ * What the conformance tests share: bytes, messages, frames of raw peers.
  *
  * Happy path: all of it is sent or received, and compared.
  * Fails:      a helper that cannot do its work ends the test.
- * Invariants: raw peers go through the system seam only, so that they live on either kernel.
+ * Invariants: nothing here knows which system it runs on.
  */
 #include "kit.h"
 
-#include "os_posix.h"
-
-#include <stdio.h>
 #include <string.h>
 
 /* ---- Bytes and messages ---------------------------------------------------------------------- */
@@ -34,6 +31,13 @@ void kit_read_text(struct leat_hub *hub, leat_conn conn, const char *text)
     REQUIRE(strlen(text) < sizeof buffer);
     REQUIRE_ERROR(leat_read_full(hub, conn, buffer, strlen(text), KIT_SOON_MS, &size), LEAT_OK);
     CHECK_STR(buffer, text);
+}
+
+void kit_finish(struct leat_hub *hub, leat_conn conn)
+{
+    CHECK_ERROR(leat_finish(hub, conn), KIT_PIPES ? LEAT_E_UNSUPPORTED : LEAT_OK);
+    if (KIT_PIPES)
+        CHECK_ERROR(leat_close(hub, conn, KIT_SOON_MS), LEAT_OK);
 }
 
 void kit_send_text(struct leat_hub *hub, leat_conn conn, const char *text)
@@ -92,83 +96,6 @@ const uint8_t kit_hello[KIT_HELLO_BYTES] = {
     1,   0,   32,  0,                           /* version, size */
     0,   0,   16,  0,                           /* frame limit */
 };
-
-/* The bytes of sun_path that a name stands for. */
-static size_t raw_address(const char *name, char address[LTI_OS_PATH_MAX + 8])
-{
-    size_t size = 0;
-    REQUIRE_ERROR(leat_resolve(name, address, LTI_OS_PATH_MAX + 8, &size), LEAT_OK);
-    size -= 5;
-    memmove(address, address + 5, size + 1);
-    if (address[0] == '@')
-        address[0] = '\0';
-    return size;
-}
-
-int kit_raw_connect(const char *name)
-{
-    char address[LTI_OS_PATH_MAX + 8];
-    size_t size = raw_address(name, address);
-    int64_t fd = lti_os_socket();
-    REQUIRE(fd >= 0);
-    REQUIRE_INT(lti_os_connect((int)fd, address, size), 0);
-    return (int)fd;
-}
-
-int kit_raw_listen(const char *name, uint32_t backlog)
-{
-    char address[LTI_OS_PATH_MAX + 8];
-    size_t size = raw_address(name, address);
-    int64_t fd = lti_os_socket();
-    REQUIRE(fd >= 0);
-    REQUIRE_INT(lti_os_bind((int)fd, address, size), 0);
-    REQUIRE_INT(lti_os_listen((int)fd, backlog), 0);
-    return (int)fd;
-}
-
-int kit_raw_accept(int listener)
-{
-    int64_t fd = lti_os_accept(listener);
-    REQUIRE(fd >= 0);
-    return (int)fd;
-}
-
-void kit_raw_send(int fd, const void *data, size_t size)
-{
-    const struct leat_slice slice = {data, size};
-    REQUIRE_INT(lti_os_send(fd, &slice, 1), size);
-}
-
-size_t kit_raw_try_send(int fd, const void *data, size_t size)
-{
-    const struct leat_slice slice = {data, size};
-    int64_t result = lti_os_send(fd, &slice, 1);
-    return result > 0 ? (size_t)result : 0;
-}
-
-int64_t kit_raw_recv(int fd, void *buffer, size_t size)
-{
-    uint32_t flags = 0;
-    int64_t result = lti_os_recv(fd, buffer, size, &flags);
-    if (result > 0)
-        return result;
-    if (result == 0)
-        return -1;
-    if (lti_os_kind_of(result) == LTI_OS_RESET)
-        return -2;
-    REQUIRE_INT(lti_os_kind_of(result), LTI_OS_AGAIN);
-    return 0;
-}
-
-void kit_raw_close(int fd)
-{
-    CHECK_INT(lti_os_close(fd), 0);
-}
-
-void kit_raw_finish(int fd)
-{
-    CHECK_INT(lti_os_shutdown_write(fd), 0);
-}
 
 void kit_raw_header(int fd, uint8_t type, uint32_t size)
 {

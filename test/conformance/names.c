@@ -1,15 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * What leat.h promises of names and listeners' places: what a name resolves to, what is taken over
- * and what is left alone.
+ * What leat.h promises of names and listeners' places: what is a name, what is in use, what is left
+ * alone.
  *
  * Happy path: a name is listened on, connected to, and gone after the end.
  * Fails:      each kind of bad name, and each kind of thing at a name.
- * Invariants: a refused listen changes nothing on the disk: kit_end looks.
+ * Invariants: a refused listen changes nothing: kit_end looks.
  */
 #include "kit.h"
-
-#include "os_posix.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -51,12 +49,6 @@ static void name_works(struct leat_hub *hub, const char *name)
     CHECK_ERROR(leat_listener_close(hub, listener), LEAT_E_STALE);
 }
 
-static bool exists(const char *path)
-{
-    struct lti_os_file file;
-    return lti_os_lstat(path + 5, &file) >= 0;
-}
-
 TEST(names_of_every_form_work)
 {
     struct leat_hub *hub = kit_begin();
@@ -67,10 +59,7 @@ TEST(names_of_every_form_work)
     name_works(hub, "7.x_y-z");
     name_works(hub, longest);
     name_works(hub, kit_path("explicit.sock"));
-    name_works(hub, kit_path("explicit.sock") + 5);
     name_works(hub, kit_path("With Space, \xC3\xBC and ..dots.."));
-    name_works(hub, "unix:@leat-conformance-abstract");
-    name_works(hub, "unix:@leat/conformance/abstract");
     kit_end(hub);
 }
 
@@ -89,75 +78,8 @@ TEST(names_that_are_none)
     name_refused(hub, "a/b", LEAT_E_NAME);
     name_refused(hub, "a b", LEAT_E_NAME);
     name_refused(hub, "\xC3\xBC", LEAT_E_NAME);
-    name_refused(hub, "unix:", LEAT_E_NAME);
-    name_refused(hub, "unix:relative", LEAT_E_NAME);
-    name_refused(hub, "unix:@", LEAT_E_NAME);
-    name_refused(hub, "/", LEAT_E_NAME);
-    name_refused(hub, "/tmp/", LEAT_E_NAME);
-    name_refused(hub, "/tmp/../x", LEAT_E_NAME);
-    name_refused(hub, "/..", LEAT_E_NAME);
-    name_refused(hub, "/tmp/\xFF", LEAT_E_NAME);
-    name_refused(hub, "/tmp/\xC0\xAF", LEAT_E_NAME);
-    name_refused(hub, "/tmp/\xED\xA0\x80", LEAT_E_NAME);
-    name_refused(hub, "unix:@\x80", LEAT_E_NAME);
     name_refused(hub, longer, LEAT_E_NAME_TOO_LONG);
     CHECK_ERROR(leat_resolve(NULL, longer, 1, &(size_t){0}), LEAT_E_ARGUMENT);
-    kit_end(hub);
-}
-
-/* "FOLDER/xxxx" of exactly `size` bytes. */
-static void path_of_size(char *path, size_t size)
-{
-    int begin = snprintf(path, size + 1, "%s/", lti_test_folder());
-    REQUIRE(begin > 0 && (size_t)begin < size);
-    memset(path + begin, 'x', size - (size_t)begin);
-    path[size] = '\0';
-}
-
-TEST(names_paths_up_to_the_system_limit)
-{
-    struct leat_hub *hub = kit_begin();
-    char path[200], name[210];
-    path_of_size(path, LTI_OS_PATH_MAX);
-    name_works(hub, path);
-    (void)snprintf(name, sizeof name, "unix:%s", path);
-    name_works(hub, name);
-    path_of_size(path, LTI_OS_PATH_MAX + 1);
-    name_refused(hub, path, LEAT_E_NAME_TOO_LONG);
-    (void)snprintf(name, sizeof name, "unix:%s", path);
-    name_refused(hub, name, LEAT_E_NAME_TOO_LONG);
-    memcpy(name, "unix:@", 6);
-    memset(name + 6, 'y', 107);
-    name[6 + 107] = '\0';
-    name_refused(hub, name, LEAT_E_NAME_TOO_LONG);
-    name[6 + 106] = '\0';
-    name_works(hub, name);
-    kit_end(hub);
-}
-
-TEST(names_resolve)
-{
-    struct leat_hub *hub = kit_begin();
-    char expected[300], buffer[300] = "";
-    size_t size = 0;
-    (void)snprintf(expected, sizeof expected, "unix:%s/leat/plain", lti_test_folder());
-    CHECK_ERROR(leat_resolve("plain", buffer, sizeof buffer, &size), LEAT_OK);
-    CHECK_STR(buffer, expected);
-    CHECK_INT(size, strlen(expected));
-    /* Asking makes nothing. */
-    CHECK(!exists(expected));
-    memset(buffer, '#', sizeof buffer);
-    size = 0;
-    CHECK_ERROR(leat_resolve("plain", buffer, strlen(expected), &size), LEAT_E_TOO_BIG);
-    CHECK_INT(size, strlen(expected));
-    CHECK_INT(buffer[0], '#');
-    CHECK_ERROR(leat_resolve("plain", buffer, strlen(expected) + 1, &size), LEAT_OK);
-    CHECK_STR(buffer, expected);
-    CHECK_ERROR(leat_resolve("plain", NULL, 0, &size), LEAT_E_TOO_BIG);
-    CHECK_ERROR(leat_resolve("/a/b", buffer, sizeof buffer, &size), LEAT_OK);
-    CHECK_STR(buffer, "unix:/a/b");
-    CHECK_ERROR(leat_resolve("unix:@x", buffer, sizeof buffer, &size), LEAT_OK);
-    CHECK_STR(buffer, "unix:@x");
     kit_end(hub);
 }
 
@@ -166,9 +88,9 @@ TEST(names_of_endpoints)
     struct leat_hub *hub = kit_begin();
     char expected[300], buffer[300];
     size_t size = 0;
-    leat_listener listener = kit_listen(hub, "server", NULL);
-    struct kit_ends ends = kit_open(hub, listener, "server", NULL);
-    (void)snprintf(expected, sizeof expected, "unix:%s/leat/server", lti_test_folder());
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    struct kit_ends ends = kit_open(hub, listener, kit_plain("server"), NULL);
+    CHECK_ERROR(leat_resolve(kit_plain("server"), expected, sizeof expected, &size), LEAT_OK);
     CHECK_ERROR(leat_listener_name(hub, listener, buffer, sizeof buffer, &size), LEAT_OK);
     CHECK_STR(buffer, expected);
     CHECK_ERROR(leat_conn_name(hub, ends.dialled, buffer, sizeof buffer, &size), LEAT_OK);
@@ -199,14 +121,18 @@ TEST(listen_twice_is_in_use)
 {
     struct leat_hub *hub = kit_begin();
     struct leat_hub *other = kit_hub(NULL);
-    const char *names[3] = {"server", kit_path("server.sock"), "unix:@leat-conformance-twice"};
-    for (size_t i = 0; i < 3; i++) {
+    const char *names[2] = {kit_plain("server"), kit_path("server.sock")};
+    for (size_t i = 0; i < 2; i++) {
         leat_listener listener = kit_listen(hub, names[i], NULL);
         listen_refused(hub, names[i], LEAT_E_IN_USE);
         listen_refused(other, names[i], LEAT_E_IN_USE);
         /* The first one is not hurt. */
-        (void)kit_open(hub, listener, names[i], NULL);
+        struct kit_ends ends = kit_open(hub, listener, names[i], NULL);
         CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+        if (KIT_PIPES) { /* a pipe is there as long as one of its ends is */
+            CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
+            CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
+        }
         listener = kit_listen(other, names[i], NULL);
         listen_refused(hub, names[i], LEAT_E_IN_USE);
         CHECK_ERROR(leat_listener_close(other, listener), LEAT_OK);
@@ -219,21 +145,10 @@ TEST(listen_again_a_hundred_times)
 {
     struct leat_hub *hub = kit_begin();
     for (int i = 0; i < 100; i++) {
-        leat_listener listener = kit_listen(hub, "server", NULL);
+        leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
         CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
     }
     CHECK_INT(kit_hub_info(hub).listeners, 0);
-    kit_end(hub);
-}
-
-TEST(listen_takes_a_dead_socket_over)
-{
-    struct leat_hub *hub = kit_begin();
-    const char *name = kit_path("dead.sock");
-    kit_raw_close(kit_raw_listen(name, 5));
-    CHECK(exists(name));
-    name_works(hub, name);
-    CHECK(!exists(name));
     kit_end(hub);
 }
 
@@ -243,68 +158,9 @@ TEST(listen_leaves_a_foreign_server_alone)
     const char *name = kit_path("foreign.sock");
     int fd = kit_raw_listen(name, 5);
     listen_refused(hub, name, LEAT_E_IN_USE);
-    CHECK(exists(name));
     (void)kit_connect(hub, name, 1, NULL);
     CHECK_INT(KIT_NEXT(hub, LEAT_EVENT_CONNECTED).tag, 1);
-    kit_raw_close(fd);
-    kit_file_remove(name);
-    kit_end(hub);
-}
-
-TEST(listen_leaves_files_and_folders_alone)
-{
-    struct leat_hub *hub = kit_begin();
-    const char *file = kit_path("file");
-    const char *folder = kit_path("folder");
-    kit_file_make(file);
-    kit_folder_make(folder);
-    listen_refused(hub, file, LEAT_E_IN_USE);
-    listen_refused(hub, folder, LEAT_E_IN_USE);
-    CHECK(exists(file));
-    CHECK(exists(folder));
-    kit_file_remove(file);
-    kit_folder_remove(folder);
-    kit_end(hub);
-}
-
-TEST(listen_without_the_folder)
-{
-    struct leat_hub *hub = kit_begin();
-    const char *file = kit_path("file");
-    listen_refused(hub, kit_path("missing/server.sock"), LEAT_E_NOT_FOUND);
-    kit_file_make(file);
-    listen_refused(hub, kit_path("file/server.sock"), LEAT_E_NOT_FOUND);
-    kit_file_remove(file);
-    kit_end(hub);
-}
-
-TEST(listen_does_not_remove_what_replaced_it)
-{
-    struct leat_hub *hub = kit_begin();
-    const char *name = kit_path("server.sock");
-    leat_listener listener = kit_listen(hub, name, NULL);
-    kit_file_remove(name);
-    kit_file_make(name);
-    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
-    CHECK(exists(name));
-    kit_file_remove(name);
-    kit_end(hub);
-}
-
-TEST(listen_is_private)
-{
-    struct leat_hub *hub = kit_begin();
-    struct leat_listen_options open = {.size = sizeof open, .who = LEAT_WHO_INSECURE_ANYONE};
-    struct lti_os_file file = {0};
-    const char *name = kit_path("server.sock");
-    leat_listener listener = kit_listen(hub, name, NULL);
-    CHECK_INT(lti_os_lstat(name + 5, &file), 0);
-    CHECK_INT(file.type, LTI_OS_FILE_SOCKET);
-    CHECK_INT(file.mode & 0777, 0600);
-    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
-    CHECK_ERROR(leat_listen(hub, name, &open, &listener), LEAT_OK);
-    CHECK_INT(lti_os_lstat(name + 5, &file), 0);
-    CHECK_INT(file.mode & ~0666u & 0777, 0);
+    kit_raw_unlisten(fd, name);
     kit_end(hub);
 }
 
@@ -329,15 +185,15 @@ TEST(listen_options_and_arguments)
         {.size = sizeof *options, .conn = &bad},
     };
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)
-        CHECK_ERROR(leat_listen(hub, "server", &refused[i], &listener), LEAT_E_OPTIONS);
+        CHECK_ERROR(leat_listen(hub, kit_plain("server"), &refused[i], &listener), LEAT_E_OPTIONS);
     options->size = sizeof later;
     later.tail[3] = 1;
-    CHECK_ERROR(leat_listen(hub, "server", options, &listener), LEAT_E_OPTIONS);
+    CHECK_ERROR(leat_listen(hub, kit_plain("server"), options, &listener), LEAT_E_OPTIONS);
     CHECK_ERROR(leat_listen(hub, NULL, NULL, &listener), LEAT_E_ARGUMENT);
-    CHECK_ERROR(leat_listen(hub, "server", NULL, NULL), LEAT_E_ARGUMENT);
+    CHECK_ERROR(leat_listen(hub, kit_plain("server"), NULL, NULL), LEAT_E_ARGUMENT);
     CHECK_INT(listener.id, 77);
     CHECK_INT(kit_hub_info(hub).listeners, 0);
     later.tail[3] = 0;
-    CHECK_ERROR(leat_listen(hub, "server", options, &listener), LEAT_OK);
+    CHECK_ERROR(leat_listen(hub, kit_plain("server"), options, &listener), LEAT_OK);
     kit_end(hub);
 }

@@ -8,19 +8,16 @@
  */
 #include "kit.h"
 
-#include "os_posix.h"
-
 #include <string.h>
 
 /* A connection whose other end is a raw descriptor, the handshake done. */
 static leat_conn raw_pair(struct leat_hub *hub, const struct leat_conn_options *options, int *fd)
 {
-    int fds[2];
+    intptr_t handle;
     leat_conn conn;
     uint8_t hello[KIT_HELLO_BYTES];
-    REQUIRE_INT(lti_os_socketpair(fds), 0);
-    *fd = fds[1];
-    REQUIRE_ERROR(leat_adopt_conn(hub, fds[0], 1, options, &conn), LEAT_OK);
+    *fd = kit_raw_pair(&handle);
+    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, options, &conn), LEAT_OK);
     if (options->protocol == LEAT_MESSAGES) {
         kit_raw_send(*fd, kit_hello, sizeof kit_hello);
         CHECK_INT(kit_raw_recv(*fd, hello, sizeof hello), KIT_HELLO_BYTES);
@@ -154,6 +151,37 @@ TEST(patience_with_a_peer_that_takes_nothing_bytes)
 TEST(patience_with_a_peer_that_takes_nothing_messages)
 {
     stall(&kit_messages);
+}
+
+/* Unread bytes hold CLOSED back, and nobody reads: who is cut off must hear of it all the same. */
+TEST(patience_ends_for_one_who_paused)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_conn_options options = {
+        .size = sizeof options, .protocol = LEAT_BYTES, .write_stall_ms = 80};
+    uint32_t counts[KIT_EVENT_TYPES] = {0};
+    int fd;
+    leat_conn conn = raw_pair(hub, &options, &fd);
+    kit_raw_send(fd, "request", 7);
+    KIT_NEXT(hub, LEAT_EVENT_READABLE);
+    CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
+    (void)kit_fill(hub, conn, 0);
+    for (int i = 0; i < 100 && counts[LEAT_EVENT_HANGUP] == 0; i++) {
+        struct leat_event event;
+        if (leat_next(hub, &event, KIT_SOON_MS / 10) == LEAT_OK)
+            counts[event.type]++;
+    }
+    kit_drain(hub, NULL, counts);
+    CHECK_INT(counts[LEAT_EVENT_HANGUP], 1);
+    CHECK_INT(counts[LEAT_EVENT_WRITABLE], 1);
+    CHECK_INT(counts[LEAT_EVENT_CLOSED], 0);
+    CHECK_INT(kit_info(hub, conn).state, LEAT_STATE_ENDED);
+    CHECK_ERROR(leat_resume(hub, conn), LEAT_OK);
+    KIT_NEXT(hub, LEAT_EVENT_READABLE);
+    kit_read_text(hub, conn, "request");
+    CHECK_ERROR(KIT_NEXT(hub, LEAT_EVENT_CLOSED).error, LEAT_E_TIMEOUT);
+    kit_raw_close(fd);
+    kit_end(hub);
 }
 
 TEST(patience_with_a_slow_peer_lasts)

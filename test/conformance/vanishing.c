@@ -106,8 +106,8 @@ TEST(hangup_is_noticed_while_the_inbox_is_full)
 TEST(broken_stream_keeps_what_came_before)
 {
     struct leat_hub *hub = kit_begin();
-    leat_listener listener = kit_listen(hub, "server", &kit_messages);
-    int fd = kit_raw_connect("server");
+    leat_listener listener = kit_listen(hub, kit_plain("server"), &kit_messages);
+    int fd = kit_raw_connect(kit_plain("server"));
     kit_raw_send(fd, kit_hello, sizeof kit_hello);
     leat_conn conn;
     CHECK_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &conn), LEAT_OK);

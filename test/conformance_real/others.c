@@ -8,8 +8,6 @@
  */
 #include "conformance/kit.h"
 
-#include <poll.h>
-#include <pthread.h>
 #include <stdatomic.h>
 
 struct waiting {
@@ -36,27 +34,26 @@ static enum leat_error accepted_wait(struct waiting *waiting)
     return leat_wait_accepted(waiting->hub, waiting->listener, KIT_SOON_MS, &conn);
 }
 
-static void *waiting_run(void *argument)
+static void waiting_run(void *argument)
 {
     struct waiting *waiting = argument;
     waiting->error = waiting->wait(waiting);
-    return NULL;
 }
 
-static pthread_t waiting_start(struct waiting *waiting)
+static struct kit_thread *waiting_start(struct waiting *waiting)
 {
-    pthread_t thread;
     uint64_t waits = kit_hub_info(waiting->hub).waits;
-    REQUIRE(pthread_create(&thread, NULL, waiting_run, waiting) == 0);
+    struct kit_thread *thread = kit_thread_start(waiting_run, waiting);
     CHECK_WITHIN(5000, kit_hub_info(waiting->hub).waits > waits);
     return thread;
 }
 
 /* The wait ends because of what was done, long before its deadline. */
-static void waiting_join(pthread_t thread, const struct waiting *waiting, enum leat_error error)
+static void waiting_join(struct kit_thread *thread, const struct waiting *waiting,
+                         enum leat_error error)
 {
     uint64_t begin = lti_test_now_ms();
-    REQUIRE(pthread_join(thread, NULL) == 0);
+    kit_thread_join(thread);
     CHECK(lti_test_now_ms() - begin < KIT_SOON_MS / 2);
     CHECK_ERROR(waiting->error, error);
 }
@@ -69,7 +66,7 @@ TEST(others_abort_ends_a_wait)
     leat_conn b;
     REQUIRE_ERROR(leat_pair(hub, peer, NULL, &waiting.conn, &b), LEAT_OK);
     kit_drain(hub, peer, NULL);
-    pthread_t thread = waiting_start(&waiting);
+    struct kit_thread *thread = waiting_start(&waiting);
     CHECK_ERROR(leat_abort(hub, waiting.conn), LEAT_OK);
     waiting_join(thread, &waiting, LEAT_E_STALE);
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
@@ -84,7 +81,7 @@ TEST(others_close_ends_a_wait)
     leat_conn b;
     REQUIRE_ERROR(leat_pair(hub, peer, NULL, &waiting.conn, &b), LEAT_OK);
     kit_drain(hub, peer, NULL);
-    pthread_t thread = waiting_start(&waiting);
+    struct kit_thread *thread = waiting_start(&waiting);
     CHECK_ERROR(leat_close(hub, waiting.conn, 1000), LEAT_OK);
     waiting_join(thread, &waiting, LEAT_E_STALE);
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
@@ -99,7 +96,7 @@ TEST(others_pause_ends_a_wait)
     leat_conn b;
     REQUIRE_ERROR(leat_pair(hub, peer, NULL, &waiting.conn, &b), LEAT_OK);
     kit_drain(hub, peer, NULL);
-    pthread_t thread = waiting_start(&waiting);
+    struct kit_thread *thread = waiting_start(&waiting);
     CHECK_ERROR(leat_pause(hub, waiting.conn), LEAT_OK);
     waiting_join(thread, &waiting, LEAT_E_STATE);
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
@@ -110,8 +107,8 @@ TEST(others_listener_close_ends_a_wait)
 {
     struct leat_hub *hub = kit_begin();
     struct waiting waiting = {.hub = hub, .wait = accepted_wait};
-    waiting.listener = kit_listen(hub, "server", NULL);
-    pthread_t thread = waiting_start(&waiting);
+    waiting.listener = kit_listen(hub, kit_plain("server"), NULL);
+    struct kit_thread *thread = waiting_start(&waiting);
     CHECK_ERROR(leat_listener_close(hub, waiting.listener), LEAT_OK);
     waiting_join(thread, &waiting, LEAT_E_STALE);
     kit_end(hub);
@@ -130,7 +127,7 @@ TEST(others_finish_ends_a_wait_for_the_end)
     CHECK_ERROR(leat_finish(peer, b), LEAT_OK);
     CHECK_ERROR(leat_wait_closed(hub, waiting.conn, 0), LEAT_E_TIMEOUT);
     CHECK_INT(kit_info(hub, waiting.conn).peer_finished, 1);
-    pthread_t thread = waiting_start(&waiting);
+    struct kit_thread *thread = waiting_start(&waiting);
     CHECK_ERROR(leat_finish(hub, waiting.conn), LEAT_OK);
     waiting_join(thread, &waiting, LEAT_OK);
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
@@ -144,7 +141,7 @@ struct loop {
     atomic_int polling, readable;
 };
 
-static void *loop_run(void *argument)
+static void loop_run(void *argument)
 {
     struct loop *loop = argument;
     struct leat_event event;
@@ -154,16 +151,14 @@ static void *loop_run(void *argument)
     CHECK_ERROR(leat_next(loop->hub, &event, 0), LEAT_E_TIMEOUT);
     CHECK_ERROR(leat_hub_deadline(loop->hub, &timeout_ms), LEAT_OK);
     CHECK_INT(timeout_ms, LEAT_FOREVER);
-    struct pollfd poller = {.fd = (int)waitable, .events = POLLIN};
     atomic_store(&loop->polling, 1);
     uint64_t until = lti_test_now_ms() + KIT_SOON_MS;
     while (!atomic_load(&loop->readable) && lti_test_now_ms() < until) {
-        if (poll(&poller, 1, (int)KIT_SOON_MS) != 1)
+        if (!kit_waitable_ready(waitable, KIT_SOON_MS))
             break;
         if (leat_next(loop->hub, &event, 0) == LEAT_OK && event.type == LEAT_EVENT_READABLE)
             atomic_store(&loop->readable, 1);
     }
-    return NULL;
 }
 
 TEST(others_what_a_wait_found_reaches_a_foreign_loop)
@@ -171,15 +166,14 @@ TEST(others_what_a_wait_found_reaches_a_foreign_loop)
     struct leat_hub *hub = kit_begin();
     struct leat_hub *peer = kit_hub(NULL);
     leat_conn a, b, c, d;
-    pthread_t thread;
     REQUIRE_ERROR(leat_pair(hub, peer, NULL, &a, &b), LEAT_OK);
     REQUIRE_ERROR(leat_pair(hub, peer, NULL, &c, &d), LEAT_OK);
     kit_drain(hub, peer, NULL);
     struct loop loop = {.hub = hub};
     struct waiting waiting = {.hub = hub, .conn = a, .wait = readable_wait};
-    REQUIRE(pthread_create(&thread, NULL, loop_run, &loop) == 0);
+    struct kit_thread *thread = kit_thread_start(loop_run, &loop);
     CHECK_WITHIN(5000, atomic_load(&loop.polling));
-    pthread_t waiter = waiting_start(&waiting);
+    struct kit_thread *waiter = waiting_start(&waiting);
     /* While the waiter is inside, the loop cannot take the event: it is told when the waiter has
      * gone. */
     kit_write_text(peer, d, "for the loop");
@@ -187,9 +181,97 @@ TEST(others_what_a_wait_found_reaches_a_foreign_loop)
     waiting_join(waiter, &waiting, LEAT_OK);
     CHECK_ERROR(leat_abort(hub, a), LEAT_OK);
     uint64_t begin = lti_test_now_ms();
-    REQUIRE(pthread_join(thread, NULL) == 0);
+    kit_thread_join(thread);
     CHECK(lti_test_now_ms() - begin < KIT_SOON_MS / 2);
     CHECK_INT(atomic_load(&loop.readable), 1);
+    CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
+    kit_end(hub);
+}
+
+/* Waits as a foreign loop does, and takes what is there; returns false when nothing came. */
+static bool foreign_turn(struct leat_hub *hub, uint32_t counts[KIT_EVENT_TYPES])
+{
+    intptr_t waitable = -1;
+    uint32_t timeout_ms = 0;
+    struct leat_event event;
+    REQUIRE_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
+    REQUIRE_ERROR(leat_hub_deadline(hub, &timeout_ms), LEAT_OK);
+    bool ready = kit_waitable_ready(waitable, timeout_ms < KIT_SOON_MS ? timeout_ms : KIT_SOON_MS);
+    while (leat_next(hub, &event, 0) == LEAT_OK) {
+        counts[event.type]++;
+        if (event.type == LEAT_EVENT_READABLE)
+            kit_read_text(hub, event.conn, "x");
+    }
+    return ready || timeout_ms < KIT_SOON_MS;
+}
+
+TEST(others_foreign_loop)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_hub *peer = kit_hub(NULL);
+    uint32_t counts[KIT_EVENT_TYPES] = {0};
+    leat_timer timer;
+    (void)kit_listen(hub, kit_plain("server"), NULL);
+    leat_conn conn = kit_connect(peer, kit_plain("server"), 1, NULL);
+    CHECK_ERROR(leat_wait_connected(peer, conn, KIT_SOON_MS), LEAT_OK);
+    while (counts[LEAT_EVENT_ACCEPTED] == 0)
+        REQUIRE(foreign_turn(hub, counts));
+    kit_write_text(peer, conn, "x");
+    while (counts[LEAT_EVENT_READABLE] == 0)
+        REQUIRE(foreign_turn(hub, counts));
+    CHECK_ERROR(leat_timer_start(hub, 20, 1, &timer), LEAT_OK);
+    while (counts[LEAT_EVENT_TIMER] == 0)
+        REQUIRE(foreign_turn(hub, counts));
+    CHECK_ERROR(leat_wake(hub), LEAT_OK);
+    while (counts[LEAT_EVENT_WOKEN] == 0)
+        REQUIRE(foreign_turn(hub, counts));
+    CHECK_ERROR(leat_abort(peer, conn), LEAT_OK);
+    while (counts[LEAT_EVENT_CLOSED] == 0)
+        REQUIRE(foreign_turn(hub, counts));
+    CHECK_INT(counts[LEAT_EVENT_ACCEPTED], 1);
+    CHECK_INT(counts[LEAT_EVENT_TIMER], 1);
+    CHECK_INT(counts[LEAT_EVENT_WOKEN], 1);
+    CHECK_INT(counts[LEAT_EVENT_FINISHED], 1);
+    /* With nothing to come, the waitable is not readable. */
+    KIT_QUIET(hub);
+    intptr_t waitable = -1;
+    REQUIRE_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
+    CHECK(!kit_waitable_ready(waitable, 0));
+    CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
+    kit_end(hub);
+}
+
+TEST(others_a_stall_that_is_over_costs_no_wake_ups)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_hub *peer = kit_hub(NULL);
+    static uint8_t block[65536];
+    leat_conn conn, other;
+    size_t size = 0;
+    uint64_t got = 0;
+    REQUIRE_ERROR(leat_pair(hub, peer, NULL, &conn, &other), LEAT_OK);
+    kit_drain(hub, peer, NULL);
+    uint64_t total = kit_fill(hub, conn, 0);
+    CHECK(kit_info(hub, conn).outbox_bytes > 0);
+    for (int i = 0; i < 10000 && got < total; i++) {
+        if (leat_read(peer, other, block, sizeof block, &size) == LEAT_OK)
+            got += size;
+        kit_drain(hub, NULL, NULL);
+        enum leat_error error = leat_wait_readable(peer, other, 0);
+        REQUIRE(error == LEAT_OK || error == LEAT_E_TIMEOUT);
+    }
+    CHECK_INT(got, total);
+    /* The first read of the peer may still be told of, the second is nothing to wake up for. */
+    for (int i = 0; i < 2; i++) {
+        kit_write_text(hub, conn, "x");
+        CHECK_ERROR(leat_wait_readable(peer, other, KIT_SOON_MS), LEAT_OK);
+        kit_read_text(peer, other, "x");
+        if (i == 0)
+            kit_drain(hub, NULL, NULL);
+    }
+    intptr_t waitable = -1;
+    REQUIRE_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
+    CHECK(!kit_waitable_ready(waitable, 0));
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
     kit_end(hub);
 }

@@ -8,20 +8,10 @@
  */
 #include "story.h"
 
-#include <stdio.h>
 #include <string.h>
 
 /* What outputs hold before a call; a failed call must leave it there. */
 #define STEP_MARK UINT64_C(0xA5A5A5A5A5A5A5A5)
-
-const char *lti_story_path(const struct lti_story *story, const char *file)
-{
-    static char paths[2][128];
-    static unsigned turn;
-    char *path = paths[turn++ % 2];
-    (void)snprintf(path, sizeof paths[0], "unix:%s/%s", story->folder, file);
-    return path;
-}
 
 /* Judges the output of a call that gives a handle, and notes the result. */
 static bool step_given(struct lti_story *story, int lane, const char *what, enum leat_error error,

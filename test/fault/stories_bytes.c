@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Stories with bytes: exchange, lines, half-close, bulk, linger, abort, adopt.
+ * Stories with bytes: exchange, lines, bulk, linger, abort.
  *
  * Happy path: each tells one thing that a user does, to its end.
  * Fails:      a story stops at the first step that leaves nothing to go on with.
@@ -12,8 +12,6 @@
 
 #include <stdlib.h>
 #include <string.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #define BULK_BYTES 262144u
 #define BULK_PIECE 16384u
@@ -56,27 +54,15 @@ void lti_story_of_lines(struct lti_story *story)
     (void)lti_story_write(story, 1, a, "one\ntwo\nthree");
     (void)lti_story_line(story, 2, b);
     (void)lti_story_line(story, 2, b);
-    (void)lti_story_finish(story, 1, a);
+    if (LTI_STORY_SOCKETS)
+        (void)lti_story_finish(story, 1, a);
+    else
+        (void)lti_story_close_wait(story, 1, a, LTI_STORY_MS);
     (void)lti_story_line(story, 2, b);
     (void)lti_story_line(story, 2, b);
     (void)lti_story_close(story, 2, b, LTI_STORY_MS);
-    (void)lti_story_wait_closed(story, 1, a);
-}
-
-void lti_story_of_half_close(struct lti_story *story)
-{
-    leat_conn a, b;
-    if (!lti_story_pair(story, 1, 2, NULL, &a, &b))
-        return;
-    (void)lti_story_write(story, 1, a, "question");
-    (void)lti_story_finish(story, 1, a);
-    (void)lti_story_read(story, 2, b, 8);
-    (void)lti_story_read(story, 2, b, 1);
-    (void)lti_story_write(story, 2, b, "late answer");
-    (void)lti_story_finish(story, 2, b);
-    (void)lti_story_read(story, 1, a, 11);
-    (void)lti_story_wait_closed(story, 1, a);
-    (void)lti_story_wait_closed(story, 2, b);
+    if (LTI_STORY_SOCKETS)
+        (void)lti_story_wait_closed(story, 1, a);
 }
 
 /* Writes what fits and reads what came, in turn, until everything has gone over. */
@@ -179,38 +165,6 @@ void lti_story_of_abort(struct lti_story *story)
     (void)lti_story_wait_closed(story, 2, b);
     if (leat_abort(story->hub, a) != LEAT_E_STALE)
         lti_story_complain(story, "an aborted handle is not stale");
-}
-
-/* Adopts; a refused descriptor must still be open, and is closed here. */
-static bool adopt_one(struct lti_story *story, int lane, int fd, leat_conn *conn_out)
-{
-    char byte;
-    if (lti_story_adopt(story, lane, fd, NULL, conn_out))
-        return true;
-    if (recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0 || close(fd) != 0)
-        lti_story_complain(story, "a refused descriptor was closed");
-    return false;
-}
-
-void lti_story_of_adopt(struct lti_story *story)
-{
-    int fds[2];
-    leat_conn a, b;
-    if (socketpair(AF_UNIX, SOCK_STREAM, 0, fds) != 0) {
-        lti_story_complain(story, "no socket pair to adopt");
-        return;
-    }
-    bool first = adopt_one(story, 1, fds[0], &a);
-    if (!first) {
-        (void)close(fds[1]);
-        return;
-    }
-    if (!adopt_one(story, 2, fds[1], &b))
-        return;
-    (void)lti_story_write(story, 1, a, "foster child");
-    (void)lti_story_read(story, 2, b, 12);
-    (void)lti_story_close_wait(story, 1, a, LTI_STORY_MS);
-    (void)lti_story_wait_closed(story, 2, b);
 }
 
 void lti_story_of_two_hubs(struct lti_story *story)

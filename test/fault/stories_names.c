@@ -4,18 +4,13 @@
  *
  * Happy path: each tells one thing that a user does, to its end.
  * Fails:      a story stops at the first step that leaves nothing to go on with.
- * Invariants: every name is in the story's folder, or an abstract one of this process.
+ * Invariants: every name is in the story's folder.
  */
 #include "story.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/socket.h>
-#include <sys/un.h>
-#include <unistd.h>
 
-static void serve_one(struct lti_story *story, const char *name)
+void lti_story_serve(struct lti_story *story, const char *name)
 {
     leat_listener listener;
     leat_conn client, server;
@@ -38,40 +33,14 @@ static void serve_one(struct lti_story *story, const char *name)
 
 void lti_story_of_serve(struct lti_story *story)
 {
-    serve_one(story, lti_story_path(story, "s"));
-}
-
-void lti_story_of_abstract(struct lti_story *story)
-{
-    char name[64];
-    (void)snprintf(name, sizeof name, "unix:@leat-sweep-%ld", (long)getpid());
-    serve_one(story, name);
-}
-
-void lti_story_of_plain_name(struct lti_story *story)
-{
-    char text[320] = "";
-    char folder[160];
-    size_t size = SIZE_MAX;
-    (void)setenv("XDG_RUNTIME_DIR", story->folder, 1);
-    enum leat_error error = leat_resolve("sweep", text, sizeof text, &size);
-    size_t length = strlen(story->folder);
-    if (error == LEAT_OK)
-        lti_story_say(story, 0, "%s ",
-                      strncmp(text + 5, story->folder, length) == 0 ? text + 5 + length
-                                                                    : "elsewhere");
-    if (lti_story_note(story, 0, "leat_resolve", error))
-        serve_one(story, "sweep");
-    /* The folder is the library's to keep; here it goes with the story. */
-    (void)snprintf(folder, sizeof folder, "%s/leat", story->folder);
-    (void)rmdir(folder);
+    lti_story_serve(story, lti_story_path(story, "s"));
 }
 
 void lti_story_of_nobody(struct lti_story *story)
 {
     leat_conn conn;
     (void)lti_story_connect_wait(story, 1, lti_story_path(story, "nobody"), NULL, &conn);
-    if (lti_story_connect(story, 2, lti_story_path(story, "no/folder"), NULL, &conn))
+    if (lti_story_connect(story, 2, lti_story_path(story, LTI_STORY_NO_FOLDER), NULL, &conn))
         (void)lti_story_events(story, LEAT_EVENT_CLOSED, 1);
 }
 
@@ -95,31 +64,6 @@ void lti_story_of_wait_for_server(struct lti_story *story)
         return;
     (void)lti_story_write(story, 2, client, "at last");
     (void)lti_story_read(story, 3, server, 7);
-}
-
-/* Leaves a socket file that nobody listens on. */
-static bool dead_socket(struct lti_story *story, const char *name)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", name + 5);
-    bool made = fd >= 0 && bind(fd, (struct sockaddr *)&address, sizeof address) == 0;
-    if (fd >= 0)
-        (void)close(fd);
-    if (!made)
-        lti_story_complain(story, "no dead socket could be made");
-    return made;
-}
-
-void lti_story_of_take_over(struct lti_story *story)
-{
-    leat_conn conn;
-    const char *name = lti_story_path(story, "dead");
-    if (!dead_socket(story, name))
-        return;
-    (void)lti_story_connect_wait(story, 3, name, NULL, &conn);
-    serve_one(story, name);
-    (void)unlink(name + 5);
 }
 
 void lti_story_of_name_in_use(struct lti_story *story)
@@ -157,36 +101,6 @@ void lti_story_of_backlog(struct lti_story *story)
     }
     for (int i = 0; i < 4; i++)
         (void)lti_story_read(story, 1 + i, clients[i], 4);
-}
-
-void lti_story_of_adopt_listener(struct lti_story *story)
-{
-    struct sockaddr_un address = {.sun_family = AF_UNIX};
-    leat_listener listener = {1};
-    leat_conn client, server;
-    const char *name = lti_story_path(story, "given");
-    int fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    (void)snprintf(address.sun_path, sizeof address.sun_path, "%s", name + 5);
-    if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) != 0 ||
-        listen(fd, 4) != 0) {
-        lti_story_complain(story, "no listener to adopt");
-        return;
-    }
-    enum leat_error error = leat_adopt_listener(story->hub, fd, NULL, &listener);
-    if (lti_story_note(story, 0, "leat_adopt_listener", error)) {
-        lti_story_know(story, 0, listener.id, LTI_STORY_LISTENER);
-        if (lti_story_connect_wait(story, 1, name, NULL, &client) &&
-            lti_story_accept(story, 2, listener, &server)) {
-            (void)lti_story_write(story, 2, server, "welcome");
-            (void)lti_story_read(story, 1, client, 7);
-        }
-        (void)lti_story_listener_close(story, 0, listener);
-    } else if (listener.id != 1 || close(fd) != 0) {
-        lti_story_complain(story, "a refused listener was closed, or its output touched");
-    }
-    if (access(name + 5, F_OK) != 0)
-        lti_story_complain(story, "the path of an adopted listener was removed");
-    (void)unlink(name + 5);
 }
 
 void lti_story_of_listener_close(struct lti_story *story)
@@ -241,10 +155,13 @@ void lti_story_of_events(struct lti_story *story)
         if (!lti_story_events(story, LEAT_EVENT_CONNECTED, (uint32_t)i + 1) ||
             !lti_story_events(story, LEAT_EVENT_ACCEPTED, (uint32_t)i + 1))
             return;
-        (void)lti_story_finish(story, i + 1, clients[i]);
+        if (LTI_STORY_SOCKETS)
+            (void)lti_story_finish(story, i + 1, clients[i]);
+        else
+            (void)lti_story_close(story, i + 1, clients[i], LTI_STORY_MS);
     }
     (void)lti_story_events(story, LEAT_EVENT_FINISHED, 2);
-    for (size_t i = 0; i < story->handles_count; i++) {
+    for (size_t i = 0; LTI_STORY_SOCKETS && i < story->handles_count; i++) {
         struct lti_story_handle *handle = &story->handles[i];
         if (handle->kind == LTI_STORY_CONN && handle->lane == 3)
             (void)lti_story_close(story, 3, (leat_conn){handle->id}, LTI_STORY_MS);

@@ -243,9 +243,14 @@ void lti_story_sums(struct lti_story *story)
 
 void lti_story_settle(struct lti_story *story)
 {
+    lti_story_rest(story, 0);
+}
+
+void lti_story_rest(struct lti_story *story, uint32_t time_ms)
+{
     struct leat_event event;
     for (int i = 0; i < STORY_EVENTS_MAX; i++) {
-        if (leat_next(story->hub, &event, 0) != LEAT_OK)
+        if (leat_next(story->hub, &event, time_ms) != LEAT_OK)
             return;
         story_event(story, &event, true);
         if (event.type == LEAT_EVENT_ACCEPTED)

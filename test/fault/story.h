@@ -60,7 +60,8 @@ void lti_story_complain(struct lti_story *story, const char *format, ...)
 
 /* ---- Steps: each is true when it went well --------------------------------------------------- */
 
-/* The name `file` in the story's folder, in one of two turning buffers. */
+/* The name `file` in the story's folder, in one of two turning buffers; each system has its
+ * own. */
 const char *lti_story_path(const struct lti_story *story, const char *file);
 
 bool lti_story_listen(struct lti_story *story, int lane, const char *name,
@@ -99,6 +100,9 @@ bool lti_story_events(struct lti_story *story, enum leat_event_type type, uint32
 void lti_story_sums(struct lti_story *story); /* says what was read by events */
 /* Lets the hub do what is under way, without noting anything. */
 void lti_story_settle(struct lti_story *story);
+void lti_story_rest(struct lti_story *story, uint32_t time_ms); /* and what becomes due */
+/* A listener at the name, one client, a word each way, and the end. */
+void lti_story_serve(struct lti_story *story, const char *name);
 /* The user knows this handle from now on; for handles that came in an event. */
 void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
 
@@ -110,33 +114,53 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
 #define LTI_STORY_ELSEWHERE                                                                        \
     8u /* a folder that cannot be looked at makes plain names lead elsewhere */
 
+#define LTI_STORY_PAIR 16u /* makes a pair: what a stranger does at its name is an error */
+
 /* X(name, traits, the errors that belong to it). */
-#define LTI_STORIES(X, E)                                                                          \
+#define LTI_STORIES_ALL(X, E)                                                                      \
     X(hub, 0, E(TIMEOUT))                                                                          \
-    X(pair, 0, 0)                                                                                  \
-    X(lines, 0, E(FINISHED))                                                                       \
+    X(pair, LTI_STORY_PAIR, 0)                                                                     \
+    X(lines, LTI_STORY_PAIR, E(FINISHED))                                                          \
     X(serve, 0, 0)                                                                                 \
-    X(abstract, 0, 0)                                                                              \
     X(plain_name, LTI_STORY_ELSEWHERE, 0)                                                          \
-    X(half_close, 0, E(FINISHED))                                                                  \
     X(nobody, 0, E(NOT_FOUND))                                                                     \
     X(wait_for_server, 0, E(TIMEOUT))                                                              \
-    X(take_over, LTI_STORY_PROBE, E(REFUSED))                                                      \
     X(name_in_use, 0, E(IN_USE))                                                                   \
     X(backlog, LTI_STORY_INDIRECT, 0)                                                              \
-    X(bulk, LTI_STORY_BULK, 0)                                                                     \
-    X(linger, LTI_STORY_BULK, E(TIMEOUT) | E(FINISHED))                                            \
-    X(abort, 0, 0)                                                                                 \
-    X(adopt, 0, 0)                                                                                 \
-    X(adopt_listener, 0, 0)                                                                        \
+    X(bulk, LTI_STORY_BULK | LTI_STORY_PAIR, 0)                                                    \
+    X(linger, LTI_STORY_BULK | LTI_STORY_PAIR, E(TIMEOUT) | E(FINISHED))                           \
+    X(abort, LTI_STORY_PAIR, 0)                                                                    \
+    X(adopt, 0, LTI_STORY_ADOPT)                                                                   \
     X(listener_close, 0, E(FINISHED) | E(NOT_FOUND))                                               \
     X(timers, 0, E(TIMEOUT))                                                                       \
     X(events, LTI_STORY_INDIRECT, E(CLOSED))                                                       \
-    X(messages, 0, E(FINISHED))                                                                    \
+    X(messages, LTI_STORY_PAIR, E(FINISHED))                                                       \
     X(messages_served, LTI_STORY_INDIRECT, 0)                                                      \
-    X(messages_view, 0, 0)                                                                         \
-    X(messages_bulk, LTI_STORY_BULK, 0)                                                            \
-    X(two_hubs, 0, 0)
+    X(messages_view, LTI_STORY_PAIR, 0)                                                            \
+    X(messages_bulk, LTI_STORY_BULK | LTI_STORY_PAIR, 0)                                           \
+    X(two_hubs, LTI_STORY_PAIR, 0)
+
+#ifdef LTI_NT
+#define LTI_STORY_SOCKETS false
+#define LTI_STORY_NO_FOLDER "no\\folder"
+#define LTI_STORY_ADOPT (UINT64_C(1) << LEAT_E_HANDLE)
+#define LTI_STORIES(X, E)                                                                          \
+    LTI_STORIES_ALL(X, E)                                                                          \
+    X(no_finish, LTI_STORY_PAIR, E(UNSUPPORTED))                                                   \
+    X(pool, LTI_STORY_INDIRECT, E(FINISHED))                                                       \
+    X(squatter, LTI_STORY_INDIRECT, E(SQUATTED))                                                   \
+    X(waitable, LTI_STORY_PAIR, 0)
+#else
+#define LTI_STORY_SOCKETS true
+#define LTI_STORY_NO_FOLDER "no/folder"
+#define LTI_STORY_ADOPT 0
+#define LTI_STORIES(X, E)                                                                          \
+    LTI_STORIES_ALL(X, E)                                                                          \
+    X(abstract, 0, 0)                                                                              \
+    X(half_close, LTI_STORY_PAIR, E(FINISHED))                                                     \
+    X(take_over, LTI_STORY_PROBE, E(REFUSED))                                                      \
+    X(adopt_listener, 0, 0)
+#endif
 
 #define LTI_STORY_ERROR(name) (UINT64_C(1) << LEAT_E_##name)
 #define LTI_STORY(name, traits, errors) void lti_story_of_##name(struct lti_story *story);

@@ -2,7 +2,7 @@
  *
  * The fault sweep: every story, with every fault, in every mode, at every call it makes.
  *
- *     fault_sweep [--scenario S] [--at N] [--fault F] [--mode M] [--list] [--verbose]
+ *     fault_sweep [--scenario S,...] [--at N] [--fault F] [--mode M] [--list] [--verbose]
  *
  * Happy path: for each story one process counts its calls; then, for each call, a process tells
  *             it with each fault and mode in turn and judges it.
@@ -12,16 +12,24 @@
  */
 #include "sweep.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#ifndef _WIN32
+#include <signal.h>
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
+#endif
 
 #define SWEEP_SECONDS_MAX 60
-#define SWEEP_FAILURES_SHOWN 60
+#define SWEEP_FAILURES_SHOWN 400
+#define SWEEP_GO_ON 3 /* a child's exit code: there is more to do, in a fresh one */
+#ifdef LTI_NT
+#define SWEEP_PROGRAM "fault_sweep_nt"
+#else
+#define SWEEP_PROGRAM "fault_sweep"
+#endif
 
 /* What a child tells its parent, also when it dies. */
 struct sweep_shared {
@@ -41,7 +49,7 @@ struct sweep_filter {
 
 static struct sweep_shared *sweep_shared;
 static struct sweep_filter sweep_filter;
-static char sweep_folder[] = "/tmp/leat-sweep-XXXXXX";
+static const char *sweep_folder;
 static bool sweep_quiet; /* for the bad stories */
 
 static void sweep_report(const struct lti_sweep_story *story, const struct lti_sweep_place *place,
@@ -56,7 +64,7 @@ static void sweep_report(const struct lti_sweep_story *story, const struct lti_s
     }
     const struct lti_fault *fault = lti_fault_at(place->fault);
     printf("FAIL %s, call %llu (%s), %s, %s: %s\n"
-           "     fault_sweep --scenario %s --at %llu --fault %s --mode %s --verbose\n",
+           "     " SWEEP_PROGRAM " --scenario %s --at %llu --fault %s --mode %s --verbose\n",
            story->name, (unsigned long long)place->position, lti_fault_call_name(fault->call),
            fault->name, lti_fault_mode_name(place->mode), reason, story->name,
            (unsigned long long)place->position, fault->name, lti_fault_mode_name(place->mode));
@@ -99,8 +107,9 @@ static void sweep_base(const struct lti_sweep_story *story)
     sweep_shared->calls = runs[0].calls;
 }
 
-/* In a child: every fault and mode at one call, from the given combination on. */
-static void sweep_position(const struct lti_sweep_story *story, uint64_t position, size_t from)
+/* In a child: every fault and mode at one call, from the given combination on. False when another
+ * child has to go on, since not all is given back in this one. */
+static bool sweep_position(const struct lti_sweep_story *story, uint64_t position, size_t from)
 {
     static struct lti_sweep_run base, run;
     const struct lti_sweep_place nowhere = {0};
@@ -125,8 +134,13 @@ static void sweep_position(const struct lti_sweep_story *story, uint64_t positio
         if (sweep_filter.verbose)
             printf("without:\n%s\nwith:\n%s\nagain:\n%s\nfiles left: %s\n", base.text, run.text,
                    run.again, run.files);
+        if (run.lent)
+            return false;
     }
+    return true;
 }
+
+#ifndef _WIN32
 
 #ifdef LEAT_COVERAGE
 extern void __gcov_dump(void); /* what a child counted is lost unless it says so */
@@ -146,22 +160,26 @@ static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, 
         if (sweep_quiet && !freopen("/dev/null", "w", stderr))
             _exit(1);
         (void)alarm(SWEEP_SECONDS_MAX);
+        bool whole = true;
         if (position == 0)
             sweep_base(story);
         else
-            sweep_position(story, position, from);
+            whole = sweep_position(story, position, from);
         fflush(NULL);
 #ifdef LEAT_COVERAGE
         __gcov_dump();
 #endif
-        _exit(0);
+        _exit(whole ? 0 : SWEEP_GO_ON);
     }
     while (waitpid(child, &status, 0) < 0)
         continue;
     if (WIFEXITED(status) && WEXITSTATUS(status) == 0)
         return true;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == SWEEP_GO_ON)
+        return false;
     char reason[64];
-    lti_sweep_clean(sweep_folder);
+    char ignored[LTI_SWEEP_FILES];
+    lti_sweep_take_files(sweep_folder, ignored);
     if (WIFSIGNALED(status) && WTERMSIG(status) == SIGALRM)
         (void)snprintf(reason, sizeof reason, "it hung");
     else
@@ -170,6 +188,42 @@ static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, 
     sweep_report(story, &sweep_shared->place, reason);
     return false;
 }
+
+static struct sweep_shared *sweep_shared_make(void)
+{
+    void *memory =
+        mmap(NULL, sizeof *sweep_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    return memory == MAP_FAILED ? NULL : memory;
+}
+
+static bool sweep_apart(void)
+{
+    return true;
+}
+
+#else
+
+/* Without fork all is told in this process; a crash is the end of it. */
+static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, size_t from)
+{
+    if (position != 0)
+        return sweep_position(story, position, from);
+    sweep_base(story);
+    return true;
+}
+
+static struct sweep_shared *sweep_shared_make(void)
+{
+    static struct sweep_shared shared;
+    return &shared;
+}
+
+static bool sweep_apart(void)
+{
+    return false;
+}
+
+#endif
 
 static void sweep_story(const struct lti_sweep_story *story)
 {
@@ -197,6 +251,8 @@ static bool sweep_bad(void)
     bool found = true;
     sweep_quiet = true;
     for (size_t i = 0; i < count; i++) {
+        if ((stories[i].traits & LTI_SWEEP_FATAL) && !sweep_apart())
+            continue;
         sweep_story(&stories[i]);
         if (sweep_shared->failed == 0) {
             printf("FAIL the sweep sees nothing wrong with %s\n", stories[i].name);
@@ -213,6 +269,16 @@ static const struct lti_sweep_story sweep_stories[] = {
 #undef LTI_STORY
 };
 
+/* True when the name is one of those asked for, which commas separate. */
+static bool sweep_chosen(const char *name)
+{
+    size_t size = strlen(name);
+    for (const char *at = sweep_filter.scenario; at; at = strchr(at, ','), at = at ? at + 1 : NULL)
+        if (strncmp(at, name, size) == 0 && (at[size] == ',' || at[size] == '\0'))
+            return true;
+    return !sweep_filter.scenario;
+}
+
 static int sweep_all(void)
 {
     uint64_t passed = 0, failed = 0;
@@ -225,7 +291,7 @@ static int sweep_all(void)
     bool known = whole;
     for (size_t i = 0; i < sizeof sweep_stories / sizeof sweep_stories[0]; i++) {
         const struct lti_sweep_story *story = &sweep_stories[i];
-        if (!whole && strcmp(sweep_filter.scenario, story->name) != 0)
+        if (!sweep_chosen(story->name))
             continue;
         known = true;
         sweep_story(story);
@@ -285,19 +351,16 @@ int main(int count, char **arguments)
             printf("%s\n", sweep_stories[i].name);
         return 0;
     }
-    void *memory =
-        mmap(NULL, sizeof *sweep_shared, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    if (memory == MAP_FAILED || !mkdtemp(sweep_folder)) {
+    sweep_shared = sweep_shared_make();
+    sweep_folder = lti_sweep_folder_make();
+    if (!sweep_shared || !sweep_folder) {
         perror("fault_sweep");
         return 1;
     }
-    sweep_shared = memory;
-    lti_fault_jail(sweep_folder);
     int status = sweep_all();
-    if (rmdir(sweep_folder) != 0) {
+    if (!lti_sweep_folder_remove()) {
         perror(sweep_folder);
         status = 1;
     }
-    (void)munmap(memory, sizeof *sweep_shared);
     return status;
 }

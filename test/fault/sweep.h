@@ -10,6 +10,7 @@
 
 #define LTI_SWEEP_TEXT (LTI_STORY_LANES * LTI_STORY_LANE_BYTES)
 #define LTI_SWEEP_FILES 512
+#define LTI_SWEEP_FATAL 256u /* a trait of bad stories: its process dies */
 
 struct lti_sweep_story {
     const char *name;
@@ -36,6 +37,7 @@ struct lti_sweep_run {
     uint64_t calls;              /* counted until the hub was destroyed */
     uint64_t calls_before_end;   /* until the story was told */
     uint64_t fired;
+    bool lent; /* the system kept what the hub had lent it, and the hub said so */
     int64_t allocations, descriptors, wild_closes, open_files; /* what came on top */
 };
 
@@ -44,8 +46,21 @@ void lti_sweep_tell(const struct lti_sweep_story *story, const char *folder,
                     const struct lti_sweep_place *place, uint64_t budget, uint64_t calls_before_end,
                     struct lti_sweep_run *run_out);
 
-/* Removes what a run that died has left in the folder. */
-void lti_sweep_clean(const char *folder);
+/* True when nothing that was lent may come back under this fault. */
+bool lti_sweep_may_keep(const struct lti_sweep_place *place);
+
+/* ---- Surroundings: each system has its own --------------------------------------------------- */
+
+const char *lti_sweep_folder_make(void); /* for names; null: it cannot be made */
+bool lti_sweep_folder_remove(void);
+/* Lists the names in the folder, then removes them. */
+void lti_sweep_take_files(const char *folder, char files_out[LTI_SWEEP_FILES]);
+int64_t lti_sweep_open_files(void); /* by the system's count */
+/* Calls the function where a story can be told; false when it never came to its end, or something
+ * that it began did not. */
+bool lti_sweep_world(void (*function)(void *argument), void *argument);
+
+/* ---- Judging --------------------------------------------------------------------------------- */
 
 /* Null when the run was right, else what was wrong with it. */
 const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lti_sweep_run *base,

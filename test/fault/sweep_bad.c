@@ -8,21 +8,91 @@
  */
 #include "sweep.h"
 
+#ifdef LTI_NT
+#include "os_nt.h"
+#else
 #include "os_posix.h"
+#endif
 
 #include <stdlib.h>
+
+#ifdef LTI_NT
+
+static int64_t bad_open(void)
+{
+    return lti_os_signal_create();
+}
+
+static int64_t bad_close(int64_t handle)
+{
+    return lti_os_handle_close((intptr_t)handle);
+}
+
+/* Sends four bytes through a pair of its own; what the reader got in one piece, or a failure. */
+static int64_t bad_transfer(void)
+{
+    static const uint16_t name[] = {'\\', '\\', '.', '\\', 'p', 'i', 'p', 'e', '\\',
+                                    'l',  'e',  'a', 't',  '-', 'b', 'a', 'd', 0};
+    static struct lti_os_op ops[3];
+    char buffer[8];
+    for (size_t i = 0; i < sizeof ops / sizeof ops[0]; i++)
+        ops[i] = (struct lti_os_op){{0}};
+    int64_t server = lti_os_pipe_create(name, LTI_OS_PIPE_FIRST, 1, 4096, NULL);
+    int64_t client = server < 0 ? server : lti_os_pipe_open(name);
+    int64_t got = client;
+    if (client >= 0) {
+        (void)lti_os_pipe_listen((intptr_t)server, &ops[0]);
+        (void)lti_os_pipe_write((intptr_t)client, "abcd", 4, &ops[1]);
+        got = lti_os_pipe_read((intptr_t)server, buffer, sizeof buffer, &ops[2]);
+        (void)bad_close(client);
+    }
+    if (server >= 0)
+        (void)bad_close(server);
+    return got;
+}
+
+#else
+
+static int64_t bad_open(void)
+{
+    return lti_os_socket();
+}
+
+static int64_t bad_close(int64_t handle)
+{
+    return lti_os_close((int)handle);
+}
+
+/* Sends four bytes through a pair of its own; what the reader got in one piece, or a failure. */
+static int64_t bad_transfer(void)
+{
+    int fds[2];
+    char buffer[8];
+    uint32_t flags = 0;
+    struct leat_slice slice = {"abcd", 4};
+    int64_t result = lti_os_socketpair(fds);
+    if (result < 0)
+        return result;
+    (void)lti_os_send(fds[0], &slice, 1);
+    result = lti_os_recv(fds[1], buffer, sizeof buffer, &flags);
+    (void)lti_os_close(fds[0]);
+    (void)lti_os_close(fds[1]);
+    return result;
+}
+
+#endif
 
 /* Forgets the first descriptor when the second cannot be had. */
 static void bad_leaks_descriptor(struct lti_story *story)
 {
-    int64_t first = lti_os_socket();
-    int64_t second = lti_os_socket();
+    int64_t first = bad_open();
+    int64_t second = bad_open();
     if (second < 0) {
         (void)lti_story_note(story, 0, "second", LEAT_E_LIMIT);
         return;
     }
-    (void)lti_os_close((int)second);
-    (void)lti_os_close((int)first);
+    (void)bad_close(second);
+    (void)bad_close(first);
 }
 
 static void bad_leaks_memory(struct lti_story *story)
@@ -32,66 +102,60 @@ static void bad_leaks_memory(struct lti_story *story)
         (void)lti_story_note(story, 0, "memory", LEAT_E_MEMORY);
         return;
     }
-    int64_t fd = lti_os_socket();
+    int64_t fd = bad_open();
     if (fd < 0) {
         (void)lti_story_note(story, 0, "socket", LEAT_E_LIMIT);
         return;
     }
-    (void)lti_os_close((int)fd);
+    (void)bad_close(fd);
     lti_os_free(memory);
 }
 
 /* Tries without end. */
 static void bad_spins(struct lti_story *story)
 {
-    int64_t fd = lti_os_socket();
+    int64_t fd = bad_open();
     while (fd < 0)
-        fd = lti_os_socket();
-    (void)lti_os_close((int)fd);
+        fd = bad_open();
+    (void)bad_close(fd);
     (void)lti_story_note(story, 0, "socket", LEAT_OK);
 }
 
 /* Takes a short read for the whole. */
 static void bad_shows_short_reads(struct lti_story *story)
 {
-    int fds[2];
-    char buffer[8];
-    uint32_t flags = 0;
-    struct leat_slice slice = {"abcd", 4};
-    if (lti_os_socketpair(fds) < 0) {
+    int64_t got = bad_transfer();
+    if (got < 0) {
         (void)lti_story_note(story, 0, "pair", LEAT_E_LIMIT);
         return;
     }
-    (void)lti_os_send(fds[0], &slice, 1);
-    lti_story_say(story, 1, "%d bytes\n", (int)lti_os_recv(fds[1], buffer, sizeof buffer, &flags));
-    (void)lti_os_close(fds[0]);
-    (void)lti_os_close(fds[1]);
+    lti_story_say(story, 1, "%d bytes\n", (int)got);
 }
 
 static void bad_crashes(struct lti_story *story)
 {
-    int64_t fd = lti_os_socket();
+    int64_t fd = bad_open();
     if (fd < 0)
         abort();
-    (void)lti_os_close((int)fd);
+    (void)bad_close(fd);
     (void)lti_story_note(story, 0, "socket", LEAT_OK);
 }
 
 /* Closes again what a failed close has closed. */
 static void bad_closes_twice(struct lti_story *story)
 {
-    int64_t fd = lti_os_socket();
-    if (fd >= 0 && lti_os_close((int)fd) < 0)
-        (void)lti_os_close((int)fd);
+    int64_t fd = bad_open();
+    if (fd >= 0 && bad_close(fd) < 0)
+        (void)bad_close(fd);
     (void)lti_story_note(story, 0, "close", fd < 0 ? LEAT_E_LIMIT : LEAT_OK);
 }
 
 static void bad_says_the_wrong_error(struct lti_story *story)
 {
-    int64_t fd = lti_os_socket();
+    int64_t fd = bad_open();
     (void)lti_story_note(story, 0, "socket", fd < 0 ? LEAT_E_PROTOCOL : LEAT_OK);
     if (fd >= 0)
-        (void)lti_os_close((int)fd);
+        (void)bad_close(fd);
 }
 
 /* Remembers a failure that is over. */
@@ -99,7 +163,7 @@ static void bad_bears_a_grudge(struct lti_story *story)
 {
     static const struct lti_story *of;
     static struct leat_hub *hub;
-    int64_t fd = lti_os_socket();
+    int64_t fd = bad_open();
     if (fd < 0) {
         of = story;
         hub = story->hub;
@@ -107,7 +171,7 @@ static void bad_bears_a_grudge(struct lti_story *story)
     bool grudge = fd < 0 || (of == story && hub == story->hub);
     (void)lti_story_note(story, 0, "socket", grudge ? LEAT_E_LIMIT : LEAT_OK);
     if (fd >= 0)
-        (void)lti_os_close((int)fd);
+        (void)bad_close(fd);
 }
 
 size_t lti_sweep_bad_stories(const struct lti_sweep_story **stories_out)
@@ -115,9 +179,9 @@ size_t lti_sweep_bad_stories(const struct lti_sweep_story **stories_out)
     static const struct lti_sweep_story stories[] = {
         {"bad_leaks_descriptor", 0, 0, bad_leaks_descriptor},
         {"bad_leaks_memory", 0, 0, bad_leaks_memory},
-        {"bad_spins", 0, 0, bad_spins},
+        {"bad_spins", LTI_SWEEP_FATAL, 0, bad_spins},
         {"bad_shows_short_reads", 0, 0, bad_shows_short_reads},
-        {"bad_crashes", 0, 0, bad_crashes},
+        {"bad_crashes", LTI_SWEEP_FATAL, 0, bad_crashes},
         {"bad_closes_twice", 0, 0, bad_closes_twice},
         {"bad_says_the_wrong_error", 0, 0, bad_says_the_wrong_error},
         {"bad_bears_a_grudge", 0, 0, bad_bears_a_grudge},

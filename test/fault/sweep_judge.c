@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Says whether a run of the fault sweep was right, by expected.def and the counts.
+ * Says whether a run of the fault sweep was right, by expected.def (or _nt.def) and the counts.
  *
  * Happy path: nothing was left behind, the transcript is the one without faults or begins to differ
  *             with an error that the table allows, and the second telling is as without faults.
@@ -12,6 +12,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+
+#ifdef LTI_NT
+#define JUDGE_TABLE "expected_nt.def"
+#else
+#define JUDGE_TABLE "expected.def"
+#endif
 
 struct judge_row {
     enum lti_fault_call call;
@@ -42,11 +48,13 @@ enum {
 #define UNSUPPORTED ERROR_BIT(UNSUPPORTED)
 #define HANDLE ERROR_BIT(HANDLE)
 #define SYSTEM ERROR_BIT(SYSTEM)
+#define BUSY ERROR_BIT(BUSY)
+#define NAME ERROR_BIT(NAME)
 
 static const struct judge_row judge_rows[] = {
 #define EXPECTED_AFTER(errors)
 #define EXPECTED(call, fault, errors) {LTI_FAULT_CALL_##call, #fault, errors},
-#include "expected.def"
+#include JUDGE_TABLE
 #undef EXPECTED
 #undef EXPECTED_AFTER
 };
@@ -54,7 +62,7 @@ static const struct judge_row judge_rows[] = {
 static const uint64_t judge_after =
 #define EXPECTED_AFTER(errors) errors
 #define EXPECTED(call, fault, errors)
-#include "expected.def"
+#include JUDGE_TABLE
 #undef EXPECTED
 #undef EXPECTED_AFTER
     ;
@@ -76,8 +84,12 @@ static uint64_t judge_story_errors(const struct lti_sweep_story *story,
     uint64_t allowed = 0;
     if (story->traits & LTI_STORY_INDIRECT)
         allowed |= judge_after;
+#ifdef LTI_NT
+    (void)fault;
+#else
     if ((story->traits & LTI_STORY_ELSEWHERE) && fault->call == LTI_FAULT_CALL_lstat)
         allowed |= DENIED | NOT_FOUND;
+#endif
     return allowed;
 }
 
@@ -114,13 +126,51 @@ static const char *judge_counts(const struct lti_sweep_run *run)
     return text;
 }
 
+#ifdef LTI_NT
+
+static bool judge_may_leave(const struct lti_fault *fault)
+{
+    (void)fault;
+    return false;
+}
+
+/* Completions that never come out of their queue, and a thread that cannot be told to end. */
+bool lti_sweep_may_keep(const struct lti_sweep_place *place)
+{
+    const struct lti_fault *fault = lti_fault_at(place->fault);
+    bool queue =
+        fault->call == LTI_FAULT_CALL_queue_wait || fault->call == LTI_FAULT_CALL_queue_post;
+    return (queue && place->mode == LTI_FAULT_FOREVER) || fault->call == LTI_FAULT_CALL_signal_set;
+}
+
+static bool judge_probe(const struct lti_sweep_story *story, const struct lti_fault *fault)
+{
+    return (story->traits & LTI_STORY_PAIR) &&
+           (fault->call == LTI_FAULT_CALL_pipe_open || fault->call == LTI_FAULT_CALL_pipe_listen);
+}
+
+#else
+
 /* A dead name stays only when the system would not let it be removed, or looked at; a lock file
- * also when it could not be locked, since removing it then could be another's loss. */
+ * also when another holds it, since removing it then would be his loss. */
 static bool judge_may_leave(const struct lti_fault *fault)
 {
     return fault->call == LTI_FAULT_CALL_unlink || fault->call == LTI_FAULT_CALL_lstat ||
-           fault->call == LTI_FAULT_CALL_fstat || fault->call == LTI_FAULT_CALL_lock;
+           (fault->call == LTI_FAULT_CALL_lock && strcmp(fault->name, "EWOULDBLOCK") == 0);
 }
+
+bool lti_sweep_may_keep(const struct lti_sweep_place *place)
+{
+    (void)place;
+    return false;
+}
+
+static bool judge_probe(const struct lti_sweep_story *story, const struct lti_fault *fault)
+{
+    return (story->traits & LTI_STORY_PROBE) && fault->call == LTI_FAULT_CALL_connect;
+}
+
+#endif
 
 const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lti_sweep_run *base,
                             const struct lti_sweep_place *place, const struct lti_sweep_run *run)
@@ -128,7 +178,7 @@ const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lt
     const char *counts = judge_counts(run);
     if (run->complaint[0])
         return run->complaint;
-    if (counts)
+    if (counts && !run->lent)
         return counts;
     if (place->position == 0)
         return judge_errors(run, story->errors, 0, 0);
@@ -136,8 +186,7 @@ const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lt
     const struct judge_row *row = judge_row(fault);
     if (run->fired == 0)
         return "the fault was not reached: the story is not always the same";
-    bool probe = (story->traits & LTI_STORY_PROBE) && fault->call == LTI_FAULT_CALL_connect;
-    bool excused = row && (place->mode == LTI_FAULT_FOREVER || probe);
+    bool excused = row && (place->mode == LTI_FAULT_FOREVER || judge_probe(story, fault));
     if ((fault->traits & LTI_FAULT_TRANSPARENT) && !excused) {
         if (strcmp(run->text, base->text) != 0)
             return "a transparent fault changed the transcript";

@@ -11,56 +11,8 @@
  */
 #include "sweep.h"
 
-#include <dirent.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
-
-static int64_t run_open_files(void)
-{
-    int64_t count = 0;
-    DIR *folder = opendir("/proc/self/fd");
-    if (!folder)
-        return -1;
-    while (readdir(folder))
-        count++;
-    (void)closedir(folder);
-    return count;
-}
-
-/* Lists the names in the folder, then removes them. */
-static void run_take_files(const char *folder, char files_out[LTI_SWEEP_FILES])
-{
-    struct dirent **names = NULL;
-    size_t used = 0;
-    files_out[0] = '\0';
-    int count = scandir(folder, &names, NULL, alphasort);
-    for (int i = 0; i < count; i++) {
-        const char *name = names[i]->d_name;
-        if (strcmp(name, ".") != 0 && strcmp(name, "..") != 0) {
-            char path[600];
-            (void)snprintf(path, sizeof path, "%s/%s", folder, name);
-            if (names[i]->d_type == DT_DIR) {
-                char inner[LTI_SWEEP_FILES];
-                run_take_files(path, inner);
-                (void)rmdir(path);
-            } else {
-                (void)unlink(path);
-            }
-            if (used + strlen(name) + 2 < LTI_SWEEP_FILES)
-                used += (size_t)snprintf(files_out + used, LTI_SWEEP_FILES - used, "%s ", name);
-        }
-        free(names[i]);
-    }
-    free(names);
-}
-
-void lti_sweep_clean(const char *folder)
-{
-    char ignored[LTI_SWEEP_FILES];
-    run_take_files(folder, ignored);
-}
 
 static void run_join(const struct lti_story *story, char text_out[LTI_SWEEP_TEXT])
 {
@@ -91,10 +43,15 @@ static void run_told(const struct lti_sweep_story *what, struct lti_story *story
     lti_story_end(story);
 }
 
-static void run_destroy(struct lti_story *story)
+/* A system that gives nothing back, for ever, keeps what it was lent: the hub must then say so. */
+static void run_destroy(struct lti_story *story, const struct lti_sweep_place *place,
+                        struct lti_sweep_run *run)
 {
-    if (story->hub && leat_hub_destroy(story->hub) != LEAT_OK)
-        lti_story_complain(story, "the hub could not be destroyed");
+    enum leat_error error = story->hub ? leat_hub_destroy(story->hub) : LEAT_OK;
+    bool lasting = place->position != 0 && lti_sweep_may_keep(place);
+    run->lent = run->lent || (error == LEAT_E_SYSTEM && lasting);
+    if (error != LEAT_OK && !run->lent)
+        lti_story_complain(story, "the hub could not be destroyed: %s", leat_error_name(error));
     story->hub = NULL;
 }
 
@@ -104,15 +61,16 @@ static void run_both_tellings(const struct lti_sweep_story *what,
                               struct lti_sweep_run *run)
 {
     char ignored[LTI_SWEEP_FILES];
+    static const struct lti_sweep_place nowhere = {0};
     bool under_fault = place->position == 0 || place->mode == LTI_FAULT_FOREVER ||
-                       place->position > calls_before_end;
+                       place->position > calls_before_end || lti_sweep_may_keep(place);
     lti_fault_budget(budget);
     if (place->position)
         lti_fault_arm(place->position, place->fault, place->mode);
     run_told(what, story);
     run->calls_before_end = lti_fault_calls();
     if (under_fault)
-        run_destroy(story);
+        run_destroy(story, place, run);
     run->calls = lti_fault_calls();
     run->fired = lti_fault_fired();
     run_join(story, run->text);
@@ -123,22 +81,22 @@ static void run_both_tellings(const struct lti_sweep_story *what,
         /* What the fault kept the library from removing is in the way of a new try, or is not: a
          * server's own leftovers must never be. Files of the folder stay for it. */
         if (under_fault)
-            run_take_files(story->folder, run->files);
+            lti_sweep_take_files(story->folder, run->files);
         else if (story->hub)
             lti_story_settle(story);
         lti_story_clear(story);
         run_told(what, story);
-        run_destroy(story);
+        run_destroy(story, &nowhere, run);
         run_join(story, run->again);
-        run_take_files(story->folder, under_fault ? ignored : run->files);
+        lti_sweep_take_files(story->folder, under_fault ? ignored : run->files);
     } else {
-        run_take_files(story->folder, run->files);
+        lti_sweep_take_files(story->folder, run->files);
     }
 }
 
-void lti_sweep_tell(const struct lti_sweep_story *what, const char *folder,
-                    const struct lti_sweep_place *place, uint64_t budget, uint64_t calls_before_end,
-                    struct lti_sweep_run *run_out)
+static void run_tell(const struct lti_sweep_story *what, const char *folder,
+                     const struct lti_sweep_place *place, uint64_t budget,
+                     uint64_t calls_before_end, struct lti_sweep_run *run_out)
 {
     static struct lti_story story;
     memset(run_out, 0, sizeof *run_out);
@@ -147,7 +105,7 @@ void lti_sweep_tell(const struct lti_sweep_story *what, const char *folder,
     int64_t allocations = lti_test_allocations_live();
     int64_t descriptors = lti_test_descriptors_live();
     int64_t wild_closes = lti_test_wild_closes();
-    int64_t open_files = run_open_files();
+    int64_t open_files = lti_sweep_open_files();
     if (!lti_story_begin(&story, folder))
         lti_story_complain(&story, "the bystander could not be made");
     else
@@ -157,6 +115,29 @@ void lti_sweep_tell(const struct lti_sweep_story *what, const char *folder,
     run_out->allocations = lti_test_allocations_live() - allocations;
     run_out->descriptors = lti_test_descriptors_live() - descriptors;
     run_out->wild_closes = lti_test_wild_closes() - wild_closes;
-    run_out->open_files = run_open_files() - open_files;
+    run_out->open_files = lti_sweep_open_files() - open_files;
     lti_fault_budget(0);
+}
+
+struct run_telling {
+    const struct lti_sweep_story *what;
+    const char *folder;
+    const struct lti_sweep_place *place;
+    uint64_t budget, calls_before_end;
+    struct lti_sweep_run *run;
+};
+
+static void run_telling(void *argument)
+{
+    const struct run_telling *it = argument;
+    run_tell(it->what, it->folder, it->place, it->budget, it->calls_before_end, it->run);
+}
+
+void lti_sweep_tell(const struct lti_sweep_story *what, const char *folder,
+                    const struct lti_sweep_place *place, uint64_t budget, uint64_t calls_before_end,
+                    struct lti_sweep_run *run_out)
+{
+    struct run_telling telling = {what, folder, place, budget, calls_before_end, run_out};
+    if (!lti_sweep_world(run_telling, &telling) && !run_out->lent)
+        (void)snprintf(run_out->complaint, sizeof run_out->complaint, "the world stands still");
 }

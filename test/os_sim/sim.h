@@ -1,13 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
  * Controls of the simulated kernel: the same lti_os_* symbols as the real one, with virtual time,
- * one seed and no real I/O. Read from the top: options and begin, processes and fibers, faults,
- * asking.
+ * one seed and no real I/O. It has both personalities, os_posix.h and os_nt.h, in one world. Read
+ * from the top: options and begin, processes and fibers, faults, asking.
  *
  * Without any of these calls the kernel begins by itself, with all defaults, at the first lti_os_*
  * call; everything then runs in process 0, on the caller's stack. A call that would block runs the
  * kernel's pending actions and moves the clock; if nothing can ever happen it ends the program with
- * the word "deadlock".
+ * the word "deadlock". Threads that are started there run while main waits.
  */
 #ifndef LTI_SIM_H
 #define LTI_SIM_H
@@ -40,17 +40,27 @@ struct lti_sim_faults {
     uint32_t memory;                  /* lti_os_alloc gives null */
     uint32_t descriptors;             /* a window in which no descriptor is to be had (EMFILE) */
     uint32_t clock;                   /* a window in which the clock stands still */
+    /* Of Windows. There, too: short_read for bytes; poll_empty: a wait for completions that ends
+     * early; poll_shuffle: completions of several handles in any order; delay: a completion
+     * arrives later; descriptors: a window in which no handle is to be had (1450). */
+    uint32_t pend;      /* what could be over at once is told by a completion */
+    uint32_t resources; /* a call for which the kernel has no memory (1450, 1816) */
+    uint32_t cancel;    /* a cancel that says yes though the operation was over */
+    uint32_t linger;    /* a write that waits is not ended when its own handle is closed, only when
+                           the peer has read it or gone */
 };
 
 struct lti_sim_options {
     uint64_t seed;            /* default 1 */
     uint32_t buffer_bytes;    /* what a stream accepts unread; default 212992, with the kernel's
-                                  accounting; below 4608 plain bytes are counted */
+                                  accounting; below 4608 plain bytes are counted; a pipe: at most
+                                  this, whatever it asked for */
     uint32_t descriptors_max; /* a process; default 1024 */
     uint32_t clock_grain_ns;  /* what the clock counts by; default 1 */
     uint32_t yield_one_in;    /* RANDOM, STARVE_ONE: chance of a switch at each call; default 8 */
     bool descriptors_pass;    /* peers might send descriptors: short reads may say RECV_MORE */
-    bool misuse_is_counted;   /* else a call on a closed descriptor ends the program */
+    bool misuse_is_counted;   /* else a call on a closed descriptor ends the program, and so does
+                                  what is done to an operation that the system owns */
     enum lti_sim_schedule schedule;
     struct lti_sim_faults faults;
 };
@@ -86,6 +96,19 @@ void lti_sim_sleep(uint64_t time_ns);
 void lti_sim_kill(uint32_t process);
 /* The same, by the kernel, before the process's system call number `calls` from now. */
 void lti_sim_kill_after(uint32_t process, uint64_t calls);
+/* What Windows knows of a process beside its user. The user's SID is S-1-5-21-0-0-0-UID, that of
+ * uid 0 S-1-5-18. */
+struct lti_sim_token {
+    uint32_t integrity; /* 8192 is medium */
+    uint32_t level;     /* what it lets servers do: 0 nothing, 1 identify, 2 act as it */
+    bool container;     /* it runs in an AppContainer */
+    bool network;       /* it logged on over the network */
+};
+#define LTI_SIM_TOKEN_USUAL                                                                        \
+    {                                                                                              \
+        8192, 1, false, false                                                                      \
+    }
+void lti_sim_set_token(uint32_t process, const struct lti_sim_token *token);
 void lti_sim_set_user(uint32_t process, uint32_t uid, uint32_t gid);
 /* The process believes that it is a forked child. */
 void lti_sim_forked(uint32_t process);
@@ -111,7 +134,7 @@ struct lti_sim_count {
 };
 
 void lti_sim_count(uint32_t process, struct lti_sim_count *count_out);
-uint64_t lti_sim_misuses(void); /* calls on descriptors that were not open */
+uint64_t lti_sim_misuses(void); /* calls on descriptors that were not open, and the like */
 uint32_t lti_sim_files(void);   /* files and folders made since begin */
 uint64_t lti_sim_time_ns(void); /* the true virtual time */
 /* The most looks at the clock in a row with no other call between: a busy loop has thousands. */

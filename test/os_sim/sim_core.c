@@ -40,16 +40,30 @@ bool sim_fault(uint32_t millionths)
     return true;
 }
 
-void sim_fatal(const char *format, ...)
+static _Noreturn void core_abort(const char *format, va_list arguments)
 {
-    va_list arguments;
-    va_start(arguments, format);
     (void)fprintf(stderr, "sim: seed %llu step %llu: ", (unsigned long long)sim_world.options.seed,
                   (unsigned long long)sim_world.steps);
     (void)vfprintf(stderr, format, arguments);
     (void)fputc('\n', stderr);
-    va_end(arguments);
     abort();
+}
+
+void sim_fatal(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    core_abort(format, arguments);
+}
+
+void sim_misuse(const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    if (!sim_world.options.misuse_is_counted)
+        core_abort(format, arguments);
+    va_end(arguments);
+    sim_world.misuses++;
 }
 
 static const struct {
@@ -61,6 +75,7 @@ static const struct {
     {ENOTDIR, LTI_OS_NOT_DIR},        {ELOOP, LTI_OS_NOT_DIR},
     {EACCES, LTI_OS_ACCESS},          {EPERM, LTI_OS_ACCESS},
     {EEXIST, LTI_OS_EXISTS},          {EADDRINUSE, LTI_OS_IN_USE},
+    {EISDIR, LTI_OS_EXISTS},          {ENXIO, LTI_OS_EXISTS},
     {ENAMETOOLONG, LTI_OS_TOO_LONG},  {ENOSPC, LTI_OS_NO_SPACE},
     {EMFILE, LTI_OS_DESCRIPTORS},     {ENOMEM, LTI_OS_MEMORY},
     {ECONNRESET, LTI_OS_RESET},       {EPIPE, LTI_OS_PIPE},
@@ -119,6 +134,7 @@ void lti_sim_begin(const struct lti_sim_options *options)
     struct sim_process *first = &sim_world.processes[0];
     *first = (struct sim_process){.name = "main", .used = true, .alive = true, .pid = 100};
     first->uid = first->gid = 1000;
+    first->token = (struct lti_sim_token)LTI_SIM_TOKEN_USUAL;
     sim_world.process_count = 1;
 }
 
@@ -157,8 +173,12 @@ void sim_enter(void)
     process->calls++;
     sim_time_tick();
     sim_actions_run();
-    if (sim_world.running == 0)
+    if (sim_world.running == 0) {
+        if (sim_world.threaded &&
+            sim_random_below(&sim_world.schedule_random, sim_world.options.yield_one_in) == 0)
+            (void)sim_fibers_turn();
         return;
+    }
     sim_fiber_maybe_yield();
     if (process->dies_at != 0 && process->calls >= process->dies_at)
         lti_sim_kill((uint32_t)(process - sim_world.processes));
@@ -185,7 +205,9 @@ int64_t sim_leave(const char *call, int64_t a, int64_t b, int64_t result)
                       "%llu.%06llu %s %s(%lld, %lld) = ", (unsigned long long)(time_ns / 1000000),
                       (unsigned long long)(time_ns % 1000000), sim_fiber_now()->name, call,
                       (long long)a, (long long)b);
-        if (result < 0)
+        if (result < 0 && strncmp(call, "nt_", 3) == 0)
+            (void)fprintf(stderr, "error %d\n", (int)code.raw);
+        else if (result < 0)
             (void)fprintf(stderr, "%s\n", strerror(code.raw));
         else
             (void)fprintf(stderr, "%lld\n", (long long)result);
@@ -215,8 +237,10 @@ void sim_object_hold(struct sim_object *object)
 
 void sim_object_drop(struct sim_object *object)
 {
-    if (--object->references == 0)
-        free(object);
+    if (--object->references > 0)
+        return;
+    sim_nt_free(object->nt);
+    free(object);
 }
 
 void lti_sim_count(uint32_t process, struct lti_sim_count *count_out)

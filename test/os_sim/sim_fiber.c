@@ -9,28 +9,10 @@
  * Invariants: only number 0, the caller of lti_sim_run, switches to a fiber, and a fiber only back
  *             to it; the stack of a killed fiber is left as it is and never run again.
  */
+#include "sim_follow.h"
 #include "sim_kernel.h"
 
 #include <stdlib.h>
-
-#if defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define FIBER_ASAN 1
-#endif
-#endif
-#if defined(__SANITIZE_ADDRESS__)
-#define FIBER_ASAN 1
-#endif
-
-#ifdef FIBER_ASAN
-#include <sanitizer/asan_interface.h>
-#include <sanitizer/common_interface_defs.h>
-/* At each switch the sanitizer clears the shadow of the stack: by hand up to half a megabyte, by
- * system calls above. */
-#define FIBER_STACK_BYTES (384u * 1024u)
-#else
-#define FIBER_STACK_BYTES (256u * 1024u)
-#endif
 
 struct sim_fiber *sim_fiber_now(void)
 {
@@ -39,70 +21,27 @@ struct sim_fiber *sim_fiber_now(void)
     return &sim_world.fibers[sim_world.running];
 }
 
-#ifdef FIBER_ASAN
-static const void *fiber_main_stack;
-static size_t fiber_main_size;
-
-static void fiber_leave(void **fake_stack, bool to_main, const struct sim_fiber *to)
-{
-    if (to_main)
-        __sanitizer_start_switch_fiber(fake_stack, fiber_main_stack, fiber_main_size);
-    else
-        __sanitizer_start_switch_fiber(fake_stack, to->stack, FIBER_STACK_BYTES);
-}
-
-static void fiber_arrive(void *fake_stack, bool from_main)
-{
-    if (from_main)
-        __sanitizer_finish_switch_fiber(fake_stack, &fiber_main_stack, &fiber_main_size);
-    else
-        __sanitizer_finish_switch_fiber(fake_stack, NULL, NULL);
-}
-
-static void fiber_clean_stack(struct sim_fiber *fiber)
-{
-    ASAN_UNPOISON_MEMORY_REGION(fiber->stack, FIBER_STACK_BYTES);
-}
-#else
-static void fiber_leave(void **fake_stack, bool to_main, const struct sim_fiber *to)
-{
-    (void)fake_stack;
-    (void)to_main;
-    (void)to;
-}
-
-static void fiber_arrive(void *fake_stack, bool from_main)
-{
-    (void)fake_stack;
-    (void)from_main;
-}
-
-static void fiber_clean_stack(struct sim_fiber *fiber)
-{
-    (void)fiber;
-}
-#endif
-
 /* From a fiber back to lti_sim_run. */
 static void fiber_switch_out(bool for_ever)
 {
     struct sim_fiber *self = sim_fiber_now();
+    struct sim_fiber *first = &sim_world.fibers[0];
     sim_world.running = 0;
-    fiber_leave(for_ever ? NULL : &self->fake_stack, true, NULL);
-    (void)swapcontext(&self->context, &sim_world.fibers[0].context);
-    fiber_arrive(self->fake_stack, true);
+    follow_leave(self, first, for_ever);
+    (void)swapcontext(&self->context, &first->context);
+    follow_arrive(self, first);
 }
 
 static void fiber_switch_to(uint32_t number)
 {
     struct sim_fiber *fiber = &sim_world.fibers[number];
-    void *fake_stack = NULL;
+    struct sim_fiber *self = &sim_world.fibers[0];
     fiber->state = SIM_READY;
     sim_world.running = number;
     sim_world.last = number;
-    fiber_leave(&fake_stack, false, fiber);
-    (void)swapcontext(&sim_world.fibers[0].context, &fiber->context);
-    fiber_arrive(fake_stack, false);
+    follow_leave(self, fiber, false);
+    (void)swapcontext(&self->context, &fiber->context);
+    follow_arrive(self, NULL);
 }
 
 void sim_fiber_die(void)
@@ -110,6 +49,17 @@ void sim_fiber_die(void)
     sim_fiber_now()->state = SIM_OVER;
     fiber_switch_out(true);
     abort(); /* nobody switches to a fiber that is over */
+}
+
+/* Whoever joins it can go on. */
+static void fiber_over(struct sim_fiber *fiber)
+{
+    fiber->state = SIM_OVER;
+    if (!fiber->thread)
+        return;
+    fiber->thread->event = 1;
+    sim_object_drop(fiber->thread);
+    fiber->thread = NULL;
 }
 
 static bool fiber_process_has_more(uint32_t process)
@@ -125,14 +75,36 @@ static bool fiber_process_has_more(uint32_t process)
 static void fiber_main(void)
 {
     struct sim_fiber *self = sim_fiber_now();
-    fiber_arrive(NULL, true);
+    follow_arrive(self, &sim_world.fibers[0]);
     self->function(self->argument);
-    self->state = SIM_OVER;
+    fiber_over(self);
     /* Threads end one by one; with the last one the process ends, and the system closes what is
      * open. */
-    if (!fiber_process_has_more(self->process))
+    if (self->process != 0 && !fiber_process_has_more(self->process))
         sim_process_end(&sim_world.processes[self->process]);
     sim_fiber_die();
+}
+
+static void fiber_begin(struct sim_fiber *fiber, uint32_t process, const char *name,
+                        void (*function)(void *argument), void *argument)
+{
+    bool is_new = !fiber->stack;
+    void *stack = is_new ? malloc(FIBER_STACK_BYTES) : fiber->stack;
+    if (!stack)
+        sim_fatal("the machine is out of memory");
+    void *follow = fiber->follow;
+    *fiber = (struct sim_fiber){.state = SIM_READY, .name = name, .process = process};
+    fiber->stack = stack;
+    fiber->follow = follow;
+    fiber->stack_bytes = FIBER_STACK_BYTES;
+    fiber->function = function;
+    fiber->argument = argument;
+    follow_start(fiber, is_new);
+    (void)getcontext(&fiber->context);
+    fiber->context.uc_stack.ss_sp = stack;
+    fiber->context.uc_stack.ss_size = FIBER_STACK_BYTES;
+    fiber->context.uc_link = NULL;
+    makecontext(&fiber->context, fiber_main, 0);
 }
 
 void lti_sim_thread(uint32_t process, const char *name, void (*function)(void *argument),
@@ -141,20 +113,21 @@ void lti_sim_thread(uint32_t process, const char *name, void (*function)(void *a
     (void)sim_process_now();
     if (sim_world.fiber_count == LTI_SIM_FIBERS_MAX)
         sim_fatal("too many fibers");
-    struct sim_fiber *fiber = &sim_world.fibers[++sim_world.fiber_count];
-    void *stack = fiber->stack ? fiber->stack : malloc(FIBER_STACK_BYTES);
-    if (!stack)
-        sim_fatal("the machine is out of memory");
-    *fiber = (struct sim_fiber){.state = SIM_READY, .name = name, .process = process};
-    fiber->stack = stack;
-    fiber->function = function;
-    fiber->argument = argument;
-    fiber_clean_stack(fiber);
-    (void)getcontext(&fiber->context);
-    fiber->context.uc_stack.ss_sp = stack;
-    fiber->context.uc_stack.ss_size = FIBER_STACK_BYTES;
-    fiber->context.uc_link = NULL;
-    makecontext(&fiber->context, fiber_main, 0);
+    fiber_begin(&sim_world.fibers[++sim_world.fiber_count], process, name, function, argument);
+}
+
+uint32_t sim_fiber_add(uint32_t process, const char *name, void (*function)(void *argument),
+                       void *argument)
+{
+    uint32_t number = 1;
+    while (number <= sim_world.fiber_count && sim_world.fibers[number].state != SIM_OVER)
+        number++;
+    if (number > LTI_SIM_FIBERS_MAX)
+        return 0;
+    if (number > sim_world.fiber_count)
+        sim_world.fiber_count = number;
+    fiber_begin(&sim_world.fibers[number], process, name, function, argument);
+    return number;
 }
 
 uint32_t lti_sim_spawn(const char *name, void (*function)(void *argument), void *argument)
@@ -166,6 +139,7 @@ uint32_t lti_sim_spawn(const char *name, void (*function)(void *argument), void 
     struct sim_process *process = &sim_world.processes[number];
     *process = (struct sim_process){.name = name, .used = true, .alive = true};
     process->uid = process->gid = 1000;
+    process->token = (struct lti_sim_token)LTI_SIM_TOKEN_USUAL;
     process->pid = 100 + (int64_t)number;
     lti_sim_thread(number, name, function, argument);
     if (sim_world.options.schedule == LTI_SIM_STARVE_ONE && sim_world.starved == 0)
@@ -266,6 +240,20 @@ static uint64_t fiber_first_wake(bool *any_out)
     return first;
 }
 
+bool sim_fibers_turn(void)
+{
+    uint32_t number = sim_world.fiber_count ? fiber_pick() : 0;
+    if (number != 0)
+        fiber_switch_to(number);
+    return number != 0;
+}
+
+uint64_t sim_fibers_wake(void)
+{
+    bool any;
+    return fiber_first_wake(&any);
+}
+
 enum lti_sim_result lti_sim_run(uint64_t steps_max)
 {
     if (sim_world.running != 0)
@@ -302,7 +290,7 @@ void sim_fibers_of_process_die(uint32_t process)
             continue;
         if (it->state == SIM_POLLING)
             sim_object_drop(it->poller);
-        it->state = SIM_OVER;
+        fiber_over(it);
     }
 }
 
@@ -313,7 +301,7 @@ void sim_fibers_end(void)
     for (uint32_t i = 1; i <= sim_world.fiber_count; i++) {
         if (sim_world.fibers[i].state == SIM_POLLING)
             sim_object_drop(sim_world.fibers[i].poller);
-        sim_world.fibers[i].state = SIM_OVER;
+        fiber_over(&sim_world.fibers[i]);
     }
 }
 

@@ -320,6 +320,27 @@ static int64_t lock_open(const char *path, struct sim_inode **inode_out)
     }
 }
 
+/* Gives the file that was found or made a descriptor. */
+static int64_t lock_descriptor(const char *call, int64_t result, struct sim_inode *inode)
+{
+    if (result < 0)
+        return sim_leave(call, 0, 0, result);
+    struct sim_object *object = sim_object_new(SIM_LOCK);
+    object->inode = (uint32_t)(inode - sim_world.inodes) + 1;
+    inode->opens++;
+    return sim_leave(call, 0, 0, sim_descriptor_add(object));
+}
+
+int64_t lti_os_make_lock(const char *path)
+{
+    sim_enter();
+    struct sim_inode *inode = NULL;
+    if (sim_descriptors_full())
+        return sim_leave("make_lock", 0, 0, sim_fail(EMFILE));
+    int64_t result = path_make(path, 'f', 0600, &inode);
+    return lock_descriptor("make_lock", result, inode);
+}
+
 int64_t lti_os_open_lock(const char *path)
 {
     sim_enter();
@@ -327,12 +348,7 @@ int64_t lti_os_open_lock(const char *path)
     if (sim_descriptors_full())
         return sim_leave("open_lock", 0, 0, sim_fail(EMFILE));
     int64_t result = lock_open(path, &inode);
-    if (result < 0)
-        return sim_leave("open_lock", 0, 0, result);
-    struct sim_object *object = sim_object_new(SIM_LOCK);
-    object->inode = (uint32_t)(inode - sim_world.inodes) + 1;
-    inode->opens++;
-    return sim_leave("open_lock", 0, 0, sim_descriptor_add(object));
+    return lock_descriptor("open_lock", result, inode);
 }
 
 int64_t lti_os_lock(int fd)

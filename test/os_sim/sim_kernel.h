@@ -26,7 +26,18 @@ bool sim_fault(uint32_t millionths);                                  /* draws a
 /* ---- Objects: what a descriptor stands for
  * ---------------------------------------------------- */
 
-enum sim_kind { SIM_SOCKET, SIM_STREAM, SIM_LISTENER, SIM_POLLER, SIM_EVENT, SIM_LOCK };
+enum sim_kind {
+    SIM_SOCKET,
+    SIM_STREAM,
+    SIM_LISTENER,
+    SIM_POLLER,
+    SIM_EVENT,
+    SIM_LOCK,
+    SIM_PIPE, /* from here on: of Windows, see sim_nt.h */
+    SIM_QUEUE,
+    SIM_SIGNAL,
+    SIM_THREAD
+};
 
 /* One send's bytes in the queue of the one who will read them. */
 struct sim_segment {
@@ -75,13 +86,15 @@ struct sim_object {
     struct { /* SIM_POLLER */
         struct sim_watch *watches, *ready_first, *ready_last;
     } poller;
-    uint64_t event; /* SIM_EVENT: the counter */
+    uint64_t event;    /* SIM_EVENT: the counter */
+    struct sim_nt *nt; /* SIM_PIPE and what follows it */
 };
 
 /* ---- Processes and fibers
  * --------------------------------------------------------------------- */
 
-struct sim_block; /* one allocation */
+struct sim_block;     /* one allocation */
+struct sim_pipe_name; /* a name of pipes and its instances */
 
 struct sim_process {
     const char *name;
@@ -94,6 +107,7 @@ struct sim_process {
     int64_t allocations, bytes, bytes_high;
     uint64_t memory_faults, calls, dies_at; /* 0: not */
     uint64_t descriptors_end_ns;            /* until then no descriptor is to be had */
+    struct lti_sim_token token;
 };
 
 enum sim_fiber_state { SIM_FREE = 0, SIM_READY, SIM_POLLING, SIM_SLEEPING, SIM_LOCKING, SIM_OVER };
@@ -102,19 +116,21 @@ struct sim_fiber {
     enum sim_fiber_state state;
     const char *name;
     uint32_t process, locks;
-    uint64_t wake_ns; /* UINT64_MAX: never */
-    struct sim_object *poller;
+    uint64_t wake_ns;          /* UINT64_MAX: never */
+    struct sim_object *poller; /* or whatever else it waits for */
+    struct sim_object *thread; /* a reference; null: nobody can join it */
     struct lti_os_mutex *mutex;
     void (*function)(void *argument);
     void *argument;
     ucontext_t context;
-    void *stack, *fake_stack;
+    void *stack, *follow; /* what sim_follow.h notes of the fiber */
+    size_t stack_bytes;
 };
 
 /* ---- Kernel actions: what happens later by itself
  * ------------------------------------------------ */
 
-enum sim_action_kind { SIM_REVEAL, SIM_EDGE };
+enum sim_action_kind { SIM_REVEAL, SIM_EDGE, SIM_ARRIVE };
 
 struct sim_action {
     uint64_t time_ns, order;
@@ -138,6 +154,7 @@ struct sim_inode {
 
 struct sim_world {
     bool begun, tracing;
+    bool threaded; /* threads were started outside of lti_sim_run; they run when main waits */
     struct lti_sim_options options;
     struct sim_random clock_random, schedule_random, fault_random, delay_random, user_random;
     uint64_t now_ns, clock_floor_ns, clock_still_ns;
@@ -152,6 +169,7 @@ struct sim_world {
     struct sim_action *actions;
     uint32_t action_count, action_capacity;
     struct sim_object *abstract; /* listeners and bound sockets without a file */
+    struct sim_pipe_name *pipe_names;
     struct sim_inode inodes[SIM_INODES_MAX];
     char *environment[16][2];
     bool privileged;
@@ -161,6 +179,8 @@ extern struct sim_world sim_world;
 
 /* sim_core.c */
 _Noreturn void sim_fatal(const char *format, ...) __attribute__((format(printf, 1, 2)));
+/* Counts it, or ends the program when nobody counts. */
+void sim_misuse(const char *format, ...) __attribute__((format(printf, 1, 2)));
 int64_t sim_fail(int error);
 /* Every system call starts with sim_enter (a point where others may run, and where a process may
  * die) and returns through sim_leave (hash and trace). */
@@ -176,6 +196,12 @@ struct sim_fiber *sim_fiber_now(void); /* number 0 outside of lti_sim_run */
 void sim_fiber_maybe_yield(void);
 void sim_fiber_block(void); /* the state was set: others run until it is over */
 _Noreturn void sim_fiber_die(void);
+/* 0: there is no room for it. */
+uint32_t sim_fiber_add(uint32_t process, const char *name, void (*function)(void *argument),
+                       void *argument);
+/* Outside of lti_sim_run: gives one fiber a turn; false: none can run. */
+bool sim_fibers_turn(void);
+uint64_t sim_fibers_wake(void); /* when the next one can, or the next action is; UINT64_MAX */
 void sim_fibers_of_process_die(uint32_t process);
 void sim_fibers_end(void);
 
@@ -192,6 +218,7 @@ int64_t sim_descriptor_add(struct sim_object *object); /* takes the reference; E
 bool sim_descriptors_full(void);
 struct sim_object *sim_descriptor_find(int fd); /* null: not open, counted */
 struct sim_object *sim_descriptor_look(int fd); /* null: not open */
+bool sim_descriptor_close(int fd);              /* false: not open, counted */
 void sim_object_close(struct sim_object *object);
 void sim_process_end(struct sim_process *process);
 
@@ -204,6 +231,8 @@ uint32_t sim_socket_mask(const struct sim_object *object);
 void sim_poll_wake(struct sim_object *object, uint32_t flags); /* 0: whatever it is */
 uint32_t sim_poll_mask(const struct sim_object *object);
 bool sim_poll_ready(struct sim_object *poller);
+/* Waits until the object has something, or the deadline, or something happened by itself. */
+void sim_poll_sleep(struct sim_object *object, uint64_t deadline_ns);
 void sim_poll_forget(
     struct sim_object *object); /* out of all pollers; a poller: with all it watches */
 
@@ -214,5 +243,13 @@ int64_t sim_file_bind(struct sim_object *socket, const char *path, size_t size);
 int64_t sim_file_find_socket(const char *path, size_t size, struct sim_object **socket_out);
 void sim_file_socket_closed(struct sim_object *socket);
 void sim_lock_close(struct sim_object *lock);
+
+/* Windows' personality: sim_nt.h has the rest. */
+bool sim_nt_ready(const struct sim_object *object); /* a wait for it is over */
+void sim_nt_close(struct sim_object *object);
+void sim_nt_free(struct sim_nt *nt);
+void sim_queue_arrive(struct sim_object *queue);          /* what was under way until now */
+void sim_requests_abandon(uint32_t process);              /* its memory is going */
+void sim_requests_check(const void *memory, size_t size); /* that is being freed */
 
 #endif

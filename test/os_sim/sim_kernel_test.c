@@ -254,7 +254,7 @@ TEST(kernel_half_close_then_close_hangs_up)
 
 TEST(kernel_a_socket_that_is_not_connected)
 {
-    char byte;
+    char byte = 'x';
     int fd = socket_open();
     struct lti_os_socket_facts facts = {false, true, true};
     CHECK_INT(lti_os_kind_of(recv_some(fd, &byte, 1)), LTI_OS_INVALID);
@@ -465,7 +465,8 @@ TEST(kernel_files_and_locks)
     CHECK_INT(lti_os_unlink(path), 0);
     REQUIRE_INT(lti_os_fstat((int)b, &held), 0);
     CHECK_INT(held.links, 0);
-    a = lti_os_open_lock(path);
+    a = lti_os_make_lock(path);
+    CHECK_INT(lti_os_kind_of(lti_os_make_lock(path)), LTI_OS_EXISTS);
     REQUIRE(a >= 0);
     CHECK_INT(lti_os_lock((int)a), 0); /* a new file at the same path */
     const int fds[2] = {(int)a, (int)b};
@@ -486,5 +487,6 @@ TEST(kernel_folders)
     CHECK_INT(lti_os_kind_of(lti_os_mkdir(path, 0700)), LTI_OS_NOT_FOUND);
     CHECK_INT(lti_os_kind_of(lti_os_lstat(path, &file)), LTI_OS_NOT_FOUND);
     CHECK_INT(lti_os_kind_of(lti_os_open_lock(path)), LTI_OS_NOT_FOUND);
-    CHECK(lti_os_open_lock(lti_test_folder()) < 0);
+    CHECK_INT(lti_os_kind_of(lti_os_open_lock(lti_test_folder())), LTI_OS_EXISTS);
+    CHECK_INT(lti_os_kind_of(lti_os_make_lock(lti_test_folder())), LTI_OS_EXISTS);
 }

@@ -64,6 +64,8 @@ void sim_poll_wake(struct sim_object *object, uint32_t flags)
 
 bool sim_poll_ready(struct sim_object *poller)
 {
+    if (poller->nt)
+        return sim_nt_ready(poller);
     for (struct sim_watch *it = poller->poller.ready_first; it; it = it->ready_next) {
         if (watch_mask(it))
             return true;
@@ -87,6 +89,10 @@ uint32_t sim_poll_mask(const struct sim_object *object)
         }
         return 0;
     case SIM_LOCK:
+    case SIM_PIPE:
+    case SIM_QUEUE:
+    case SIM_SIGNAL:
+    case SIM_THREAD:
         break;
     }
     return 0;
@@ -257,22 +263,24 @@ static size_t wait_collect(struct sim_object *poller, struct lti_os_ready *ready
     return have;
 }
 
-/* Until the poller has something, or the deadline, or something happened by itself. */
-static void wait_sleep(struct sim_object *poller, uint64_t deadline_ns)
+void sim_poll_sleep(struct sim_object *object, uint64_t deadline_ns)
 {
     struct sim_fiber *self = sim_fiber_now();
     if (self->locks > 0)
         sim_fatal("%s waits with a lock in its hands", self->name);
     if (sim_world.running != 0) {
-        self->poller = poller;
+        self->poller = object;
         self->wake_ns = deadline_ns;
         self->state = SIM_POLLING;
-        sim_object_hold(poller);
+        sim_object_hold(object);
         sim_fiber_block();
-        sim_object_drop(poller);
+        sim_object_drop(object);
         return;
     }
-    uint64_t next = sim_actions_first() < deadline_ns ? sim_actions_first() : deadline_ns;
+    if (sim_world.threaded && sim_fibers_turn())
+        return;
+    uint64_t first = sim_world.threaded ? sim_fibers_wake() : sim_actions_first();
+    uint64_t next = first < deadline_ns ? first : deadline_ns;
     if (next == UINT64_MAX)
         sim_fatal("deadlock: a wait for ever, and nothing can happen any more");
     if (next > sim_world.now_ns)
@@ -297,7 +305,7 @@ int64_t lti_os_poller_wait(int poller, struct lti_os_ready *ready_out, size_t co
         deadline_ns = sim_world.now_ns + (uint64_t)timeout_ns;
     size_t have = wait_collect(object, ready_out, count);
     while (have == 0 && sim_world.now_ns < deadline_ns) {
-        wait_sleep(object, deadline_ns);
+        sim_poll_sleep(object, deadline_ns);
         if (object != sim_descriptor_look(poller))
             return sim_leave("wait", poller, 0, sim_fail(EBADF));
         have = wait_collect(object, ready_out, count);

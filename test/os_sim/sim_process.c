@@ -82,11 +82,8 @@ struct sim_object *sim_descriptor_look(int fd)
 struct sim_object *sim_descriptor_find(int fd)
 {
     struct sim_object *object = sim_descriptor_look(fd);
-    if (!object) {
-        if (!sim_world.options.misuse_is_counted)
-            sim_fatal("a call on descriptor %d, which is not open", fd);
-        sim_world.misuses++;
-    }
+    if (!object)
+        sim_misuse("a call on descriptor %d, which is not open", fd);
     return object;
 }
 
@@ -102,6 +99,12 @@ void sim_object_close(struct sim_object *object)
     case SIM_LOCK:
         sim_lock_close(object);
         break;
+    case SIM_PIPE:
+    case SIM_QUEUE:
+    case SIM_SIGNAL:
+    case SIM_THREAD:
+        sim_nt_close(object);
+        break;
     case SIM_POLLER:
     case SIM_EVENT:
         break;
@@ -110,17 +113,22 @@ void sim_object_close(struct sim_object *object)
     sim_object_drop(object);
 }
 
-int64_t lti_os_close(int fd)
+bool sim_descriptor_close(int fd)
 {
-    sim_enter();
     struct sim_object *object = sim_descriptor_find(fd);
     if (!object)
-        return sim_leave("close", fd, 0, sim_fail(EBADF));
+        return false;
     struct sim_process *process = sim_process_now();
     process->descriptors[fd - FIRST_DESCRIPTOR] = NULL;
     process->open--;
     sim_object_close(object);
-    return sim_leave("close", fd, 0, 0);
+    return true;
+}
+
+int64_t lti_os_close(int fd)
+{
+    sim_enter();
+    return sim_leave("close", fd, 0, sim_descriptor_close(fd) ? 0 : sim_fail(EBADF));
 }
 
 void sim_process_end(struct sim_process *process)
@@ -128,6 +136,7 @@ void sim_process_end(struct sim_process *process)
     if (!process->alive)
         return;
     process->alive = false;
+    sim_requests_abandon((uint32_t)(process - sim_world.processes));
     for (uint32_t i = 0; i < process->capacity; i++) {
         if (process->descriptors[i])
             sim_object_close(process->descriptors[i]);
@@ -148,7 +157,7 @@ void sim_process_end(struct sim_process *process)
 void *lti_os_alloc(size_t size)
 {
     struct sim_process *process = sim_process_now();
-    if (size > SIZE_MAX / 2 || sim_fault(sim_world.options.faults.memory)) {
+    if (size > SIZE_MAX / 4 || sim_fault(sim_world.options.faults.memory)) {
         process->memory_faults++;
         return NULL;
     }
@@ -175,6 +184,7 @@ void lti_os_free(void *memory)
         return;
     struct sim_block *block = (struct sim_block *)memory - 1;
     struct sim_process *process = block->process;
+    sim_requests_check(memory, block->size);
     if (block->previous)
         block->previous->next = block->next;
     else
@@ -213,8 +223,11 @@ void lti_os_mutex_lock(struct lti_os_mutex *mutex)
         sim_fatal("%s locks what it holds", self->name);
     sim_fiber_maybe_yield();
     while (mutex->owner != 0) {
-        if (sim_world.running == 0)
-            sim_fatal("deadlock: nobody is there to unlock");
+        if (sim_world.running == 0) {
+            if (!sim_world.threaded || !sim_fibers_turn())
+                sim_fatal("deadlock: nobody is there to unlock");
+            continue;
+        }
         self->mutex = mutex;
         self->state = SIM_LOCKING;
         sim_fiber_block();
@@ -323,6 +336,12 @@ void lti_sim_set_user(uint32_t process, uint32_t uid, uint32_t gid)
     (void)sim_process_now();
     sim_world.processes[process].uid = uid;
     sim_world.processes[process].gid = gid;
+}
+
+void lti_sim_set_token(uint32_t process, const struct lti_sim_token *token)
+{
+    (void)sim_process_now();
+    sim_world.processes[process].token = *token;
 }
 
 void lti_sim_forked(uint32_t process)

@@ -110,6 +110,8 @@ void sim_actions_run(void)
         if (!action.object->closed) {
             if (action.kind == SIM_REVEAL)
                 sim_socket_reveal(action.object);
+            else if (action.kind == SIM_ARRIVE)
+                sim_queue_arrive(action.object);
             else
                 sim_poll_wake(action.object, 0);
         }

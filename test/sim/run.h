@@ -6,25 +6,55 @@
  * One run: a server and some clients, each a simulated process with one hub. CHAOS: they connect,
  * move data and end connections while faults happen. DRAIN: no more faults; every pair that is left
  * must bring everything accepted to its reader, and something fresh in each direction. SHUTDOWN:
- * all end, and nothing may be left. The library's users here know leat.h only; the hostile ones are
- * raw sockets.
+ * all end, and nothing may be left. The library's users here know leat.h only; the hostile ones use
+ * the system itself. LTI_NT: the system below is that of named pipes.
  */
 #ifndef LTI_SIM_RUN_H
 #define LTI_SIM_RUN_H
 
 #include "history.h"
 #include "leat/leat.h"
-#include "os_posix.h"
 #include "os_sim/sim.h"
+#ifdef LTI_NT
+#include "os_nt.h"
+#else
+#include "os_posix.h"
+#endif
 
 #define RUN_CONNS_MAX 50u
 #define RUN_PROCESSES_MAX 16u
 #define RUN_STRANGERS_MAX 96u
 #define RUN_CHUNK_MAX 65536u
 #define RUN_HEADER_BYTES 8u
-#define RUN_FOLDER "/tmp/run"
 #define RUN_BUSY_MAX 1000u
 #define RUN_MS UINT64_C(1000000)
+
+/* Names of the listeners, of bytes and of messages, each in two spellings. Only sockets have a
+ * half-close of bytes. */
+#ifdef LTI_NT
+#define RUN_PLACE "leat\\S-1-5-21-0-0-0-1000\\"
+#define RUN_NAMES                                                                                  \
+    {                                                                                              \
+        {"run-b", "run-m"},                                                                        \
+        {                                                                                          \
+            "\\\\?\\PIPE\\" RUN_PLACE "run-b", "\\\\.\\pipe\\" RUN_PLACE "RUN-M"                   \
+        }                                                                                          \
+    }
+#define RUN_SOCKETS false
+/* Each stream may have a buffer, which the hub does not count. */
+#define RUN_PORT_BYTES INT64_C(10000000)
+#else
+#define RUN_FOLDER "/tmp/run"
+#define RUN_NAMES                                                                                  \
+    {                                                                                              \
+        {"unix:" RUN_FOLDER "/b", RUN_FOLDER "/m"},                                                \
+        {                                                                                          \
+            RUN_FOLDER "/b", "unix:" RUN_FOLDER "/m"                                               \
+        }                                                                                          \
+    }
+#define RUN_SOCKETS true
+#define RUN_PORT_BYTES INT64_C(65536)
+#endif
 
 #define RUN_TAG_STRANGER UINT64_C(1000)
 #define RUN_TAG_LISTENER UINT64_C(5000)
@@ -120,6 +150,7 @@ void run_client(void *argument);
 void run_server(void *argument);
 bool run_event(struct run_process *process, const struct leat_event *event);
 void run_note_kills(void);
+void run_wake(const struct run_process *process);
 
 /* run_helper.c: a second thread */
 void run_helper(void *argument);
@@ -127,7 +158,17 @@ void run_helper(void *argument);
 /* run_known.c: the accepted side learns which connection it has. */
 void run_stranger_read(struct run_end *end);
 
-/* run_hostile.c */
+/* run_hostile.c, and what of it belongs to the system */
+#define RUN_HOSTILE_CLOSED INT64_C(-1)
 void run_hostile(void *argument);
+int64_t run_hostile_connect(bool messages);
+void run_hostile_send(intptr_t handle, const void *data, size_t size);
+void run_hostile_receive(intptr_t handle);
+void run_hostile_finish(intptr_t handle);
+void run_hostile_close(intptr_t handle);
+
+/* run_names_*.c: what is below the listeners. */
+void run_names_begin(void);
+void run_names_judge(void); /* nothing may be left of them */
 
 #endif

@@ -17,6 +17,8 @@ void run_end_finish(struct run_end *end)
     if (end->side == 0 && end->header_done < RUN_HEADER_BYTES)
         return;
     error = leat_finish(end->process->hub, end->conn);
+    if (!RUN_SOCKETS && !end->messages && error == LEAT_E_UNSUPPORTED)
+        return;
     switch (error) {
     case LEAT_OK:
         run_log(end, LTI_HISTORY_FINISH, 0, 0);
@@ -75,6 +77,11 @@ void run_end_close(struct run_end *end, enum run_ending ending)
     switch (ending) {
     case RUN_FINISH:
         run_end_finish(end);
+        if (RUN_SOCKETS || end->messages || end->write_over)
+            break;
+        run_log(end, LTI_HISTORY_CLOSE, 0, 0);
+        end->closed = true;
+        error = leat_close(hub, end->conn, linger_ms);
         break;
     case RUN_CLOSE:
         run_log(end, LTI_HISTORY_CLOSE, 1, 0);

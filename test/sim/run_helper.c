@@ -43,8 +43,7 @@ void run_helper(void *argument)
         lti_sim_sleep(1 + run_below(random, 8000000));
         switch (run_below(random, 4)) {
         case 0:
-            if (leat_wake(process->hub) != LEAT_OK)
-                run_fail("wake failed in a second thread");
+            run_wake(process);
             break;
         case 1:
             helper_wait(process);

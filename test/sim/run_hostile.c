@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Peers that keep no rule: raw sockets that send noise, lies, halves, or nothing at all.
+ * Peers that keep no rule: raw handles that send noise, lies, halves, or nothing at all.
  *
  * Happy path: one connection after the other, each with one kind of malice, until the chaos is
  *             over.
@@ -9,22 +9,14 @@
  */
 #include "run.h"
 
-#include <string.h>
-
-static int64_t hostile_send(int fd, const void *data, size_t size)
-{
-    const struct leat_slice slice = {data, size};
-    return lti_os_send(fd, &slice, 1);
-}
-
-static void hostile_hello(int fd)
+static void hostile_hello(intptr_t handle)
 {
     static const uint8_t hello[32] = {0x6C, 0x65, 0x61, 0x74, 0x0D, 0x0A, 0x1A, 0x0A,
                                       1,    0,    32,   0,    0,    0,    1,    0};
-    (void)hostile_send(fd, hello, sizeof hello);
+    run_hostile_send(handle, hello, sizeof hello);
 }
 
-static void hostile_frame(int fd, struct run_random *random)
+static void hostile_frame(intptr_t handle, struct run_random *random)
 {
     static const uint32_t sizes[6] = {0, 1, 65536, 65537, 0x7FFFFFFF, 0xFFFFFFFF};
     uint32_t size =
@@ -37,38 +29,36 @@ static void hostile_frame(int fd, struct run_random *random)
     frame[4] = (uint8_t)run_below(random, run_chance(random, 4) ? 256 : 7);
     if (!run_chance(random, 4))
         frame[5] = frame[6] = frame[7] = 0;
-    (void)hostile_send(fd, frame, 1 + run_below(random, sizeof frame));
+    run_hostile_send(handle, frame, 1 + run_below(random, sizeof frame));
 }
 
-static void hostile_noise(int fd, struct run_random *random)
+static void hostile_noise(intptr_t handle, struct run_random *random)
 {
     uint8_t noise[200];
     for (size_t i = 0; i < sizeof noise; i++)
         noise[i] = (uint8_t)run_next(random);
-    (void)hostile_send(fd, noise, 1 + run_below(random, sizeof noise));
+    run_hostile_send(handle, noise, 1 + run_below(random, sizeof noise));
 }
 
-static void hostile_act(int fd, struct run_random *random)
+static void hostile_act(intptr_t handle, struct run_random *random)
 {
-    uint8_t buffer[64];
-    uint32_t flags = 0;
     switch (run_below(random, 7)) {
     case 0:
-        hostile_hello(fd);
+        hostile_hello(handle);
         break;
     case 1:
     case 2:
-        hostile_frame(fd, random);
+        hostile_frame(handle, random);
         break;
     case 3:
-        hostile_noise(fd, random);
+        hostile_noise(handle, random);
         break;
     case 4:
-        (void)lti_os_recv(fd, buffer, sizeof buffer, &flags);
+        run_hostile_receive(handle);
         break;
     case 5:
         if (run_chance(random, 4))
-            (void)lti_os_shutdown_write(fd);
+            run_hostile_finish(handle);
         break;
     default:
         break;
@@ -80,24 +70,21 @@ void run_hostile(void *argument)
     struct run_process *process = argument;
     struct run_random *random = &process->random;
     for (uint32_t turn = 0; run_state.phase == RUN_CHAOS && turn < 30; turn++) {
-        int64_t fd = lti_os_socket();
         bool messages = !run_chance(random, 3);
-        const char *path = messages ? RUN_FOLDER "/m" : RUN_FOLDER "/b";
-        if (fd < 0) {
+        intptr_t handle = (intptr_t)run_hostile_connect(messages);
+        if (handle < 0) {
             lti_sim_sleep(RUN_MS);
             continue;
         }
-        if (lti_os_connect((int)fd, path, strlen(path)) >= 0) {
-            if (messages && run_chance(random, 2))
-                hostile_hello((int)fd);
-            uint32_t acts = run_below(random, 8);
-            for (uint32_t i = 0; i < acts; i++) {
-                hostile_act((int)fd, random);
-                lti_sim_sleep(run_below(random, 3000000));
-            }
+        if (messages && run_chance(random, 2))
+            hostile_hello(handle);
+        uint32_t acts = run_below(random, 8);
+        for (uint32_t i = 0; i < acts; i++) {
+            hostile_act(handle, random);
+            lti_sim_sleep(run_below(random, 3000000));
         }
         lti_sim_sleep(run_below(random, 2000000));
-        (void)lti_os_close((int)fd);
+        run_hostile_close(handle);
     }
     process->over = true;
 }

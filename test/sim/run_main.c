@@ -208,8 +208,7 @@ static void seed_judge(void)
     if (lti_sim_misuses() != 0)
         run_fail("%llu calls on descriptors that were not open",
                  (unsigned long long)lti_sim_misuses());
-    if (lti_sim_files() != 1)
-        run_fail("%u files are left", lti_sim_files() - 1);
+    run_names_judge();
 }
 
 static bool seed_run(uint64_t seed)
@@ -221,7 +220,7 @@ static bool seed_run(uint64_t seed)
     if (!run_state.history)
         return false;
     lti_sim_begin(&run_state.plan.sim);
-    (void)lti_sim_file_add(RUN_FOLDER, 'd', 1000, 0700);
+    run_names_begin();
     seed_spawn();
     enum lti_sim_result result = lti_sim_run(STEPS_MAX);
     if (!run_state.failed && result == LTI_SIM_LIMIT)

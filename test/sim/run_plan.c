@@ -60,6 +60,12 @@ static void draw_sim(struct run_random *random, uint64_t seed, struct lti_sim_op
     faults->memory = draw_fault(random) / 4;
     faults->descriptors = draw_fault(random) / 20;
     faults->clock = draw_fault(random) / 20;
+#ifdef LTI_NT
+    faults->pend = draw_fault(random);
+    faults->resources = draw_fault(random) / 20;
+    faults->cancel = draw_fault(random);
+    faults->linger = draw_fault(random);
+#endif
 }
 
 static void draw_box(struct run_random *random, size_t least, size_t *high, size_t *low)
@@ -155,9 +161,10 @@ void run_plan_print(const struct run_plan *plan)
                  plan->server_dies, plan->client_dies, plan->sim.buffer_bytes,
                  plan->sim.clock_grain_ns, (int)plan->sim.schedule, plan->sim.yield_one_in);
     (void)printf("faults: read %u write %u interrupt %u again %u spurious %u duplicate %u empty %u "
-                 "shuffle %u delay %u memory %u descriptors %u clock %u\n",
+                 "shuffle %u delay %u memory %u descriptors %u clock %u pend %u resources %u "
+                 "cancel %u linger %u\n",
                  faults->short_read, faults->short_write, faults->interrupt, faults->again,
                  faults->poll_spurious, faults->poll_duplicate, faults->poll_empty,
                  faults->poll_shuffle, faults->delay, faults->memory, faults->descriptors,
-                 faults->clock);
+                 faults->clock, faults->pend, faults->resources, faults->cancel, faults->linger);
 }

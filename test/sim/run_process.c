@@ -205,7 +205,8 @@ static void dial(struct run_process *process, uint32_t index)
         .conn = messages ? &run_state.plan.messages : &run_state.plan.bytes,
     };
     leat_conn conn;
-    const char *name = messages ? "unix:" RUN_FOLDER "/m" : RUN_FOLDER "/b";
+    static const char *const names[2][2] = RUN_NAMES;
+    const char *name = names[1][messages];
     enum leat_error error = leat_connect(process->hub, name, &options, &conn);
     if (error == LEAT_E_MEMORY || error == LEAT_E_LIMIT)
         return;
@@ -219,6 +220,13 @@ static void dial(struct run_process *process, uint32_t index)
     end->quota = run_below(random, messages ? 40 : chunk * 6 + 30);
     end->ending = (enum run_ending)run_below(random, RUN_ENDINGS);
     run_state.dialled++;
+}
+
+void run_wake(const struct run_process *process)
+{
+    enum leat_error error = leat_wake(process->hub);
+    if (error != LEAT_OK && !(error == LEAT_E_SYSTEM && run_state.plan.sim.faults.resources > 0))
+        run_fail("wake gave %s", leat_error_name(error));
 }
 
 static void chaos_turn(struct run_process *process)
@@ -246,8 +254,8 @@ static void chaos_turn(struct run_process *process)
     if (run_chance(random, 20) &&
         leat_timer_start(process->hub, run_below(random, 20), 1, &timer) == LEAT_OK)
         process->timers++;
-    if (run_chance(random, 40) && leat_wake(process->hub) != LEAT_OK)
-        run_fail("wake failed");
+    if (run_chance(random, 40))
+        run_wake(process);
     if (--process->turns == 0)
         run_state.chaos_over++;
 }
@@ -390,7 +398,7 @@ static void process_end(struct run_process *process)
     if (count.descriptors != 0 || count.allocations != 0)
         run_fail("%s leaves %u descriptors and %lld allocations", process->name, count.descriptors,
                  (long long)count.allocations);
-    if (most && count.bytes_high > (int64_t)most + 65536)
+    if (most && count.bytes_high > (int64_t)most + RUN_PORT_BYTES)
         run_fail("%s had %lld bytes", process->name, (long long)count.bytes_high);
 }
 
@@ -400,6 +408,14 @@ void run_client(void *argument)
     process_begin(process);
     process_loop(process);
     process_end(process);
+}
+
+/* A pipe's name is there until its clients have gone, too, when its server was killed or failed to
+ * listen. */
+static bool name_lingers(const struct run_process *process, enum leat_error error, uint32_t tries)
+{
+    bool before = tries > 0 || process != &run_state.processes[0];
+    return !RUN_SOCKETS && error == LEAT_E_IN_USE && before;
 }
 
 static void server_listen(struct run_process *process, bool messages)
@@ -412,10 +428,13 @@ static void server_listen(struct run_process *process, bool messages)
         .handshakes_max = run_state.plan.handshakes_max,
         .conn = messages ? &run_state.plan.messages : &run_state.plan.bytes,
     };
-    const char *name = messages ? RUN_FOLDER "/m" : "unix:" RUN_FOLDER "/b";
+    static const char *const names[2][2] = RUN_NAMES;
+    const char *name = names[0][messages];
     struct leat_hub *hub = process->hub;
     enum leat_error error = leat_listen(hub, name, &options, &process->listeners[messages]);
-    while (error == LEAT_E_MEMORY || error == LEAT_E_LIMIT) {
+    for (uint32_t tries = 0;
+         error == LEAT_E_MEMORY || error == LEAT_E_LIMIT || name_lingers(process, error, tries);
+         tries++) {
         lti_sim_sleep(RUN_MS);
         error = leat_listen(hub, name, &options, &process->listeners[messages]);
     }

@@ -1,17 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * What leat.h promises when there is more than one process, or too few descriptors, or a foreign
- * event loop: things that only the real kernel has.
+ * What leat.h promises when there is more than one process, or too few descriptors: things that
+ * only the real kernel has.
  *
  * Happy path: the process that owns a name keeps it, whatever others do.
  * Fails:      FORKED in a child, IN_USE for who comes second, LISTEN_ERROR without descriptors.
  * Invariants: children that were started are waited for, and only those.
  */
-#include "conformance/kit.h"
+#include "conformance/kit_posix.h"
 
 #include <errno.h>
 #include <fcntl.h>
-#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
@@ -22,6 +21,15 @@
 #include <unistd.h>
 
 #define RACERS 100
+
+/* Every row of the table for this suite has its test. */
+#define ROW_CONFORMANCE(name)
+#define ROW_CONFORMANCE_REAL(name) &kit_reason_##name,
+#define KIT_POSIX_ONLY(suite, name, reason, instead) ROW_##suite(name)
+const char *const *const kit_rows_real[] = {
+#include "conformance/posix_only.def"
+};
+#undef KIT_POSIX_ONLY
 
 /* Its exit code; 255 when it did not exit. */
 static int child_code(pid_t child)
@@ -46,7 +54,7 @@ static int child_try(struct leat_hub *hub, leat_listener listener, leat_conn con
         leat_next(hub, &event, 0),
         leat_wake(hub),
         leat_hub_info_get(hub, &info),
-        leat_connect(hub, "server", NULL, &other),
+        leat_connect(hub, kit_plain("server"), NULL, &other),
         leat_write(hub, conn, "x", 1, &size),
         leat_read(hub, conn, &event, 1, &size),
         leat_close(hub, conn, 1000),
@@ -63,11 +71,11 @@ static int child_try(struct leat_hub *hub, leat_listener listener, leat_conn con
     return leat_hub_destroy(hub) == LEAT_OK ? 0 : 9;
 }
 
-TEST(fork_child_gets_forked_and_leaves_all_alone)
+TEST_POSIX(fork_child_gets_forked_and_leaves_all_alone)
 {
     struct leat_hub *hub = kit_begin();
-    leat_listener listener = kit_listen(hub, "server", NULL);
-    struct kit_ends ends = kit_open(hub, listener, "server", NULL);
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    struct kit_ends ends = kit_open(hub, listener, kit_plain("server"), NULL);
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0)
@@ -76,17 +84,17 @@ TEST(fork_child_gets_forked_and_leaves_all_alone)
     /* The parent's name, its listener and its connections are as they were. */
     kit_write_text(hub, ends.dialled, "still");
     kit_read_text(hub, ends.accepted, "still");
-    struct kit_ends more = kit_open(hub, listener, "server", NULL);
+    struct kit_ends more = kit_open(hub, listener, kit_plain("server"), NULL);
     kit_write_text(hub, more.accepted, "here");
     kit_read_text(hub, more.dialled, "here");
     KIT_QUIET(hub);
     kit_end(hub);
 }
 
-TEST(fork_child_may_make_its_own_hub)
+TEST_POSIX(fork_child_may_make_its_own_hub)
 {
     struct leat_hub *hub = kit_begin();
-    leat_listener listener = kit_listen(hub, "server", NULL);
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0) {
@@ -94,7 +102,7 @@ TEST(fork_child_may_make_its_own_hub)
         leat_conn conn;
         size_t size = 0;
         bool good = leat_hub_create(NULL, &own) == LEAT_OK &&
-                    leat_connect_wait(own, "server", NULL, &conn) == LEAT_OK &&
+                    leat_connect_wait(own, kit_plain("server"), NULL, &conn) == LEAT_OK &&
                     leat_write(own, conn, "child", 5, &size) == LEAT_OK &&
                     leat_close_wait(own, conn, 5000, NULL) == LEAT_OK &&
                     leat_hub_destroy(own) == LEAT_OK;
@@ -138,7 +146,7 @@ static int racer(const int start[2], const int end[2], int result)
     return leat_hub_destroy(hub) == LEAT_OK ? 0 : 5;
 }
 
-TEST(race_of_a_hundred_processes_has_one_winner)
+TEST_POSIX(race_of_a_hundred_processes_has_one_winner)
 {
     struct leat_hub *hub = kit_begin();
     int start[2], end[2], result[2];
@@ -172,7 +180,7 @@ TEST(race_of_a_hundred_processes_has_one_winner)
     kit_end(hub);
 }
 
-TEST(killed_server_is_taken_over)
+TEST_POSIX(killed_server_is_taken_over)
 {
     struct leat_hub *hub = kit_begin();
     int ready[2];
@@ -184,16 +192,17 @@ TEST(killed_server_is_taken_over)
         struct leat_hub *own = NULL;
         leat_listener listener;
         if (leat_hub_create(NULL, &own) != LEAT_OK ||
-            leat_listen(own, "server", NULL, &listener) != LEAT_OK || write(ready[1], "x", 1) != 1)
+            leat_listen(own, kit_plain("server"), NULL, &listener) != LEAT_OK ||
+            write(ready[1], "x", 1) != 1)
             _exit(1);
         _exit(0); /* without removing anything, as a crash would */
     }
     REQUIRE(read(ready[0], &byte, 1) == 1);
     CHECK_INT(child_code(child), 0);
-    leat_conn conn = kit_connect(hub, "server", 1, NULL);
+    leat_conn conn = kit_connect(hub, kit_plain("server"), 1, NULL);
     KIT_CLOSED(hub, conn, LEAT_E_REFUSED);
-    leat_listener listener = kit_listen(hub, "server", NULL);
-    (void)kit_open(hub, listener, "server", NULL);
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    (void)kit_open(hub, listener, kit_plain("server"), NULL);
     (void)close(ready[0]);
     (void)close(ready[1]);
     kit_end(hub);
@@ -208,14 +217,14 @@ static bool limits_are_played(void)
     return preload && strstr(preload, "vgpreload");
 }
 
-TEST(descriptors_run_out_and_come_back)
+TEST_POSIX(descriptors_run_out_and_come_back)
 {
     if (limits_are_played())
         SKIP_NEEDS("the system's own descriptor limit");
     struct leat_hub *hub = kit_begin();
-    leat_listener listener = kit_listen(hub, "server", NULL);
-    struct kit_ends ends = kit_open(hub, listener, "server", NULL);
-    leat_conn waiting = kit_connect(hub, "server", 2, NULL);
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    struct kit_ends ends = kit_open(hub, listener, kit_plain("server"), NULL);
+    leat_conn waiting = kit_connect(hub, kit_plain("server"), 2, NULL);
     REQUIRE_ERROR(leat_wait_connected(hub, waiting, KIT_SOON_MS), LEAT_OK);
     struct rlimit limit, low;
     REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
@@ -236,15 +245,15 @@ TEST(descriptors_run_out_and_come_back)
     /* Those that are open do not feel it. */
     kit_write_text(hub, ends.dialled, "untouched");
     kit_read_text(hub, ends.accepted, "untouched");
-    leat_conn third = kit_connect(hub, "server", 3, NULL);
+    leat_conn third = kit_connect(hub, kit_plain("server"), 3, NULL);
     KIT_CLOSED(hub, third, LEAT_E_LIMIT);
     REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     CHECK(KIT_NEXT(hub, LEAT_EVENT_ACCEPTED).listener.id == listener.id);
-    (void)kit_open(hub, listener, "server", NULL);
+    (void)kit_open(hub, listener, kit_plain("server"), NULL);
     kit_end(hub);
 }
 
-/* ---- Foreign programs and loops -------------------------------------------------------------- */
+/* ---- Foreign programs -------------------------------------------------------------- */
 
 /* Sends bytes, and with them a descriptor that nobody asked for. */
 static void send_with_descriptor(int fd, const char *text)
@@ -275,11 +284,11 @@ static void send_with_descriptor(int fd, const char *text)
         CHECK_INT(sent, strlen(text));
 }
 
-TEST(descriptors_sent_along_do_not_stall_reading)
+TEST_POSIX(descriptors_sent_along_do_not_stall_reading)
 {
     struct leat_hub *hub = kit_begin();
-    leat_listener listener = kit_listen(hub, "server", NULL);
-    int fd = kit_raw_connect("server"), fds[2];
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    int fd = kit_raw_connect(kit_plain("server")), fds[2];
     leat_conn conn, adopted;
     REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &conn), LEAT_OK);
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM, 0, fds) == 0);
@@ -301,7 +310,7 @@ TEST(descriptors_sent_along_do_not_stall_reading)
     kit_end(hub);
 }
 
-TEST(adopt_refuses_what_only_real_systems_have)
+TEST_POSIX(adopt_refuses_what_only_real_systems_have)
 {
     struct leat_hub *hub = kit_begin();
     int ends[2], datagrams[2];
@@ -321,98 +330,5 @@ TEST(adopt_refuses_what_only_real_systems_have)
         CHECK(close(ends[i]) == 0 && close(datagrams[i]) == 0);
     if (internet >= 0)
         CHECK(close(internet) == 0);
-    kit_end(hub);
-}
-
-/* Waits as a foreign loop does, and takes what is there; returns false when nothing came. */
-static bool foreign_turn(struct leat_hub *hub, uint32_t counts[KIT_EVENT_TYPES])
-{
-    intptr_t waitable = -1;
-    uint32_t timeout_ms = 0;
-    struct leat_event event;
-    REQUIRE_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
-    REQUIRE_ERROR(leat_hub_deadline(hub, &timeout_ms), LEAT_OK);
-    struct pollfd entry = {.fd = (int)waitable, .events = POLLIN};
-    int patience = timeout_ms < KIT_SOON_MS ? (int)timeout_ms : (int)KIT_SOON_MS;
-    int ready = poll(&entry, 1, patience);
-    REQUIRE(ready >= 0);
-    while (leat_next(hub, &event, 0) == LEAT_OK) {
-        counts[event.type]++;
-        if (event.type == LEAT_EVENT_READABLE)
-            kit_read_text(hub, event.conn, "x");
-    }
-    return ready > 0 || timeout_ms < KIT_SOON_MS;
-}
-
-TEST(foreign_poll_loop)
-{
-    struct leat_hub *hub = kit_begin();
-    struct leat_hub *peer = kit_hub(NULL);
-    uint32_t counts[KIT_EVENT_TYPES] = {0};
-    leat_timer timer;
-    (void)kit_listen(hub, "server", NULL);
-    leat_conn conn = kit_connect(peer, "server", 1, NULL);
-    CHECK_ERROR(leat_wait_connected(peer, conn, KIT_SOON_MS), LEAT_OK);
-    while (counts[LEAT_EVENT_ACCEPTED] == 0)
-        REQUIRE(foreign_turn(hub, counts));
-    kit_write_text(peer, conn, "x");
-    while (counts[LEAT_EVENT_READABLE] == 0)
-        REQUIRE(foreign_turn(hub, counts));
-    CHECK_ERROR(leat_timer_start(hub, 20, 1, &timer), LEAT_OK);
-    while (counts[LEAT_EVENT_TIMER] == 0)
-        REQUIRE(foreign_turn(hub, counts));
-    CHECK_ERROR(leat_wake(hub), LEAT_OK);
-    while (counts[LEAT_EVENT_WOKEN] == 0)
-        REQUIRE(foreign_turn(hub, counts));
-    CHECK_ERROR(leat_abort(peer, conn), LEAT_OK);
-    while (counts[LEAT_EVENT_CLOSED] == 0)
-        REQUIRE(foreign_turn(hub, counts));
-    CHECK_INT(counts[LEAT_EVENT_ACCEPTED], 1);
-    CHECK_INT(counts[LEAT_EVENT_TIMER], 1);
-    CHECK_INT(counts[LEAT_EVENT_WOKEN], 1);
-    CHECK_INT(counts[LEAT_EVENT_FINISHED], 1);
-    /* With nothing to come, the waitable is not readable. */
-    KIT_QUIET(hub);
-    intptr_t waitable = -1;
-    REQUIRE_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
-    struct pollfd entry = {.fd = (int)waitable, .events = POLLIN};
-    CHECK_INT(poll(&entry, 1, 0), 0);
-    CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
-    kit_end(hub);
-}
-
-TEST(a_stall_that_is_over_costs_no_wake_ups)
-{
-    struct leat_hub *hub = kit_begin();
-    struct leat_hub *peer = kit_hub(NULL);
-    static uint8_t block[65536];
-    leat_conn conn, other;
-    size_t size = 0;
-    uint64_t got = 0;
-    REQUIRE_ERROR(leat_pair(hub, peer, NULL, &conn, &other), LEAT_OK);
-    kit_drain(hub, peer, NULL);
-    uint64_t total = kit_fill(hub, conn, 0);
-    CHECK(kit_info(hub, conn).outbox_bytes > 0);
-    for (int i = 0; i < 10000 && got < total; i++) {
-        if (leat_read(peer, other, block, sizeof block, &size) == LEAT_OK)
-            got += size;
-        kit_drain(hub, NULL, NULL);
-        enum leat_error error = leat_wait_readable(peer, other, 0);
-        REQUIRE(error == LEAT_OK || error == LEAT_E_TIMEOUT);
-    }
-    CHECK_INT(got, total);
-    /* The first read of the peer may still be told of, the second is nothing to wake up for. */
-    for (int i = 0; i < 2; i++) {
-        kit_write_text(hub, conn, "x");
-        CHECK_ERROR(leat_wait_readable(peer, other, KIT_SOON_MS), LEAT_OK);
-        kit_read_text(peer, other, "x");
-        if (i == 0)
-            kit_drain(hub, NULL, NULL);
-    }
-    intptr_t waitable = -1;
-    REQUIRE_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
-    struct pollfd entry = {.fd = (int)waitable, .events = POLLIN};
-    CHECK_INT(poll(&entry, 1, 0), 0);
-    CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
     kit_end(hub);
 }

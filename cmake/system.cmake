@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: MIT
+#
+# What depends on the system that is built for: which files, which libraries of the system, and how
+# a shared library is told what it exports.
+
+if(WIN32)
+    # Libraries that every Windows has, and nothing else: no thread library, no compiler's DLL.
+    set(LEAT_SYSTEM_LIBRARIES advapi32 bcrypt ntdll)
+    set(LEAT_SYSTEM_FLAGS "-ladvapi32 -lbcrypt -lntdll")
+else()
+    find_package(Threads REQUIRED)
+    set(LEAT_SYSTEM_LIBRARIES Threads::Threads)
+    set(LEAT_SYSTEM_FLAGS "-pthread")
+endif()
+
+# leat_glob(OUT SYSTEM PATTERN...) lists files. A file that belongs to one system says so in its
+# name: `_posix`, `_linux`, `_epoll`, or `_windows`, `_nt`, before the `.c` or another word.
+# SYSTEM chooses: POSIX or WINDOWS, only the files of that one; ANY, those of no system; HERE, those
+# of no system and of this one; NT, those of no system and of Windows.
+function(leat_glob out system)
+    file(GLOB found CONFIGURE_DEPENDS ${ARGN})
+    set(posix "_(posix|linux|epoll)(_[a-z0-9_]*)?\\.c$")
+    set(windows "_(windows|nt)(_[a-z0-9_]*)?\\.c$|/(address_pipe|utf16)(_test)?\\.c$")
+    if(system STREQUAL HERE)
+        set(system UNIX_ONE)
+        if(WIN32)
+            set(system NT)
+        endif()
+    endif()
+    if(system STREQUAL POSIX)
+        list(FILTER found INCLUDE REGEX "${posix}")
+    elseif(system STREQUAL WINDOWS)
+        list(FILTER found INCLUDE REGEX "${windows}")
+    else()
+        if(NOT system STREQUAL UNIX_ONE)
+            list(FILTER found EXCLUDE REGEX "${posix}")
+        endif()
+        if(NOT system STREQUAL NT)
+            list(FILTER found EXCLUDE REGEX "${windows}")
+        endif()
+    endif()
+    set(${out} ${found} PARENT_SCOPE)
+endfunction()
+
+# Exports exactly the symbols of a reviewed list; where symbols have versions, under one name.
+function(leat_exports target list version)
+    set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PROJECT_SOURCE_DIR}/${list})
+    file(STRINGS ${PROJECT_SOURCE_DIR}/${list} symbols REGEX "^leat_")
+    if(WIN32)
+        set(text "EXPORTS\n")
+        foreach(symbol ${symbols})
+            string(APPEND text "    ${symbol}\n")
+        endforeach()
+        set(script ${PROJECT_BINARY_DIR}/${target}.def)
+        file(CONFIGURE OUTPUT ${script} CONTENT "${text}" @ONLY)
+        target_sources(${target} PRIVATE ${script})
+        target_link_options(${target} PRIVATE -static-libgcc)
+        # A program that says so calls the DLL without a detour.
+        target_compile_definitions(${target} INTERFACE LEAT_SHARED)
+        return()
+    endif()
+    set(text "${version} {\n    global:\n")
+    foreach(symbol ${symbols})
+        string(APPEND text "        ${symbol};\n")
+    endforeach()
+    string(APPEND text "    local:\n        *;\n};\n")
+    set(script ${PROJECT_BINARY_DIR}/${target}.map)
+    file(CONFIGURE OUTPUT ${script} CONTENT "${text}" @ONLY)
+    target_link_options(${target} PRIVATE -Wl,--version-script=${script})
+    set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${script})
+endfunction()

@@ -1,0 +1,137 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who we are, who a client is, who owns a pipe: tokens and security descriptors of Windows.
+ *
+ * Happy path: a token is opened, asked, closed; what it says is given as text.
+ * Fails:      with the kind of GetLastError; what cannot be found out fails as a whole, so that
+ *             nobody is taken for more than is known.
+ * Invariants: a thread leaves with the token it came with, or the process ends: to go on as
+ *             somebody else would be worse than not to go on.
+ */
+#include "os_real_nt.h"
+
+#include <aclapi.h>
+#include <sddl.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define WHO_ANONYMOUS "S-1-5-7"
+
+union who_sid { /* a record of the system with its SID behind it */
+    TOKEN_USER user;
+    TOKEN_MANDATORY_LABEL label;
+    uint8_t room[sizeof(TOKEN_USER) + SECURITY_MAX_SID_SIZE];
+};
+
+static int64_t who_text(PSID sid, char text_out[LTI_OS_SID_BYTES])
+{
+    LPSTR text = NULL;
+    if (!ConvertSidToStringSidA(sid, &text))
+        return lti_real_last();
+    size_t size = strlen(text) + 1;
+    if (size <= LTI_OS_SID_BYTES)
+        memcpy(text_out, text, size);
+    (void)LocalFree(text);
+    return size <= LTI_OS_SID_BYTES ? 0 : lti_nt_fail(LTI_NT_INVALID_PARAMETER);
+}
+
+static int64_t who_ask(HANDLE token, struct lti_os_identity *identity_out)
+{
+    union who_sid record;
+    DWORD size = 0, container = 0;
+    if (!GetTokenInformation(token, TokenUser, &record, sizeof record, &size))
+        return lti_real_last();
+    int64_t result = who_text(record.user.User.Sid, identity_out->user);
+    if (result < 0)
+        return result;
+    identity_out->integrity[0] = '\0';
+    if (GetTokenInformation(token, TokenIntegrityLevel, &record, sizeof record, &size))
+        result = who_text(record.label.Label.Sid, identity_out->integrity);
+    if (result < 0)
+        return result;
+    if (!GetTokenInformation(token, TokenIsAppContainer, &container, sizeof container, &size))
+        return lti_real_last();
+    identity_out->container = container != 0;
+    return 0;
+}
+
+int64_t lti_os_identity(struct lti_os_identity *identity_out)
+{
+    HANDLE token = NULL;
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token))
+        return lti_real_last();
+    identity_out->level = SecurityDelegation; /* it is us */
+    int64_t result = who_ask(token, identity_out);
+    (void)CloseHandle(token);
+    return result;
+}
+
+/* The token of the client as whom this thread acts just now. */
+static int64_t who_client(struct lti_os_identity *identity_out)
+{
+    HANDLE token = NULL;
+    SECURITY_IMPERSONATION_LEVEL level = SecurityAnonymous;
+    DWORD size = 0;
+    /* As ourselves: a client that may only be identified has no right to open anything. */
+    if (!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY, TRUE, &token)) {
+        if (GetLastError() != ERROR_CANT_OPEN_ANONYMOUS)
+            return lti_real_last();
+        *identity_out = (struct lti_os_identity){.user = WHO_ANONYMOUS, .level = SecurityAnonymous};
+        return 0;
+    }
+    int64_t result = who_ask(token, identity_out);
+    if (result >= 0 &&
+        !GetTokenInformation(token, TokenImpersonationLevel, &level, sizeof level, &size))
+        result = lti_real_last();
+    identity_out->level = (uint32_t)level;
+    (void)CloseHandle(token);
+    return result;
+}
+
+int64_t lti_os_pipe_client(intptr_t handle, struct lti_os_identity *identity_out)
+{
+    /* A service's thread may act as somebody already, and must go on doing so afterwards. */
+    HANDLE before = NULL;
+    if (!OpenThreadToken(GetCurrentThread(), TOKEN_QUERY | TOKEN_IMPERSONATE, TRUE, &before) &&
+        GetLastError() != ERROR_NO_TOKEN)
+        return lti_real_last();
+    int64_t result = 0;
+    if (!ImpersonateNamedPipeClient(real_handle(handle))) {
+        result = lti_real_last();
+    } else {
+        result = who_client(identity_out);
+        if (!RevertToSelf() || (before && !SetThreadToken(NULL, before)))
+            abort();
+    }
+    if (before)
+        (void)CloseHandle(before);
+    return result;
+}
+
+int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
+{
+    PSID owner = NULL;
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    DWORD error = GetSecurityInfo(real_handle(handle), SE_KERNEL_OBJECT, OWNER_SECURITY_INFORMATION,
+                                  &owner, NULL, NULL, NULL, &descriptor);
+    if (error != ERROR_SUCCESS)
+        return lti_nt_fail(error);
+    int64_t result = owner ? who_text(owner, sid_out) : lti_nt_fail(LTI_NT_NOT_FOUND);
+    (void)LocalFree(descriptor);
+    return result;
+}
+
+int64_t lti_os_security_create(const char *sddl, void **security_out)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    if (!ConvertStringSecurityDescriptorToSecurityDescriptorA(sddl, SDDL_REVISION_1, &descriptor,
+                                                              NULL))
+        return lti_real_last();
+    *security_out = descriptor;
+    return 0;
+}
+
+void lti_os_security_free(void *security)
+{
+    (void)LocalFree(security);
+}

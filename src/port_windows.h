@@ -1,0 +1,175 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the files of the Windows port share: operations, streams, listeners.
+ *
+ * State of a stream's reading:   NONE, nothing is under way: bytes are held, or the attention list
+ *                                will begin the next read, or the stream is over
+ *                                PROBE, a read of no bytes waits: an idle stream holds no memory
+ *                                DATA, a read into the stream's buffer waits
+ * State of an instance:          ARMED, it waits for a client
+ *                                CONNECTED, a client is there that nobody accepted
+ *                                LOST, its client went, or it could not wait; it is to be replaced
+ */
+#ifndef LTI_PORT_WINDOWS_H
+#define LTI_PORT_WINDOWS_H
+
+#include "os_nt.h"
+#include "port.h"
+
+#include <stdatomic.h>
+
+/* How often what is held is looked at: a peer that goes is noticed within twice this time. */
+#define LTI_NT_TICK_NS UINT64_C(40000000)
+#define LTI_NT_TICKS_IDLE 3u /* so many without a byte, and the read buffer is given up */
+#define LTI_NT_READ_FIRST 4096u
+/* A block of 64 KiB and what the core puts in front of it leave in one piece and come in one. */
+#define LTI_NT_READ_MOST (65536u + 4096u)
+#define LTI_NT_WRITE_MOST LTI_NT_READ_MOST
+#define LTI_NT_QUOTA LTI_NT_WRITE_MOST
+#define LTI_NT_INSTANCES_USUAL 4u
+#define LTI_NT_INSTANCES_MOST 64u
+#define LTI_NT_DETAIL_NEWS UINT32_MAX /* of a completion that lti_port_prepare made up */
+
+/* Users, as the core compares them. */
+#define LTI_NT_USER_SYSTEM 0u /* SYSTEM, or the administrators */
+#define LTI_NT_USER_SELF 1u
+#define LTI_NT_USER_OTHER 2u
+
+enum lti_nt_kind { LTI_NT_READ = 1, LTI_NT_WRITE, LTI_NT_LISTEN };
+
+/* One overlapped operation. While it is pending its block stays. */
+struct lti_nt_op {
+    struct lti_os_op os; /* first: completions name this */
+    uint64_t cookie;
+    void *owner; /* stream or instance */
+    enum lti_nt_kind kind;
+    bool pending;
+};
+
+/* All ends of ours at one name: what the system counts beyond them is somebody else's. */
+struct lti_nt_family {
+    struct lti_nt_family *next;
+    uint32_t holders; /* the listener and the streams that came in through it */
+    uint32_t ends;    /* handles of servers' ends that are open */
+    uint32_t ghosts;  /* ends that we closed before their clients did: the system counts them yet */
+    bool listened;
+    uint16_t name[LTI_OS_PIPE_UNITS_MAX + 1];
+};
+
+struct lti_nt_list {
+    struct lti_nt_stream *first, *last;
+};
+struct lti_nt_place { /* of a stream on one list */
+    struct lti_nt_stream *previous, *next;
+    bool listed;
+};
+
+enum lti_nt_reading { LTI_NT_READING_NONE = 0, LTI_NT_READING_PROBE, LTI_NT_READING_DATA };
+
+struct lti_nt_stream {
+    struct lti_nt_op read, write;
+    struct lti_port *port;
+    struct lti_nt_family *family; /* null: dialled or adopted */
+    struct lti_nt_place attention, watch;
+    intptr_t handle;
+    uint8_t *buffer;
+    uint32_t capacity, at, size; /* of the buffer; bytes [at, size) are held */
+    uint32_t wanted;             /* the most that the core ever asked for in one piece */
+    enum lti_nt_reading reading;
+    enum leat_error end; /* why nothing more comes; OK: something may */
+    enum leat_error write_end;
+    struct os_code end_code, write_code;
+    uint32_t news;   /* LTI_DONE_* bits that nobody was told of yet */
+    uint8_t ticks;   /* without a byte */
+    bool active;     /* bytes came lately: the next read gets a buffer */
+    bool greedy;     /* a read filled its buffer: the next one is large */
+    bool unfinished; /* the last read left more behind: the core will read on */
+    bool hangup;     /* was told, or is news */
+    bool cut;        /* the peer left while a write waited for it */
+    bool judge;      /* who it is must be checked when its first bytes came */
+    bool read_short; /* a read that waited had no memory: nobody was told yet */
+    bool write_short;
+    bool given_up; /* we asked for the read to be cancelled */
+    bool ended;
+};
+
+enum lti_nt_state { LTI_NT_ARMED = 1, LTI_NT_CONNECTED, LTI_NT_LOST };
+
+struct lti_nt_instance {
+    struct lti_nt_op listen;
+    struct lti_nt_listener *listener;
+    intptr_t handle;
+    uint64_t order; /* clients are accepted in the order they came */
+    enum lti_nt_state state;
+};
+
+struct lti_nt_listener {
+    struct lti_port *port;
+    struct lti_nt_family *family;
+    void *security;
+    uint64_t cookie, arrivals;
+    uint32_t count; /* instances that should be armed */
+    uint32_t pending;
+    enum leat_who who;
+    int64_t failure;   /* why an instance could not go on waiting; 0: none that was not told of */
+    bool crowded;      /* at the last look there were more ends than ours */
+    bool crowded_told; /* since then */
+    bool ended;
+    struct lti_nt_instance *instances[LTI_NT_INSTANCES_MOST];
+};
+
+struct lti_nt_forward;
+
+struct lti_port {
+    intptr_t queue;
+    struct lti_nt_list attention; /* streams with a read to begin, or with news */
+    struct lti_nt_list watch;     /* streams that hold a buffer, or that nobody reads */
+    struct lti_nt_family *families;
+    struct lti_nt_forward *forward; /* null: nobody asked for the waitable */
+    uint64_t tick_at;
+    uint32_t outstanding; /* operations that the system owns */
+    uint32_t ask;         /* how many completions the next wait asks for */
+    atomic_bool posted;
+    struct lti_os_completion completions[LTI_DONE_MAX];
+};
+
+/* port_windows_error.c: the one table; `code_out` (may be null) gets the raw fact. */
+enum leat_error lti_port_error(int64_t result, struct os_code *code_out);
+
+/* port_windows_name.c */
+/* The name in UTF-16; false when it does not fit. */
+bool lti_nt_name(const struct lti_address *address, uint16_t name_out[LTI_OS_PIPE_UNITS_MAX + 1]);
+/* Who may open a pipe of ours, as the system wants it. */
+enum leat_error lti_nt_security(enum leat_who who, void **security_out, struct os_code *code_out);
+/* What the core is told of a user. */
+enum leat_error lti_nt_user(const char *sid, uint32_t *user_out, struct os_code *code_out);
+
+/* port_windows_stream.c */
+void lti_nt_op_begun(struct lti_port *port, struct lti_nt_op *op, int64_t result);
+void lti_nt_list_add(struct lti_nt_list *list, struct lti_nt_stream *stream, bool watch);
+void lti_nt_list_remove(struct lti_nt_list *list, struct lti_nt_stream *stream, bool watch);
+struct lti_nt_stream *lti_nt_stream_new(struct lti_port *port, uint64_t cookie);
+void lti_nt_stream_open(struct lti_nt_stream *stream, struct lti_link *link, intptr_t handle);
+/* Frees it when nobody needs it any more. */
+void lti_nt_stream_release(struct lti_nt_stream *stream);
+bool lti_nt_stream_end(struct lti_nt_stream *stream); /* as lti_port_end */
+
+/* port_windows_io.c */
+void lti_nt_stream_settle(struct lti_nt_stream *stream); /* puts it on the lists it belongs on */
+void lti_nt_stream_begin(struct lti_nt_stream *stream);  /* the next read, if it is due */
+void lti_nt_stream_tick(struct lti_nt_stream *stream);
+uint32_t lti_nt_read_done(struct lti_nt_stream *stream, int64_t result); /* news */
+uint32_t lti_nt_write_done(struct lti_nt_stream *stream, int64_t result);
+
+/* port_windows_listen.c */
+uint32_t lti_nt_listen_done(struct lti_nt_instance *instance, int64_t result);
+bool lti_nt_listener_end(struct lti_nt_listener *listener);
+void lti_nt_family_drop(struct lti_port *port, struct lti_nt_family *family);
+
+/* port_windows_forward.c */
+enum leat_error lti_nt_forward_start(struct lti_port *port, struct os_code *code_out);
+bool lti_nt_forward_stop(struct lti_port *port);
+intptr_t lti_nt_forward_waitable(const struct lti_port *port);
+int64_t lti_nt_forward_wait(struct lti_port *port, int64_t timeout_ns);
+
+#endif

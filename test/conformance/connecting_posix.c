@@ -1,0 +1,50 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What leat.h promises of connecting to things at a path, and to abstract names.
+ *
+ * Happy path: a dead socket is waited for until somebody takes it over.
+ * Fails:      REFUSED by what is there and does not listen.
+ * Invariants: asking changes nothing at the path.
+ */
+#include "kit_posix.h"
+
+TEST_POSIX(connect_to_what_does_not_listen)
+{
+    struct leat_hub *hub = kit_begin();
+    const char *dead = kit_path("dead.sock");
+    const char *file = kit_path("file");
+    kit_raw_close(kit_raw_listen(dead, 5));
+    leat_conn conn = kit_connect(hub, dead, 3, NULL);
+    KIT_CLOSED(hub, conn, LEAT_E_REFUSED);
+    kit_file_make(file);
+    conn = kit_connect(hub, file, 3, NULL);
+    KIT_CLOSED(hub, conn, LEAT_E_REFUSED);
+    kit_file_remove(dead);
+    kit_file_remove(file);
+    kit_end(hub);
+}
+
+TEST_POSIX(connect_to_an_abstract_name_of_nobody)
+{
+    struct leat_hub *hub = kit_begin();
+    leat_conn conn = kit_connect(hub, "unix:@leat-conformance-nobody", 3, NULL);
+    KIT_CLOSED(hub, conn, LEAT_E_REFUSED);
+    kit_end(hub);
+}
+
+TEST_POSIX(connect_waits_at_a_dead_socket)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_connect_options options = {
+        .size = sizeof options, .timeout_ms = KIT_SOON_MS, .absent = LEAT_ABSENT_WAIT};
+    leat_conn conn;
+    struct leat_event event;
+    const char *stale = kit_path("stale.sock");
+    kit_raw_close(kit_raw_listen(stale, 5));
+    CHECK_ERROR(leat_connect(hub, stale, &options, &conn), LEAT_OK);
+    CHECK_ERROR(leat_next(hub, &event, 100), LEAT_E_TIMEOUT);
+    CHECK_INT(kit_info(hub, conn).state, LEAT_STATE_CONNECTING);
+    (void)kit_listen(hub, stale, NULL);
+    CHECK_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
+    kit_end(hub);
+}

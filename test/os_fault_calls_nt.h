@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The calls of seam 2 that can fail on Windows; os_fault.h includes it.
+ */
+#ifndef LTI_OS_FAULT_CALLS_NT_H
+#define LTI_OS_FAULT_CALLS_NT_H
+
+#define LTI_FAULT_CALLS(X)                                                                         \
+    X(alloc)                                                                                       \
+    X(random)                                                                                      \
+    X(mutex_create)                                                                                \
+    X(queue_create)                                                                                \
+    X(queue_add)                                                                                   \
+    X(queue_post)                                                                                  \
+    X(queue_wait)                                                                                  \
+    X(pipe_create)                                                                                 \
+    X(pipe_listen)                                                                                 \
+    X(pipe_open)                                                                                   \
+    X(pipe_read_messages)                                                                          \
+    X(pipe_read)                                                                                   \
+    X(pipe_write)                                                                                  \
+    X(pipe_cancel)                                                                                 \
+    X(pipe_facts)                                                                                  \
+    X(pipe_peer_pid)                                                                               \
+    X(handle_close)                                                                                \
+    X(identity)                                                                                    \
+    X(pipe_client)                                                                                 \
+    X(pipe_owner)                                                                                  \
+    X(security_create)                                                                             \
+    X(signal_create)                                                                               \
+    X(signal_set)                                                                                  \
+    X(signal_clear)                                                                                \
+    X(signal_wait)                                                                                 \
+    X(thread_start)
+
+#endif

@@ -1,0 +1,42 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The calls of seam 2 that can fail on a POSIX system; os_fault.h includes it.
+ */
+#ifndef LTI_OS_FAULT_CALLS_POSIX_H
+#define LTI_OS_FAULT_CALLS_POSIX_H
+
+#define LTI_FAULT_CALLS(X)                                                                         \
+    X(alloc)                                                                                       \
+    X(random)                                                                                      \
+    X(mutex_create)                                                                                \
+    X(socket)                                                                                      \
+    X(socketpair)                                                                                  \
+    X(bind)                                                                                        \
+    X(listen)                                                                                      \
+    X(connect)                                                                                     \
+    X(accept)                                                                                      \
+    X(shutdown_write)                                                                              \
+    X(close)                                                                                       \
+    X(recv)                                                                                        \
+    X(send)                                                                                        \
+    X(peer)                                                                                        \
+    X(socket_facts)                                                                                \
+    X(set_flags)                                                                                   \
+    X(lstat)                                                                                       \
+    X(fstat)                                                                                       \
+    X(fchmod)                                                                                      \
+    X(unlink)                                                                                      \
+    X(mkdir)                                                                                       \
+    X(make_lock)                                                                                   \
+    X(open_lock)                                                                                   \
+    X(lock)                                                                                        \
+    X(poller_create)                                                                               \
+    X(poller_add)                                                                                  \
+    X(poller_modify)                                                                               \
+    X(poller_remove)                                                                               \
+    X(poller_wait)                                                                                 \
+    X(event_create)                                                                                \
+    X(event_set)                                                                                   \
+    X(event_clear)
+
+#endif
