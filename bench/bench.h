@@ -1,124 +1,33 @@
 /* SPDX-License-Identifier: MIT
  *
- * What all peers of the benchmark share: the command line, the two processes, the clock, the bytes
- * that are sent and checked, and the one line of JSON at the end.
+ * What all peers of the benchmark share: the command line, the bytes that are sent and checked, and
+ * the one line of JSON at the end. bench_posix.h and bench_windows.h have what belongs to a system:
+ * the two processes, the clock, the memory.
  *
  * Each peer is a program of its own that includes this file once; so it has no .c file.
  */
 #ifndef BENCH_BENCH_H
 #define BENCH_BENCH_H
 
+#ifdef _WIN32
+#include "bench_windows.h"
+#else
+#include "bench_posix.h"
+#endif
+
 #include <errno.h>
-#include <fcntl.h>
-#include <sched.h>
-#include <signal.h>
-#include <stdatomic.h>
-#include <stdbool.h>
-#include <stdint.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
-#include <sys/wait.h>
-#include <time.h>
-#include <unistd.h>
-
-#define BENCH_BLOCK 65536u
-#define BENCH_PHASES 4093u /* so many different messages of a size */
-#define BENCH_SAMPLES_MAX (1u << 20)
-#define BENCH_SECONDS_MAX 60u /* whoever hangs is ended by the system */
-
-enum bench_kind { BENCH_ECHO, BENCH_STREAM, BENCH_CONNECT, BENCH_IDLE };
-
-/* What one process of leat says about itself, or 0. */
-struct bench_side {
-    uint64_t waits, reads, writes;
-    uint64_t hub_bytes;
-    uint64_t dirty_before, dirty_after; /* private memory of the process */
-    atomic_bool over;                   /* BENCH_CONNECT: the client closes for the last time */
-};
-
-/* One request that is under way on one connection. */
-struct bench_flow {
-    uint64_t sent_ns;
-    size_t got;
-    uint32_t seq, index;
-};
-
-struct bench {
-    const char *kind_name;
-    enum bench_kind kind;
-    size_t size;
-    uint32_t conns;
-    uint64_t run_ns, count_max; /* a run ends by time, or after so many operations if not 0 */
-    bool check_all, one_core, two_cores, messages, single_thread;
-    char role;       /* 's', 'c', or 0: both */
-    char folder[96]; /* the run's own, or the one given for a role */
-    char path[112];
-    int ready_fd;
-    cpu_set_t cores;
-    pid_t server;
-    struct bench_side *served; /* shared with the server's process */
-    struct bench_side client;
-    struct bench_flow *flows;
-    unsigned char *pattern, *buffer;
-    uint32_t *samples;
-    size_t sample_count;
-    uint64_t operations, stream_bytes;
-    uint64_t begin_ns, end_at_ns, end_ns, cpu_client_ns, cpu_server_ns;
-    bool over;
-};
-
-/* Null: this peer does not take part in that case. */
-struct bench_peer {
-    const char *name;
-    void (*serve)(struct bench *b);
-    void (*client[BENCH_IDLE + 1])(struct bench *b);
-};
-
-static const char *const bench_kinds[] = {"echo", "stream", "connect", "idle"};
-
-_Noreturn static inline void bench_die(const char *what)
-{
-    fprintf(stderr, "bench: %s (%s)\n", what, strerror(errno));
-    exit(1);
-}
-
-static inline void bench_need(bool good, const char *what)
-{
-    if (!good)
-        bench_die(what);
-}
 
 /* ---- Time ------------------------------------------------------------------------------------ */
 
-static inline uint64_t bench_clock(clockid_t clock)
-{
-    struct timespec time;
-    bench_need(clock_gettime(clock, &time) == 0, "clock");
-    return (uint64_t)time.tv_sec * 1000000000u + (uint64_t)time.tv_nsec;
-}
-
-static inline uint64_t bench_now(void)
-{
-    return bench_clock(CLOCK_MONOTONIC);
-}
-
 static inline uint64_t bench_server_cpu(const struct bench *b)
 {
-    clockid_t clock;
-    if (b->server == 0)
-        return 0;
-    bench_need(clock_getcpuclockid(b->server, &clock) == 0, "the server's clock");
-    return bench_clock(clock);
+    return b->server != 0 ? bench_cpu(b->server) : 0;
 }
 
 static inline void bench_begin(struct bench *b)
 {
     b->cpu_server_ns = bench_server_cpu(b);
-    b->cpu_client_ns = bench_clock(CLOCK_PROCESS_CPUTIME_ID);
+    b->cpu_client_ns = bench_cpu(0);
     b->begin_ns = bench_now();
     b->end_at_ns = b->begin_ns + b->run_ns;
 }
@@ -126,7 +35,7 @@ static inline void bench_begin(struct bench *b)
 static inline void bench_end(struct bench *b)
 {
     b->end_ns = bench_now();
-    b->cpu_client_ns = bench_clock(CLOCK_PROCESS_CPUTIME_ID) - b->cpu_client_ns;
+    b->cpu_client_ns = bench_cpu(0) - b->cpu_client_ns;
     b->cpu_server_ns = bench_server_cpu(b) - b->cpu_server_ns;
 }
 
@@ -166,59 +75,65 @@ static inline bool bench_got(struct bench *b, struct bench_flow *flow, const voi
     return true;
 }
 
-/* Takes a piece of the stream, which repeats one block. In a timed run its ends are checked, so
- * that the check does not hide what the peers cost; with --check every byte is. */
-static inline void bench_stream_got(struct bench *b, const void *data, size_t size)
+/* The stream repeats one block. Its last one ends with another byte, because not every system has
+ * a half-close to end a stream with. */
+static inline const unsigned char *bench_last_block(const struct bench *b)
+{
+    memcpy(b->buffer, b->pattern, BENCH_BLOCK);
+    b->buffer[BENCH_BLOCK - 1] = (unsigned char)~b->pattern[BENCH_BLOCK - 1];
+    return b->buffer;
+}
+
+/* Takes a piece of the stream; true when that is its end. In a timed run the ends of a piece are
+ * checked, so that the check does not hide what the peers cost; with --check every byte is. */
+static inline bool bench_stream_got(struct bench *b, const void *data, size_t size)
 {
     const unsigned char *bytes = data;
-    size_t at = (size_t)(b->stream_bytes % BENCH_BLOCK);
-    if (b->check_all) {
-        for (size_t done = 0; done < size;) {
-            size_t part = BENCH_BLOCK - at < size - done ? BENCH_BLOCK - at : size - done;
-            bench_need(memcmp(b->pattern + at, bytes + done, part) == 0, "a wrong stream");
-            done += part;
-            at = 0;
-        }
-    } else if (size > 0) {
-        size_t last = (size_t)((b->stream_bytes + size - 1) % BENCH_BLOCK);
-        bench_need(bytes[0] == b->pattern[at] && bytes[size - 1] == b->pattern[last],
+    bench_need(!b->stream_over, "more came after the end");
+    for (size_t done = 0; done < size;) {
+        size_t at = (size_t)(b->stream_bytes % BENCH_BLOCK);
+        size_t part = BENCH_BLOCK - at < size - done ? BENCH_BLOCK - at : size - done;
+        size_t last = at + part - 1;
+        bool whole = last == BENCH_BLOCK - 1;
+        bool over = whole && bytes[done + part - 1] == (unsigned char)~b->pattern[last];
+        bench_need(bytes[done] == b->pattern[at] || (over && part == 1), "a wrong stream");
+        bench_need(bytes[done + part - 1] == b->pattern[last] || over, "a wrong stream");
+        bench_need(!b->check_all || memcmp(b->pattern + at, bytes + done, part - 1) == 0,
                    "a wrong stream");
+        b->stream_bytes += part;
+        done += part;
+        b->stream_over = over;
+        bench_need(!over || done == size, "more came after the end");
     }
-    b->stream_bytes += size;
+    return b->stream_over;
+}
+
+/* What the receiver of the stream must have counted. */
+static inline uint64_t bench_stream_total(const struct bench *b)
+{
+    return (b->operations + 1) * BENCH_BLOCK;
 }
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-static inline uint64_t bench_private_dirty(pid_t pid)
+static inline uint64_t bench_server_dirty(const struct bench *b)
 {
-    char path[64], line[128];
-    unsigned long long kilobytes = 0;
-    bool found = false;
-    if (pid == 0)
-        return 0;
-    snprintf(path, sizeof path, "/proc/%d/smaps_rollup", (int)pid);
-    FILE *file = fopen(path, "re");
-    bench_need(file != NULL, path);
-    while (!found && fgets(line, sizeof line, file))
-        found = sscanf(line, "Private_Dirty: %llu", &kilobytes) == 1;
-    fclose(file);
-    bench_need(found, "no Private_Dirty");
-    return kilobytes * 1024;
+    return b->server != 0 ? bench_private_dirty(b->server) : 0;
 }
 
 /* Before the first connection: all that grows from here on is theirs. */
 static inline void bench_idle_begin(struct bench *b)
 {
-    b->served->dirty_before = bench_private_dirty(b->server);
-    b->client.dirty_before = bench_private_dirty(getpid());
+    b->served->dirty_before = bench_server_dirty(b);
+    b->client.dirty_before = bench_private_dirty(0);
     bench_begin(b);
 }
 
 static inline void bench_idle_end(struct bench *b)
 {
     bench_end(b);
-    b->served->dirty_after = bench_private_dirty(b->server);
-    b->client.dirty_after = bench_private_dirty(getpid());
+    b->served->dirty_after = bench_server_dirty(b);
+    b->client.dirty_after = bench_private_dirty(0);
 }
 
 /* ---- The two processes ----------------------------------------------------------------------- */
@@ -234,12 +149,6 @@ static inline void bench_closing(const struct bench *b)
 {
     if (b->over)
         atomic_store(&b->served->over, true);
-}
-
-/* The server listens: the client may begin. */
-static inline void bench_ready(const struct bench *b)
-{
-    bench_need(write(b->ready_fd, "ready\n", 6) == 6, "ready");
 }
 
 static inline uint64_t bench_number(const char *text)
@@ -275,7 +184,7 @@ static inline void bench_parse(struct bench *b, int argc, char **argv)
         else if (++i == argc)
             bench_die(option);
         else if (strcmp(option, "--size") == 0)
-            b->size = bench_number(argv[i]);
+            b->size = (size_t)bench_number(argv[i]);
         else if (strcmp(option, "--conns") == 0)
             b->conns = (uint32_t)bench_number(argv[i]);
         else if (strcmp(option, "--ms") == 0)
@@ -287,7 +196,7 @@ static inline void bench_parse(struct bench *b, int argc, char **argv)
         else if (strcmp(option, "--folder") == 0)
             snprintf(b->folder, sizeof b->folder, "%s", argv[i]);
         else
-            bench_die(option);
+            bench_need(bench_system_option(option, argv[i]), option);
     }
     bench_need(b->size > 0 && b->size <= BENCH_BLOCK && b->conns > 0, "out of range");
 }
@@ -300,32 +209,12 @@ static inline void *bench_alloc(size_t size)
     return memory;
 }
 
-/* Runs on one core only: the first or the second of those that this process may use. */
-static inline void bench_pin(const cpu_set_t *allowed, unsigned number)
-{
-    cpu_set_t one;
-    size_t core = 0;
-    for (unsigned seen = 0; core < CPU_SETSIZE; core++)
-        if (CPU_ISSET(core, allowed) && seen++ == number)
-            break;
-    bench_need(core < CPU_SETSIZE, "too few cores");
-    CPU_ZERO(&one);
-    CPU_SET(core, &one);
-    bench_need(sched_setaffinity(0, sizeof one, &one) == 0, "affinity");
-}
-
 static inline void bench_prepare(struct bench *b)
 {
-    struct rlimit files;
     uint32_t random = 1;
-    bench_need(sched_getaffinity(0, sizeof b->cores, &b->cores) == 0, "affinity");
+    bench_system_prepare(b);
     if (b->one_core || b->two_cores)
-        bench_pin(&b->cores, 0);
-    bench_need(getrlimit(RLIMIT_NOFILE, &files) == 0, "limit");
-    files.rlim_cur = files.rlim_max;
-    bench_need(setrlimit(RLIMIT_NOFILE, &files) == 0, "limit");
-    signal(SIGPIPE, SIG_IGN);
-    alarm(BENCH_SECONDS_MAX);
+        bench_pin(b->two_cores && b->role == 's');
     b->pattern = bench_alloc(BENCH_BLOCK + BENCH_PHASES);
     for (size_t i = 0; i < BENCH_BLOCK + BENCH_PHASES; i++) {
         random = random * UINT32_C(1664525) + UINT32_C(1013904223);
@@ -336,9 +225,6 @@ static inline void bench_prepare(struct bench *b)
     b->flows = bench_alloc(b->conns * sizeof *b->flows);
     for (uint32_t i = 0; i < b->conns; i++)
         b->flows[i] = (struct bench_flow){.index = i};
-    b->served =
-        mmap(NULL, sizeof *b->served, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    bench_need(b->served != MAP_FAILED, "mmap");
 }
 
 static inline int bench_order(const void *left, const void *right)
@@ -376,55 +262,18 @@ static inline void bench_print(struct bench *b, const char *peer)
     printf("}\n");
 }
 
-/* The server in a process of its own, which ends with this one. */
-static inline void bench_fork(struct bench *b, const struct bench_peer *peer)
-{
-    int ready[2];
-    char answer[8];
-    const char *tmp = getenv("TMPDIR");
-    snprintf(b->folder, sizeof b->folder, "%s/leat-bench-XXXXXX", tmp ? tmp : "/tmp");
-    bench_need(mkdtemp(b->folder) != NULL, "mkdtemp");
-    snprintf(b->path, sizeof b->path, "%s/s", b->folder);
-    bench_need(pipe(ready) == 0, "pipe");
-    b->ready_fd = ready[1];
-    b->server = fork();
-    bench_need(b->server >= 0, "fork");
-    if (b->server == 0) {
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        alarm(BENCH_SECONDS_MAX);
-        close(ready[0]);
-        if (b->two_cores)
-            bench_pin(&b->cores, 1);
-        peer->serve(b);
-        _exit(0);
-    }
-    close(ready[1]);
-    bench_need(read(ready[0], answer, sizeof answer) == 6, "the server did not start");
-    close(ready[0]);
-}
-
-static inline void bench_join(const struct bench *b)
-{
-    int status = 0;
-    bench_need(waitpid(b->server, &status, 0) == b->server, "waitpid");
-    unlink(b->path);
-    rmdir(b->folder);
-    bench_need(WIFEXITED(status) && WEXITSTATUS(status) == 0, "the server failed");
-}
-
 static inline int bench_main(const struct bench_peer *peer, int argc, char **argv)
 {
-    struct bench b = {.size = 64, .conns = 1, .run_ns = 150000000, .ready_fd = STDOUT_FILENO};
+    struct bench b = {.size = 64, .conns = 1, .run_ns = 150000000};
     bench_parse(&b, argc, argv);
     bench_need(peer->client[b.kind] != NULL, "not a case of this peer");
     bench_prepare(&b);
-    snprintf(b.path, sizeof b.path, "%s/s", b.folder);
     if (b.role == 's') {
         peer->serve(&b);
         return 0;
     }
     if (b.role == 0)
-        bench_fork(&b, peer);
+        bench_start(&b, peer);
     peer->client[b.kind](&b);
     if (b.role == 0)
         bench_join(&b);

@@ -60,11 +60,12 @@ static void serve_stream(struct bench *b, struct leat_hub *hub, leat_conn conn)
         const void *data;
         size_t size;
         check("peek", leat_peek(hub, conn, &data, &size));
-        bench_stream_got(b, data, size);
+        bool over = bench_stream_got(b, data, size);
         check("consume", leat_consume(hub, conn, size));
+        if (over)
+            write_full(hub, conn, &b->stream_bytes, sizeof b->stream_bytes);
     }
     check("wait", error == LEAT_E_FINISHED ? LEAT_OK : error);
-    write_full(hub, conn, &b->stream_bytes, sizeof b->stream_bytes);
 }
 
 static void blocking_serve(struct bench *b)
@@ -132,10 +133,10 @@ static void client_stream(struct bench *b)
     bench_begin(b);
     for (uint64_t began_ns = b->begin_ns; !b->over; began_ns = bench_done(b, began_ns))
         write_full(hub, conn, b->pattern, BENCH_BLOCK);
-    check("finish", leat_finish(hub, conn));
+    write_full(hub, conn, bench_last_block(b), BENCH_BLOCK);
     check("total", leat_read_full(hub, conn, &arrived, sizeof arrived, PATIENCE_MS, &done));
     bench_end(b);
-    bench_need(arrived == b->operations * BENCH_BLOCK, "bytes were lost");
+    bench_need(arrived == bench_stream_total(b), "bytes were lost");
     count_calls(hub, conn, &b->client);
     check("destroy", leat_hub_destroy(hub));
 }

@@ -102,24 +102,11 @@ static void serve_readable(struct bench *b, struct leat_hub *hub, leat_conn conn
     const void *data;
     size_t size;
     look(b, hub, conn, &data, &size);
-    if (b->kind == BENCH_STREAM)
-        bench_stream_got(b, data, size);
-    else
+    if (b->kind != BENCH_STREAM)
         give(b, hub, conn, data, size);
-    drop(b, hub, conn, size);
-}
-
-/* The client will send no more; true when that is the end of the connection. */
-static bool serve_finished(struct bench *b, struct leat_hub *hub, leat_conn conn)
-{
-    if (b->kind == BENCH_STREAM) {
+    else if (bench_stream_got(b, data, size))
         give(b, hub, conn, &b->stream_bytes, sizeof b->stream_bytes);
-        check("finish", leat_finish(hub, conn));
-        return false;
-    }
-    count_calls(hub, conn, b->served);
-    check("close", leat_close(hub, conn, LINGER_MS));
-    return true;
+    drop(b, hub, conn, size);
 }
 
 static void loop_serve(struct bench *b)
@@ -127,7 +114,7 @@ static void loop_serve(struct bench *b)
     struct leat_conn_options conn = conn_options(b);
     struct leat_listen_options options = {
         .size = sizeof options,
-        .backlog = 4096,
+        .backlog = BENCH_BACKLOG,
         .conns_max = 65536,
         .handshakes_max = 65536,
         .conn = &conn,
@@ -148,7 +135,9 @@ static void loop_serve(struct bench *b)
             serve_readable(b, hub, event.conn);
             break;
         case LEAT_EVENT_FINISHED:
-            ended += serve_finished(b, hub, event.conn);
+            count_calls(hub, event.conn, b->served);
+            check("close", leat_close(hub, event.conn, LINGER_MS));
+            ended++;
             break;
         case LEAT_EVENT_CLOSED:
             count_calls(hub, event.conn, b->served);
@@ -225,13 +214,14 @@ static void client_echo(struct bench *b)
 }
 
 /* Sends one block, waiting for room as often as it needs. */
-static void stream_block(const struct bench *b, struct leat_hub *hub, leat_conn conn)
+static void stream_block(const struct bench *b, struct leat_hub *hub, leat_conn conn,
+                         const unsigned char *data)
 {
     for (size_t done = 0; done < BENCH_BLOCK;) {
         size_t part = BENCH_BLOCK;
-        enum leat_error error =
-            b->messages ? leat_send(hub, conn, b->pattern, BENCH_BLOCK)
-                        : leat_write(hub, conn, b->pattern + done, BENCH_BLOCK - done, &part);
+        enum leat_error error = b->messages
+                                    ? leat_send(hub, conn, data, BENCH_BLOCK)
+                                    : leat_write(hub, conn, data + done, BENCH_BLOCK - done, &part);
         if (error == LEAT_OK) {
             done += part;
             continue;
@@ -253,19 +243,17 @@ static void client_stream(struct bench *b)
     size_t size;
     bench_begin(b);
     for (uint64_t began_ns = b->begin_ns; !b->over; began_ns = bench_done(b, began_ns))
-        stream_block(b, hub, conn);
-    check("finish", leat_finish(hub, conn));
+        stream_block(b, hub, conn, b->pattern);
+    stream_block(b, hub, conn, bench_last_block(b));
     while (event.type != LEAT_EVENT_READABLE) {
         check("next", leat_next(hub, &event, LEAT_FOREVER));
-        expect(event.type == LEAT_EVENT_READABLE || event.type == LEAT_EVENT_WRITABLE ||
-                   event.type == LEAT_EVENT_HANGUP,
-               &event);
+        expect(event.type == LEAT_EVENT_READABLE || event.type == LEAT_EVENT_WRITABLE, &event);
     }
     look(b, hub, conn, &data, &size);
     bench_end(b);
     bench_need(size == sizeof arrived, "no total");
     memcpy(&arrived, data, size);
-    bench_need(arrived == b->operations * BENCH_BLOCK, "bytes were lost");
+    bench_need(arrived == bench_stream_total(b), "bytes were lost");
     count_calls(hub, conn, &b->client);
     check("destroy", leat_hub_destroy(hub));
 }

@@ -96,12 +96,11 @@ static void epoll_serve(struct bench *b)
         }
         size_t size = epoll_read((int)data, b->buffer, &end);
         if (end) {
-            if (b->kind == BENCH_STREAM)
-                epoll_write((int)data, &b->stream_bytes, sizeof b->stream_bytes);
             close((int)data);
             ended++;
         } else if (b->kind == BENCH_STREAM) {
-            bench_stream_got(b, b->buffer, size);
+            if (bench_stream_got(b, b->buffer, size))
+                epoll_write((int)data, &b->stream_bytes, sizeof b->stream_bytes);
         } else if (size > 0) {
             epoll_write((int)data, b->buffer, size);
         }
@@ -162,9 +161,22 @@ static void epoll_client_echo(struct bench *b)
     free(fds);
 }
 
+/* Sends one block, waiting for room as often as it needs. */
+static void epoll_block(struct loop *loop, int fd, const unsigned char *data)
+{
+    for (size_t done = 0; done < BENCH_BLOCK;) {
+        ssize_t part = write(fd, data + done, BENCH_BLOCK - done);
+        bench_need(part > 0 || errno == EAGAIN, "write");
+        if (part > 0)
+            done += (size_t)part;
+        else
+            loop_next(loop);
+    }
+}
+
 static void epoll_client_stream(struct bench *b)
 {
-    uint64_t arrived = 0, began_ns;
+    uint64_t arrived = 0;
     struct loop loop;
     size_t size = 0;
     bool end = false;
@@ -172,20 +184,9 @@ static void epoll_client_stream(struct bench *b)
     int fd = epoll_dial(b, &loop, 0);
     loop_watch(&loop, EPOLL_CTL_MOD, fd, EPOLLIN | EPOLLOUT, 0);
     bench_begin(b);
-    began_ns = b->begin_ns;
-    for (size_t done = 0; !b->over;) {
-        ssize_t part = write(fd, b->pattern + done, BENCH_BLOCK - done);
-        bench_need(part > 0 || errno == EAGAIN, "write");
-        if (part > 0)
-            done += (size_t)part;
-        else
-            loop_next(&loop);
-        if (done == BENCH_BLOCK) {
-            done = 0;
-            began_ns = bench_done(b, began_ns);
-        }
-    }
-    bench_need(shutdown(fd, SHUT_WR) == 0, "shutdown");
+    for (uint64_t began_ns = b->begin_ns; !b->over; began_ns = bench_done(b, began_ns))
+        epoll_block(&loop, fd, b->pattern);
+    epoll_block(&loop, fd, bench_last_block(b));
     loop_watch(&loop, EPOLL_CTL_MOD, fd, EPOLLIN, 0);
     while (size == 0 && !end) {
         loop_next(&loop);
@@ -194,7 +195,7 @@ static void epoll_client_stream(struct bench *b)
     bench_end(b);
     bench_need(size == sizeof arrived, "no total");
     memcpy(&arrived, b->buffer, sizeof arrived);
-    bench_need(arrived == b->operations * BENCH_BLOCK, "bytes were lost");
+    bench_need(arrived == bench_stream_total(b), "bytes were lost");
     close(fd);
 }
 

@@ -2,11 +2,12 @@
 # SPDX-License-Identifier: MIT
 """Measures leat against hand-written peers, all in one run, and says which goals are met.
 
-usage: bench/run.py [BUILD_DIR] [--rounds N] [--ms N] [--only CASE]... [--smoke]
+usage: bench/run.py [BUILD_DIR] [--rounds N] [--ms N] [--only CASE]... [--smoke] [--wine]
 
 Short runs go round robin over the peers, so that whatever else the machine does meets all of them.
 A ratio is the median of the ratios of the same round. docs/performance.md says how to read it.
 --smoke measures nothing: every peer does a little of every case, and every byte is checked.
+--wine runs Windows programs, over named pipes; the command that starts wine is $LEAT_WINE.
 """
 import argparse
 import json
@@ -20,37 +21,43 @@ import sys
 import tempfile
 import time
 
-REFERENCE = "raw-epoll"
 PEERS = {
-    "raw": ["raw"],
+    "raw": ["raw_posix"],
     "raw-epoll": ["raw_epoll"],
+    "raw-overlapped": ["raw_windows"],
     "leat-bytes": ["leat_loop"],
     "leat-messages": ["leat_loop", "--messages"],
     "leat-blocking": ["leat_blocking"],
 }
 JUDGED = ("leat-bytes", "leat-messages")
+LINUX = ("raw", "raw-epoll", "leat-bytes", "leat-messages", "leat-blocking")
+WINDOWS = ("raw-overlapped", "leat-bytes", "leat-messages", "leat-blocking")
 LOOPS = ("raw", "raw-epoll", "leat-bytes", "leat-messages")
 RUN_SECONDS_MAX = 70
-RATIO_MAX = 1.10
 IDLE_CONNS, IDLE_BYTES_MAX = 5000, 1024
 IDLE_ROUNDS = 3
 
 # name, title, arguments, peers, core placements
 CASES = [
-    ("pingpong-64", "ping-pong, 64 B", ["echo", "--size", "64"], tuple(PEERS),
+    ("pingpong-64", "ping-pong, 64 B", ["echo", "--size", "64"], LINUX,
      ("free", "two", "one")),
-    ("pingpong-4k", "ping-pong, 4 KiB", ["echo", "--size", "4096"], tuple(PEERS),
+    ("pingpong-4k", "ping-pong, 4 KiB", ["echo", "--size", "4096"], LINUX,
      ("free", "one")),
-    ("stream", "one-way stream, 64 KiB blocks", ["stream"], tuple(PEERS),
+    ("stream", "one-way stream, 64 KiB blocks", ["stream"], LINUX,
      ("free", "two", "one")),
     ("conns-64", "round trips over 64 connections, 64 B", ["echo", "--conns", "64"], LOOPS,
      ("free",)),
     ("conns-1000", "round trips over 1,000 connections, 64 B", ["echo", "--conns", "1000"], LOOPS,
      ("free",)),
-    ("connect", "connect, one round trip, close", ["connect"], tuple(PEERS), ("free", "one")),
+    ("connect", "connect, one round trip, close", ["connect"], LINUX, ("free", "one")),
 ]
-CORES = {"free": "cores free", "one": "one core", "two": "one core each"}
-PINS = {"free": [], "one": ["--one-core"], "two": ["--two-cores"]}
+CASES_WINE = [
+    ("pingpong-64", "ping-pong, 64 B", ["echo", "--size", "64"], WINDOWS, ("wine",)),
+    ("pingpong-4k", "ping-pong, 4 KiB", ["echo", "--size", "4096"], WINDOWS, ("wine",)),
+    ("stream", "one-way stream, 64 KiB blocks", ["stream"], WINDOWS, ("wine",)),
+]
+CORES = {"free": "cores free", "one": "one core", "two": "one core each", "wine": "under wine"}
+PINS = {"free": [], "one": ["--one-core"], "two": ["--two-cores"], "wine": []}
 
 WAITS = {"epoll_wait", "epoll_pwait", "epoll_pwait2", "poll", "ppoll", "select", "pselect6"}
 READS = {"read", "readv", "recvfrom", "recvmsg", "recvmmsg"}
@@ -58,24 +65,38 @@ WRITES = {"write", "writev", "sendto", "sendmsg", "sendmmsg"}
 
 
 class Bench:
-    """The programs, a folder for their sockets, and one run of one of them."""
+    """The programs, what they are measured by, a folder for their sockets, and one run of one."""
 
-    def __init__(self, build, folder):
+    def __init__(self, build, folder, wine=None):
         self.programs = os.path.join(build, "bench")
-        self.environment = dict(os.environ, TMPDIR=folder)
+        # Windows programs put nothing there, and wine's own files stay.
+        self.environment = dict(os.environ) if wine else dict(os.environ, TMPDIR=folder)
         self.folder = folder
+        self.wine = wine
+        self.reference = "raw-overlapped" if wine else "raw-epoll"
+        self.ratio_max = 1.15 if wine else 1.10
 
     def command(self, peer, arguments):
         program, *options = PEERS[peer]
-        return [os.path.join(self.programs, program), arguments[0], *options, *arguments[1:]]
+        command = [os.path.join(self.programs, program), arguments[0], *options, *arguments[1:]]
+        if self.wine:
+            command[0] += ".exe"
+            command.insert(0, self.wine)
+        return command
 
     def run(self, peer, arguments):
-        done = subprocess.run(self.command(peer, arguments), env=self.environment, text=True,
-                              capture_output=True, timeout=RUN_SECONDS_MAX, check=False)
-        if done.returncode != 0:
-            raise RuntimeError(f"{peer} {' '.join(arguments)}: {done.stderr.strip()}"
-                               f" (exit code {done.returncode})")
-        return json.loads(done.stdout)
+        # Into files: services that wine starts inherit what we read from, and a pipe would have no
+        # end while they live.
+        with tempfile.TemporaryFile("w+") as output, tempfile.TemporaryFile("w+") as errors:
+            done = subprocess.run(self.command(peer, arguments), env=self.environment,
+                                  stdin=subprocess.DEVNULL, stdout=output, stderr=errors,
+                                  timeout=RUN_SECONDS_MAX, check=False)
+            output.seek(0)
+            errors.seek(0)
+            if done.returncode != 0:
+                raise RuntimeError(f"{peer} {' '.join(arguments)}: {errors.read().strip()}"
+                                   f" (exit code {done.returncode})")
+            return json.loads(output.read())
 
     def traced(self, peer, arguments):
         """Both sides under strace -c: a count for each system call of each side."""
@@ -164,24 +185,28 @@ def measure(bench, arguments, peers, rounds):
     return results
 
 
-def report_case(name, title, cores, results):
+def report_case(bench, name, title, cores, results):
     print(f"{title}; {CORES[cores]}  [{name}]")
     stream = name == "stream"
     head = ["peer", "MB/s", "best"] if stream else ["peer", "p50 us", "p99 us"]
-    head += ["mean us", "1/s", "CPU us", "x raw-epoll", "best x", "CPU x"]
+    # What wine does for the programs, its server does, whose time is not theirs.
+    head += ["mean us", "1/s"] + ([] if bench.wine else ["CPU us"])
+    head += [f"x {bench.reference}", "best x"] + ([] if bench.wine else ["CPU x"])
     rows = [head]
     for peer, runs in results.items():
         mean = median_of(runs, mean_us)
-        ratio, best = ratios(runs, results[REFERENCE], time_of(name))
-        cpu_ratio, _ = ratios(runs, results[REFERENCE], cpu_us)
+        ratio, best = ratios(runs, results[bench.reference], time_of(name))
         if stream:
             first = [f"{65536 / mean:.0f}", f"{65536 / min(map(mean_us, runs)):.0f}"]
         else:
             first = [f"{median_of(runs, p50_us):.1f}",
                      f"{median_of(runs, lambda r: r['p99_ns'] / 1000):.1f}"]
-        rows.append([peer, *first, f"{mean:.2f}", f"{1e6 / mean:.0f}",
-                     f"{median_of(runs, cpu_us):.2f}", f"{ratio:.2f}", f"{best:.2f}",
-                     f"{cpu_ratio:.2f}"])
+        cells = [peer, *first, f"{mean:.2f}", f"{1e6 / mean:.0f}", f"{ratio:.2f}", f"{best:.2f}"]
+        if not bench.wine:
+            cpu_ratio, _ = ratios(runs, results[bench.reference], cpu_us)
+            cells.insert(-2, f"{median_of(runs, cpu_us):.2f}")
+            cells.append(f"{cpu_ratio:.2f}")
+        rows.append(cells)
     table(rows)
 
 
@@ -230,8 +255,8 @@ def report_calls(bench, verdicts):
         return
     worst = 0
     for name, title, arguments, peers in (
-            ("pingpong-64", "ping-pong, 64 B", ["echo"], tuple(PEERS)),
-            ("stream", "one-way stream, 64 KiB blocks", ["stream"], tuple(PEERS))):
+            ("pingpong-64", "ping-pong, 64 B", ["echo"], LINUX),
+            ("stream", "one-way stream, 64 KiB blocks", ["stream"], LINUX)):
         print(f"system calls per message and side, strace -f -c; {title}  [{name}]")
         rows = [["peer"] + [f"{side} {kind}" for side in ("client", "server")
                             for kind in ("wait", "read", "write", "other")]]
@@ -250,16 +275,19 @@ def report_calls(bench, verdicts):
     verdicts.append((goal, worst <= 1.005, f"at most {worst:.2f} of a kind in ping-pong"))
 
 
-def judge(verdicts, name, title, cores, results):
+def judge(bench, verdicts, name, title, cores, results):
     """The goals are for ping-pong and stream."""
     if not name.startswith(("pingpong", "stream")):
         return
     for peer in JUDGED:
-        ratio, best = ratios(results[peer], results[REFERENCE], time_of(name))
-        cpu_ratio, _ = ratios(results[peer], results[REFERENCE], cpu_us)
-        verdicts.append((f"{title}, {peer}, {CORES[cores]}: within {RATIO_MAX:.2f} of {REFERENCE}",
-                         ratio <= RATIO_MAX,
-                         f"{ratio:.2f} (best rounds {best:.2f}, CPU {cpu_ratio:.2f})"))
+        reference = results[bench.reference]
+        ratio, best = ratios(results[peer], reference, time_of(name))
+        figures = f"best rounds {best:.2f}"
+        if not bench.wine:
+            figures += f", CPU {ratios(results[peer], reference, cpu_us)[0]:.2f}"
+        verdicts.append((f"{title}, {peer}, {CORES[cores]}: "
+                         f"within {bench.ratio_max:.2f} of {bench.reference}",
+                         ratio <= bench.ratio_max, f"{ratio:.2f} ({figures})"))
 
 
 def machine():
@@ -279,22 +307,24 @@ def machine():
 def bench_all(bench, options):
     verdicts = []
     begin = time.monotonic()
+    if bench.wine:
+        print("named pipes under wine: ratios only, not Windows' speed")
     print(f"{machine()}; {options.rounds} rounds of {options.ms} ms, medians\n", flush=True)
 
     def wanted(name):
         return not options.only or name in options.only
 
-    for name, title, arguments, peers, placements in CASES:
+    for name, title, arguments, peers, placements in CASES_WINE if bench.wine else CASES:
         for cores in placements:
             if not wanted(name) or (cores == "two" and len(os.sched_getaffinity(0)) < 2):
                 continue
             more = ["--ms", str(options.ms)] + PINS[cores]
             results = measure(bench, arguments + more, peers, options.rounds)
-            report_case(name, title, cores, results)
-            judge(verdicts, name, title, cores, results)
-    if wanted("idle"):
+            report_case(bench, name, title, cores, results)
+            judge(bench, verdicts, name, title, cores, results)
+    if wanted("idle") and not bench.wine:
         report_idle(bench, verdicts)
-    if wanted("calls"):
+    if wanted("calls") and not bench.wine:
         report_calls(bench, verdicts)
     print("goals")
     for goal, met, figure in verdicts:
@@ -306,19 +336,27 @@ def bench_all(bench, options):
 # ---- Smoke ---------------------------------------------------------------------------------------
 
 SMOKE = [
-    (["echo", "--size", "64", "--count", "300"], tuple(PEERS), 300),
-    (["echo", "--size", "4096", "--count", "300", "--one-core"], tuple(PEERS), 300),
+    (["echo", "--size", "64", "--count", "300"], LINUX, 300),
+    (["echo", "--size", "4096", "--count", "300", "--one-core"], LINUX, 300),
     (["echo", "--size", "65536", "--count", "50"], ("raw", "leat-blocking"), 50),
     (["echo", "--conns", "64", "--count", "2000"], LOOPS, 2000),
-    (["stream", "--count", "300", "--check"], tuple(PEERS), 300),
-    (["connect", "--count", "50"], tuple(PEERS), 50),
+    (["stream", "--count", "300", "--check"], LINUX, 300),
+    (["connect", "--count", "50"], LINUX, 50),
     (["idle", "--conns", "200"], LOOPS, 200),
+]
+SMOKE_WINE = [
+    (["echo", "--size", "64", "--count", "300"], WINDOWS, 300),
+    (["echo", "--size", "4096", "--count", "300"], WINDOWS, 300),
+    (["echo", "--size", "65536", "--count", "50"], WINDOWS, 50),
+    (["echo", "--conns", "20", "--count", "1000"], ("leat-bytes", "leat-messages"), 1000),
+    (["stream", "--count", "200", "--check"], WINDOWS, 200),
+    (["connect", "--count", "20"], ("leat-bytes", "leat-messages", "leat-blocking"), 20),
 ]
 
 
 def smoke(bench):
     passed = failed = 0
-    for arguments, peers, operations in SMOKE:
+    for arguments, peers, operations in SMOKE_WINE if bench.wine else SMOKE:
         for peer in peers:
             try:
                 done = bench.run(peer, arguments)["operations"]
@@ -343,11 +381,17 @@ def main():
     names = [case[0] for case in CASES] + ["idle", "calls"]
     parser.add_argument("--only", action="append", choices=names)
     parser.add_argument("--smoke", action="store_true")
+    parser.add_argument("--wine", action="store_true")
     options = parser.parse_args()
+    wine = os.environ.get("LEAT_WINE") if options.wine else None
+    if options.wine and not wine:
+        parser.error("LEAT_WINE is not set; test/wine.sh --script sets it")
     with tempfile.TemporaryDirectory(prefix="leat-bench-") as folder:
-        bench = Bench(options.build, folder)
+        bench = Bench(options.build, folder, wine)
         if options.smoke:
             return smoke(bench)
+        if wine and options.only and not any(case[0] in options.only for case in CASES_WINE):
+            return 0
         try:
             bench_all(bench, options)
         except RuntimeError as problem:

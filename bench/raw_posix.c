@@ -72,13 +72,11 @@ static bool raw_echo(const struct bench *b, int fd)
 
 static void raw_serve_stream(struct bench *b, int fd)
 {
-    for (;;) {
-        ssize_t part = read(fd, b->buffer, BENCH_BLOCK);
-        bench_need(part >= 0, "read");
-        if (part == 0)
-            break;
-        bench_stream_got(b, b->buffer, (size_t)part);
-    }
+    ssize_t part;
+    do {
+        part = read(fd, b->buffer, BENCH_BLOCK);
+        bench_need(part > 0, "read");
+    } while (!bench_stream_got(b, b->buffer, (size_t)part));
     write_full(fd, &b->stream_bytes, sizeof b->stream_bytes);
 }
 
@@ -153,10 +151,10 @@ static void raw_client_stream(struct bench *b)
         write_full(fd, b->pattern, BENCH_BLOCK);
         began_ns = bench_done(b, began_ns);
     }
-    bench_need(shutdown(fd, SHUT_WR) == 0, "shutdown");
+    write_full(fd, bench_last_block(b), BENCH_BLOCK);
     read_full(fd, &arrived, sizeof arrived);
     bench_end(b);
-    bench_need(arrived == b->operations * BENCH_BLOCK, "bytes were lost");
+    bench_need(arrived == bench_stream_total(b), "bytes were lost");
     close(fd);
 }
 
