@@ -2,7 +2,8 @@
  *
  * leat connect: standard input to the peer, the peer to standard output.
  *
- * Happy path: connect, pump both ways, finish at the end of input, end when the peer does.
+ * Happy path: connect, pump both ways, finish at the end of input, end when the peer does
+ * or, where it cannot be told of our end, when it has been quiet for a while.
  *
  * Fails: as the connection says; a peer that ends before it has taken the input is exit code 9.
  *
@@ -59,6 +60,9 @@ int lti_tool_connect(const struct lti_tool_options *o)
         loop.pumps_count = 1;
         lti_tool_pump_open(&pump, loop.hub, conn, LTI_TOOL_PUMP_CONNECTING);
         code = connect_run(&loop, &pump);
+        if (code == LTI_TOOL_EXIT_OK) {
+            lti_tool_loop_goodbye(&loop);
+        }
         lti_tool_pump_close(&pump);
     }
     lti_tool_loop_close(&loop);

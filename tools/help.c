@@ -22,31 +22,38 @@ static const char help_overview[] =
     "  leat help [COMMAND]   show this, or a command's help (also: leat COMMAND --help)\n"
     "\n"
     "A NAME is a plain name such as mail (private to this user), a path such as /run/x.sock or\n"
-    "unix:/run/x.sock, or an abstract name such as unix:@x (Linux).\n"
+    "unix:/run/x.sock, or an abstract name such as unix:@x (Linux); on Windows a plain name, or a\n"
+    "pipe such as \\\\.\\pipe\\x or pipe:x.\n"
     "\n"
     "Try it, in two terminals:\n"
     "  leat serve hello --echo\n"
-    "  leat send hello 'good morning' --expect 1\n"
+    "  leat send hello \"good morning\" --expect 1\n"
     "\n"
     "Exit codes: 0 ok, 1 other, 2 usage, 3 not found, 4 refused, 5 permission, 6 timeout,\n"
-    "7 busy or in use, 8 protocol, 9 the peer closed early.\n";
+    "7 busy or in use, 8 protocol, 9 the peer closed before all was said.\n";
 
 static const char help_common[] =
     "  --bytes              a plain stream, talks to any program (default)\n"
     "  --messages           whole messages, between programs that use leat\n"
-    "  --insecure-anyone    do not check that the peer is the same user\n"
+    "  --insecure-anyone    do not check that the peer is the same user\n";
+
+static const char help_quiet[] =
     "  --quiet              no notes and no progress on standard error\n";
 
 static const char help_serve[] =
     "leat serve NAME [--echo | --exec CMD] [options]\n"
     "\n"
     "Makes the name and serves. Without --echo and --exec the first client gets standard input,\n"
-    "and what it sends goes to standard output; then leat ends. SIGINT and SIGTERM end it; the\n"
-    "name is removed.\n"
+    "and what it sends goes to standard output; then leat ends, with code 9 when the client did\n"
+    "not take all of standard input (see leat connect --help). SIGINT, SIGTERM and SIGHUP end\n"
+    "leat (Windows: Ctrl-C and Ctrl-Break); the name is removed.\n"
     "\n"
     "  --echo               give every client back what it sends\n"
-    "  --exec CMD           run CMD by the shell for every client, its input and output connected\n"
+    "  --exec CMD           run CMD by the shell (Windows: cmd.exe) for every client, its input "
+    "and\n"
+    "                       output connected\n"
     "  --keep-open          standard input and output serve one client after another\n"
+    "  --after-end TIME     as with connect; a server that sent nothing waits for its client\n"
     "  --line               with --messages, each line is a message; else a missing newline at\n"
     "                       the end is added\n"
     "  --stall TIME         cut off a client that takes nothing for so long (default 30s with\n"
@@ -56,8 +63,15 @@ static const char help_connect[] =
     "leat connect NAME [options]\n"
     "\n"
     "Sends standard input to the peer and writes what it says to standard output. At the end of\n"
-    "input the peer is told (half-close); leat ends when the peer does.\n"
+    "input the peer is told (half-close); leat ends when the peer does. A plain stream over a\n"
+    "Windows pipe has no half-close: there leat also ends when nothing comes for --after-end.\n"
     "\n"
+    "A peer that closes before it has taken all of standard input is exit code 9. When it closes\n"
+    "before the end of input, leat waits 2s for that end, which makes it 0; more input, or none\n"
+    "and no end, is 9. What is typed at a terminal needs no end.\n"
+    "\n"
+    "  --after-end TIME     after the end of input, end when nothing comes for so long (default\n"
+    "                       forever, and 2s where the peer cannot be told)\n"
     "  --wait               when nobody listens yet, wait for it until the timeout\n"
     "  --timeout TIME       for connecting (default 5s): 500ms, 2s, 1m, forever\n"
     "  --line               with --messages, each line is a message; else a missing newline at\n"
@@ -70,8 +84,13 @@ static const char help_send[] =
     "Sends each TEXT, then prints the replies, one a line. With --messages each TEXT is a message\n"
     "and so is a reply. With --line each TEXT is sent as a line and a reply is a line. With\n"
     "--bytes the TEXTs are sent as they are, then the peer is told that this was all\n"
-    "(half-close), and a reply ends at a newline or where the peer ends.\n"
+    "(half-close), and a reply ends at a newline or where the peer ends; over a Windows pipe, "
+    "which\n"
+    "has no half-close, also where nothing more comes for --after-end.\n"
     "\n"
+    "  --after-end TIME     a reply without a newline ends when nothing comes for so long "
+    "(default\n"
+    "                       forever, and 2s where the peer cannot be told)\n"
     "  --expect N           print N replies, else fail (default 0)\n"
     "  --timeout TIME       for everything together (default 5s): 500ms, 2s, 1m, forever\n"
     "  --wait               when nobody listens yet, wait for it until the timeout\n"
@@ -87,7 +106,6 @@ static const char help_wait_for[] =
     "\n"
     "  --timeout TIME       how long (default 5s): 500ms, 2s, 1m, forever\n"
     "  --json               one object: {\"name\":\"mail\",\"listening\":true,\"waited_ms\":3}\n"
-    "  --quiet              no progress\n"
     "  --insecure-anyone    do not check that the peer is the same user\n"
     "\n"
     "Example:\n"
@@ -96,8 +114,8 @@ static const char help_wait_for[] =
 static const char help_path[] =
     "leat path NAME [--json]\n"
     "\n"
-    "Prints the path of a name, for programs that know nothing of leat; an abstract name is\n"
-    "printed with a leading @.\n"
+    "Prints the path of a name, on Windows that of its pipe, for programs that know nothing of\n"
+    "leat; an abstract name is printed with a leading @.\n"
     "\n"
     "  --json               "
     "{\"name\":\"web\",\"address\":\"unix:/run/...\",\"path\":\"/run/...\"}\n"
@@ -118,21 +136,23 @@ void lti_tool_help_print(FILE *to, enum lti_tool_command command)
     case LTI_TOOL_SERVE:
         fputs(help_serve, to);
         fputs(help_common, to);
+        fputs(help_quiet, to);
         fputs("\nExamples:\n"
               "  leat serve hello --echo\n"
-              "  leat serve upper --exec 'tr a-z A-Z'\n"
+              "  leat serve sorted --exec sort\n"
               "  leat serve file < report.pdf\n",
               to);
         break;
     case LTI_TOOL_CONNECT:
         fputs(help_connect, to);
         fputs(help_common, to);
+        fputs(help_quiet, to);
         fputs("\nExample:\n  leat connect file --wait > report.pdf\n", to);
         break;
     case LTI_TOOL_SEND:
         fputs(help_send, to);
         fputs(help_common, to);
-        fputs("\nExample:\n  leat send hello 'good morning' --expect 1 --timeout 2s\n", to);
+        fputs("\nExample:\n  leat send hello \"good morning\" --expect 1 --timeout 4s\n", to);
         break;
     case LTI_TOOL_WAIT_FOR:
         fputs(help_wait_for, to);

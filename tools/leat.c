@@ -91,9 +91,12 @@ static int leat_run(const struct lti_tool_options *o)
 int main(int argc, char **argv)
 {
     struct lti_tool_options o = {.command = LTI_TOOL_HELP, .verb = "help"};
+    int64_t os_code = lti_tool_os_start(&argc, &argv);
     const char *word = argc > 1 ? argv[1] : "";
 
-    lti_tool_os_start();
+    if (os_code != 0) {
+        return lti_tool_fail_text(&o, LTI_TOOL_EXIT_OTHER, "cannot begin", os_code);
+    }
     if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0) {
         return leat_help(&o);
     }

@@ -1,9 +1,10 @@
 /* SPDX-License-Identifier: MIT
  *
- * The command's poll loop around a hub: the foreign loop that leat_hub_waitable is made for.
+ * The command's loop around a hub, streams and signals.
  *
  * Happy path: take the events that are ready, then wait for the hub, signals and streams together,
- * at most until the hub's next deadline.
+ * at most until the next deadline. Where streams can be polled it is the foreign loop that
+ * leat_hub_waitable is made for; elsewhere leat_next waits, and streams end that by leat_wake.
  *
  * Fails: a wait that the system refuses is printed and ends the command.
  *
@@ -15,6 +16,12 @@
 #define PROGRESS_AFTER_MS 1000u
 #define PROGRESS_EVERY_MS 200u
 
+/* Called by other threads. A wake that fails is made up for by the next one. */
+static void loop_wake(void *hub)
+{
+    (void)leat_wake(hub);
+}
+
 int lti_tool_loop_open(struct lti_tool_loop *loop, const struct lti_tool_options *o)
 {
     struct leat_hub_options options = {.size = sizeof options, .single_thread = true};
@@ -23,6 +30,9 @@ int lti_tool_loop_open(struct lti_tool_loop *loop, const struct lti_tool_options
     loop->o = o;
     loop->signals = LTI_TOOL_NO_HANDLE;
     if (error == LEAT_OK) {
+        loop->woken = lti_tool_os_wake_by(loop_wake, loop->hub);
+    }
+    if (error == LEAT_OK && !loop->woken) {
         error = leat_hub_waitable(loop->hub, &loop->waitable);
     }
     return error == LEAT_OK ? LTI_TOOL_EXIT_OK : lti_tool_fail(o, error, 0);
@@ -31,8 +41,27 @@ int lti_tool_loop_open(struct lti_tool_loop *loop, const struct lti_tool_options
 void lti_tool_loop_close(struct lti_tool_loop *loop)
 {
     if (loop->hub != NULL) {
+        (void)lti_tool_os_wake_by(NULL, NULL);
         (void)leat_hub_destroy(loop->hub);
         loop->hub = NULL;
+    }
+}
+
+void lti_tool_loop_goodbye(struct lti_tool_loop *loop)
+{
+    uint64_t limit = lti_tool_os_now_ms() + LTI_TOOL_GOODBYE_MS;
+    struct leat_hub_info info = {.size = sizeof info};
+    struct leat_event event;
+    uint32_t wait_ms = 0; /* a connection whose CLOSED was taken counts until the next call */
+    bool left = true;
+
+    while (left) {
+        enum leat_error error = leat_next(loop->hub, &event, wait_ms);
+        uint64_t now = lti_tool_os_now_ms();
+
+        left = (error == LEAT_OK || error == LEAT_E_TIMEOUT) && now < limit &&
+               leat_hub_info_get(loop->hub, &info) == LEAT_OK && info.conns > 0;
+        wait_ms = error == LEAT_OK || !left ? 0 : (uint32_t)(limit - now);
     }
 }
 
@@ -42,15 +71,25 @@ bool lti_tool_loop_event(struct lti_tool_loop *loop, unsigned *taken, struct lea
         return false;
     }
     *taken += 1;
+    if (loop->kept) {
+        loop->kept = false;
+        *event = loop->event;
+        return true;
+    }
     return leat_next(loop->hub, event, 0) == LEAT_OK;
 }
 
 void lti_tool_loop_progress_start(struct lti_tool_loop *loop)
 {
     loop->started_ms = lti_tool_os_now_ms();
-    loop->progress = !loop->o->quiet && lti_tool_os_is_terminal(2) &&
-                     !lti_tool_os_is_terminal(lti_tool_os_stdin()) &&
-                     !lti_tool_os_is_terminal(lti_tool_os_stdout());
+    loop->progress = !loop->o->quiet && lti_tool_os_is_terminal(2);
+    loop->input_typed = lti_tool_os_same_terminal(lti_tool_os_stdin(), 2);
+    loop->output_shown = lti_tool_os_same_terminal(lti_tool_os_stdout(), 2);
+}
+
+static bool progress_moved(const struct lti_tool_loop *loop)
+{
+    return loop->pumps[0].sent + loop->pumps[0].received > 0;
 }
 
 static void progress_print(struct lti_tool_loop *loop, uint64_t now, const char *end)
@@ -71,8 +110,14 @@ static void progress_step(struct lti_tool_loop *loop)
 {
     uint64_t now = lti_tool_os_now_ms();
 
-    if (now - loop->started_ms > PROGRESS_AFTER_MS && now - loop->shown_ms >= PROGRESS_EVERY_MS &&
-        loop->pumps[0].sent + loop->pumps[0].received > 0) {
+    if ((loop->input_typed && loop->pumps[0].sent > 0) ||
+        (loop->output_shown && loop->pumps[0].received > 0)) {
+        if (loop->progress_shown) {
+            fputc('\n', stderr);
+        }
+        loop->progress = false;
+    } else if (now - loop->started_ms > PROGRESS_AFTER_MS &&
+               now - loop->shown_ms >= PROGRESS_EVERY_MS && progress_moved(loop)) {
         progress_print(loop, now, " ");
     }
 }
@@ -86,21 +131,83 @@ void lti_tool_loop_progress_end(struct lti_tool_loop *loop)
     loop->progress = false;
 }
 
+static bool loop_ready(const struct lti_tool_wait *items, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (items[i].can_read || items[i].can_write || items[i].gone) {
+            return true;
+        }
+    }
+    return false;
+}
+
+/* Returns an exit code. */
+static int loop_sleep(struct lti_tool_loop *loop, size_t count, uint32_t timeout_ms)
+{
+    int64_t os_code = lti_tool_os_wait(loop->items, count, timeout_ms);
+
+    if (os_code == 0 && loop->woken && timeout_ms > 0 && !loop_ready(loop->items, count)) {
+        enum leat_error error = leat_next(loop->hub, &loop->event, timeout_ms);
+
+        loop->kept = error == LEAT_OK;
+        if (error != LEAT_OK && error != LEAT_E_TIMEOUT) {
+            return lti_tool_fail(loop->o, error, 0);
+        }
+        os_code = lti_tool_os_wait(loop->items, count, 0);
+    }
+    return os_code == 0 ? LTI_TOOL_EXIT_OK
+                        : lti_tool_fail_text(loop->o, LTI_TOOL_EXIT_OTHER, "cannot wait", os_code);
+}
+
+/* How long nothing needs us but what happens. */
+static uint32_t loop_timeout(struct lti_tool_loop *loop)
+{
+    uint32_t timeout_ms = 0;
+    uint64_t now = lti_tool_os_now_ms();
+
+    if (leat_hub_deadline(loop->hub, &timeout_ms) != LEAT_OK) {
+        return 0;
+    }
+    if (loop->progress && progress_moved(loop) && timeout_ms > PROGRESS_EVERY_MS) {
+        timeout_ms = PROGRESS_EVERY_MS;
+    }
+    for (size_t i = 0; i < loop->pumps_count; i++) {
+        uint32_t due_ms = lti_tool_pump_due_ms(&loop->pumps[i], now);
+
+        timeout_ms = due_ms < timeout_ms ? due_ms : timeout_ms;
+    }
+    return timeout_ms;
+}
+
+/* What became possible. */
+static void loop_go_on(struct lti_tool_loop *loop, const size_t *counts)
+{
+    struct lti_tool_wait *items = loop->items;
+    size_t count = loop->woken ? 0 : 1;
+    uint64_t now = lti_tool_os_now_ms();
+
+    if (loop->signals != LTI_TOOL_NO_HANDLE) {
+        loop->signalled = items[count++].can_read;
+    }
+    for (size_t i = 0; i < loop->pumps_count; i++) {
+        lti_tool_pump_ready(&loop->pumps[i], items + count, counts[i]);
+        count += counts[i];
+        if (lti_tool_pump_due_ms(&loop->pumps[i], now) == 0) {
+            lti_tool_pump_quiet(&loop->pumps[i]);
+        }
+    }
+}
+
 int lti_tool_loop_wait(struct lti_tool_loop *loop)
 {
     struct lti_tool_wait *items = loop->items;
     size_t counts[LTI_TOOL_PUMPS_MAX];
     size_t count = 0;
-    uint32_t timeout_ms = 0;
-    int64_t os_code;
+    int code;
 
-    if (leat_hub_deadline(loop->hub, &timeout_ms) != LEAT_OK) {
-        timeout_ms = 0;
+    if (!loop->woken) {
+        items[count++] = (struct lti_tool_wait){.handle = loop->waitable, .want_read = true};
     }
-    if (loop->progress && timeout_ms > PROGRESS_EVERY_MS) {
-        timeout_ms = PROGRESS_EVERY_MS;
-    }
-    items[count++] = (struct lti_tool_wait){.handle = loop->waitable, .want_read = true};
     if (loop->signals != LTI_TOOL_NO_HANDLE) {
         items[count++] = (struct lti_tool_wait){.handle = loop->signals, .want_read = true};
     }
@@ -108,21 +215,13 @@ int lti_tool_loop_wait(struct lti_tool_loop *loop)
         counts[i] = lti_tool_pump_wants(&loop->pumps[i], items + count);
         count += counts[i];
     }
-    os_code = lti_tool_os_wait(items, count, timeout_ms);
-    if (os_code != 0) {
-        return lti_tool_fail_text(loop->o, LTI_TOOL_EXIT_OTHER, "cannot wait", os_code);
-    }
-    count = 1;
     loop->signalled = false;
-    if (loop->signals != LTI_TOOL_NO_HANDLE) {
-        loop->signalled = items[count++].can_read;
-    }
-    for (size_t i = 0; i < loop->pumps_count; i++) {
-        lti_tool_pump_ready(&loop->pumps[i], items + count, counts[i]);
-        count += counts[i];
+    code = loop_sleep(loop, count, loop_timeout(loop));
+    if (code == LTI_TOOL_EXIT_OK) {
+        loop_go_on(loop, counts);
     }
     if (loop->progress) {
         progress_step(loop);
     }
-    return LTI_TOOL_EXIT_OK;
+    return code;
 }

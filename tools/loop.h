@@ -12,13 +12,17 @@
 struct lti_tool_loop {
     const struct lti_tool_options *o;
     struct leat_hub *hub;
+    bool woken; /* by leat_wake when a stream is ready; else `waitable` is waited on */
     intptr_t waitable;
+    bool kept; /* `event` came out of a wait and is the next one */
+    struct leat_event event;
     intptr_t signals; /* LTI_TOOL_NO_HANDLE: not watched */
     bool signalled;   /* by the last wait: take them */
     struct lti_tool_pump *pumps;
     size_t pumps_count;
     bool progress; /* show how the first pump gets on */
     bool progress_shown;
+    bool input_typed, output_shown; /* at the terminal that shows progress */
     uint64_t started_ms, shown_ms;
     struct lti_tool_wait items[LTI_TOOL_WAIT_MAX];
 };
@@ -26,6 +30,8 @@ struct lti_tool_loop {
 /* Makes the hub. Returns an exit code; a failure was printed. */
 int lti_tool_loop_open(struct lti_tool_loop *loop, const struct lti_tool_options *o);
 void lti_tool_loop_close(struct lti_tool_loop *loop);
+/* Gives connections that were closed their time to say goodbye. */
+void lti_tool_loop_goodbye(struct lti_tool_loop *loop);
 
 /* The next event that is ready, at most a fair number in a row; else false. */
 bool lti_tool_loop_event(struct lti_tool_loop *loop, unsigned *taken, struct leat_event *event);
@@ -33,7 +39,8 @@ bool lti_tool_loop_event(struct lti_tool_loop *loop, unsigned *taken, struct lea
 /* Waits until something can go on and lets the pumps do it. Returns an exit code. */
 int lti_tool_loop_wait(struct lti_tool_loop *loop);
 
-/* Turns progress on when a person watches and nothing else is written to the terminal. */
+/* Turns progress on when a person watches. It goes off when bytes of the transfer come from, or go
+ * to, the terminal that shows it. */
 void lti_tool_loop_progress_start(struct lti_tool_loop *loop);
 void lti_tool_loop_progress_end(struct lti_tool_loop *loop);
 

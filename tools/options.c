@@ -18,6 +18,7 @@
 #define TALKING (ON(LTI_TOOL_SERVE) | ON(LTI_TOOL_CONNECT) | ON(LTI_TOOL_SEND))
 #define EXPECT_MAX 1000000u
 #define TIMEOUT_DEFAULT_MS 5000u
+#define AFTER_END_DEFAULT_MS 2000u
 
 struct option_rule {
     const char *word;
@@ -159,6 +160,11 @@ static bool set_stall(struct lti_tool_options *o, const char *value)
     return o->stall_given = lti_tool_duration_parse(value, &o->stall_ms);
 }
 
+static bool set_after_end(struct lti_tool_options *o, const char *value)
+{
+    return o->after_end_given = lti_tool_duration_parse(value, &o->after_end_ms);
+}
+
 static bool set_expect(struct lti_tool_options *o, const char *value)
 {
     uint64_t number;
@@ -179,11 +185,12 @@ static const struct option_rule option_rules[] = {
     {"--timeout", ON(LTI_TOOL_CONNECT) | ON(LTI_TOOL_SEND) | ON(LTI_TOOL_WAIT_FOR), true,
      set_timeout},
     {"--stall", ON(LTI_TOOL_SERVE) | ON(LTI_TOOL_CONNECT), true, set_stall},
+    {"--after-end", TALKING, true, set_after_end},
     {"--expect", ON(LTI_TOOL_SEND), true, set_expect},
     {"--bytes", TALKING, false, set_bytes},
     {"--messages", TALKING, false, set_messages},
     {"--line", TALKING, false, set_line},
-    {"--quiet", TALKING | ON(LTI_TOOL_WAIT_FOR), false, set_quiet},
+    {"--quiet", ON(LTI_TOOL_SERVE) | ON(LTI_TOOL_CONNECT), false, set_quiet},
     {"--insecure-anyone", TALKING | ON(LTI_TOOL_WAIT_FOR), false, set_insecure_anyone},
     {"--json", ON(LTI_TOOL_SEND) | ON(LTI_TOOL_WAIT_FOR) | ON(LTI_TOOL_PATH) | ON(LTI_TOOL_VERSION),
      false, set_json},
@@ -268,6 +275,9 @@ static bool options_check(struct lti_tool_options *o, int words_count)
     if (o->keep_open && (o->echo || o->exec != NULL)) {
         return usage(o, "--keep-open is for standard input and output", "");
     }
+    if (o->after_end_given && (o->echo || o->exec != NULL)) {
+        return usage(o, "--after-end is for standard input and output", "");
+    }
     if (o->bytes && o->messages) {
         return usage(o, "--bytes and --messages exclude each other", "");
     }
@@ -306,6 +316,12 @@ bool lti_tool_options_parse(struct lti_tool_options *o, int count, char **words)
         o->texts_count = kept - 1;
     }
     return options_check(o, kept);
+}
+
+/* A peer that cannot be told of our end may wait for it, so somebody has to give up. */
+uint32_t lti_tool_after_end_ms(const struct lti_tool_options *o, bool told)
+{
+    return o->after_end_given ? o->after_end_ms : told ? LEAT_FOREVER : AFTER_END_DEFAULT_MS;
 }
 
 /* A person at a pager may take nothing for minutes, so only --echo and --exec, which serve anybody,

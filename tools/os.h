@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the leat command needs from the system beside leat itself: standard streams, waiting on
- * several handles, children, signals, clock. os_posix.c provides it; a twin for another system
- * provides the same functions. Codes are the system's own (errno), 0 is success.
+ * several handles, children, signals, clock. os_posix.c and os_windows*.c provide it. Codes are the
+ * system's own (errno, GetLastError), 0 is success.
  */
 #ifndef LTI_TOOL_OS_H
 #define LTI_TOOL_OS_H
@@ -28,37 +28,49 @@ struct lti_tool_wait {
     bool can_read, can_write, gone;
 };
 
-/* Makes descriptors 0 to 2 exist, ignores SIGPIPE, makes standard output safe for a poll loop. */
-void lti_tool_os_start(void);
+/* Prepares the process: standard streams that are missing stay missing, a broken pipe is an error
+ * and no signal, the words are UTF-8. */
+int64_t lti_tool_os_start(int *count, char ***words);
+/* Makes standard output safe for a loop. */
 void lti_tool_os_output_prepare(void);
 intptr_t lti_tool_os_stdin(void);
 intptr_t lti_tool_os_stdout(void);
 bool lti_tool_os_is_terminal(intptr_t handle);
+/* Whether both are terminals, and one. */
+bool lti_tool_os_same_terminal(intptr_t one, intptr_t other);
 
 enum lti_tool_io lti_tool_os_read(intptr_t handle, void *buffer, size_t size, size_t *size_out,
                                   int64_t *os_code_out);
 /* Never blocks for long: what does not fit now is LATER or a short count. */
 enum lti_tool_io lti_tool_os_write(intptr_t handle, const void *data, size_t size, size_t *size_out,
                                    int64_t *os_code_out);
-/* Ends a stream; standard output stays a valid descriptor that nothing can be written to. */
+/* Whether all that was written is with the system. LATER: wait until it can be written to. END,
+ * FAILED: an earlier write was in vain. */
+enum lti_tool_io lti_tool_os_flush(intptr_t handle, int64_t *os_code_out);
+/* Ends a stream; nothing can be written to standard output any more. */
 int64_t lti_tool_os_end(intptr_t handle);
 
+/* How the loop learns that a stream or a signal has something for it. True: any thread calls
+ * `wake`, and lti_tool_os_wait only looks. False: lti_tool_os_wait waits. Null: no more. */
+bool lti_tool_os_wake_by(void (*wake)(void *context), void *context);
 /* LEAT_FOREVER waits without a limit. An interrupting signal counts as success. */
 int64_t lti_tool_os_wait(struct lti_tool_wait *items, size_t count, uint32_t timeout_ms);
 uint64_t lti_tool_os_now_ms(void);
 
-/* After this, SIGINT and SIGTERM ask for an end and ended children are noticed: the handle is
- * readable then. */
+/* After this, SIGINT, SIGTERM and, unless it is ignored, SIGHUP (Ctrl-C and Ctrl-Break, or the
+ * console's end) ask for an end and ended children are noticed: the handle is readable then. */
 int64_t lti_tool_os_signals_open(intptr_t *handle_out);
 bool lti_tool_os_signals_take(void);
 
-/* Runs `command` by the shell, in a process group of its own; our ends do not block. */
+/* Runs `command` by the shell, in a process group of its own; our ends do not block. *pid_out is
+ * what the next two want, never 0. */
 int64_t lti_tool_os_spawn(const char *command, int64_t *pid_out, intptr_t *to_child_out,
                           intptr_t *from_child_out);
 /* Whether that child has ended; it is gone then. */
 bool lti_tool_os_reap(int64_t pid);
 void lti_tool_os_terminate(int64_t pid);
-/* Becomes another program; returns only when that failed. */
+/* Becomes another program, or stays until it ends and ends as it does; returns only when it cannot
+ * be run. */
 int64_t lti_tool_os_become(char **words);
 
 /* A text for an OS code, in a buffer of the caller's. */

@@ -26,6 +26,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -40,7 +41,7 @@ static enum output_kind output_kind;
 static int signal_pipe[2] = {-1, -1};
 static volatile sig_atomic_t signal_end;
 
-void lti_tool_os_start(void)
+int64_t lti_tool_os_start(int *count, char ***words)
 {
     struct sigaction ignore = {.sa_handler = SIG_IGN};
 
@@ -51,8 +52,10 @@ void lti_tool_os_start(void)
             (void)open("/dev/null", fd == 1 ? O_RDONLY : O_RDWR);
         }
     }
+    (void)count; /* the words are bytes, as they came */
+    (void)words;
     sigemptyset(&ignore.sa_mask);
-    (void)sigaction(SIGPIPE, &ignore, NULL);
+    return sigaction(SIGPIPE, &ignore, NULL) == 0 ? 0 : errno;
 }
 
 /* A pipe is opened once more for ourselves, without blocking, where the system offers that; the
@@ -97,6 +100,20 @@ intptr_t lti_tool_os_stdout(void)
 bool lti_tool_os_is_terminal(intptr_t handle)
 {
     return isatty((int)handle) == 1;
+}
+
+/* One terminal has several names: /dev/tty is the session's own, whatever else it is called. */
+bool lti_tool_os_same_terminal(intptr_t one, intptr_t other)
+{
+    struct stat first;
+    struct stat second;
+
+    if (!lti_tool_os_is_terminal(one) || !lti_tool_os_is_terminal(other) ||
+        fstat((int)one, &first) != 0 || fstat((int)other, &second) != 0) {
+        return false;
+    }
+    return first.st_rdev == second.st_rdev ||
+           (tcgetsid((int)one) > 0 && tcgetsid((int)one) == tcgetsid((int)other));
 }
 
 static enum lti_tool_io io_result(ssize_t result, size_t *size_out, int64_t *os_code_out)
@@ -145,6 +162,13 @@ enum lti_tool_io lti_tool_os_write(intptr_t handle, const void *data, size_t siz
     return io == LTI_TOOL_IO_FAILED && *os_code_out == EPIPE ? LTI_TOOL_IO_END : io;
 }
 
+enum lti_tool_io lti_tool_os_flush(intptr_t handle, int64_t *os_code_out)
+{
+    (void)handle; /* nothing waits on our side */
+    (void)os_code_out;
+    return LTI_TOOL_IO_DONE;
+}
+
 int64_t lti_tool_os_end(intptr_t handle)
 {
     int64_t os_code = close((int)handle) == 0 ? 0 : errno;
@@ -153,6 +177,13 @@ int64_t lti_tool_os_end(intptr_t handle)
         (void)open("/dev/null", O_RDONLY); /* The lowest free descriptor: this one again. */
     }
     return os_code;
+}
+
+bool lti_tool_os_wake_by(void (*wake)(void *context), void *context)
+{
+    (void)wake;
+    (void)context;
+    return false;
 }
 
 int64_t lti_tool_os_wait(struct lti_tool_wait *items, size_t count, uint32_t timeout_ms)
@@ -207,14 +238,22 @@ static void signal_arrived(int number)
 
 int64_t lti_tool_os_signals_open(intptr_t *handle_out)
 {
-    static const int numbers[] = {SIGINT, SIGTERM, SIGCHLD};
+    static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
     struct sigaction action = {.sa_handler = signal_arrived, .sa_flags = SA_RESTART};
+    struct sigaction before;
 
     if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
         return errno;
     }
     sigemptyset(&action.sa_mask);
     for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        if (sigaction(numbers[i], NULL, &before) != 0) {
+            return errno;
+        }
+        /* nohup has leat outlive its terminal. */
+        if (numbers[i] == SIGHUP && before.sa_handler == SIG_IGN) {
+            continue;
+        }
         if (sigaction(numbers[i], &action, NULL) != 0) {
             return errno;
         }

@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: MIT
  *
- * The life of a pump: its connection's events, its end, and the exit code that comes of it.
+ * The life of a pump: its connection's events, and what it waits for.
  *
  * Happy path: OPEN, input flows to the outbox (pump_in.c) and the inbox to the output (pump_out.c);
  * input ends, we finish; the peer finishes; CLOSED comes; DONE with code 0.
  *
- * Fails: a connection that ends while input is left, or whose bytes were not taken, is exit code 9.
- * Bytes received before a failure are in the output by then.
+ * Fails: as the connection does (pump_end.c). Bytes received before a failure are in the output by
+ * then.
  *
  * Invariants: at most one stage of memory per pump, and that bounded. A view is held only
  * while the connection is open. After DONE the connection is over.
@@ -79,6 +79,7 @@ void lti_tool_pump_fail(struct lti_tool_pump *p, int code, const char *what, int
     (void)leat_abort(p->hub, p->conn);
     p->view = NULL;
     p->newline_due = false;
+    p->end_awaited = false;
     p->code = code;
     p->state = LTI_TOOL_PUMP_DONE;
 }
@@ -86,55 +87,6 @@ void lti_tool_pump_fail(struct lti_tool_pump *p, int code, const char *what, int
 void lti_tool_pump_fail_leat(struct lti_tool_pump *p, enum leat_error error)
 {
     lti_tool_pump_fail(p, lti_tool_exit_of(error), leat_error_text(error), 0);
-}
-
-/* Whether input is there that the peer will never get. An input that is just silent is not, nor is
- * one that the next client gets. */
-static bool pump_input_left(struct lti_tool_pump *p)
-{
-    struct lti_tool_wait item = {.handle = p->in, .want_read = true};
-    char byte;
-    size_t size;
-    int64_t os_code;
-
-    if (p->begin < p->end) {
-        return true;
-    }
-    if (p->in_ended || p->served || p->output_kept || lti_tool_os_wait(&item, 1, 0) != 0 ||
-        !item.can_read) {
-        return false;
-    }
-    return lti_tool_os_read(p->in, &byte, 1, &size, &os_code) == LTI_TOOL_IO_DONE;
-}
-
-static void pump_over(struct lti_tool_pump *p, const struct leat_event *event)
-{
-    struct leat_conn_info info = {.size = sizeof info};
-    enum leat_error error = event->error;
-    bool orderly = error == LEAT_OK || error == LEAT_E_CLOSED || error == LEAT_E_FINISHED;
-    const char *early = "the peer closed before it had taken all of the input";
-
-    if (leat_conn_info_get(p->hub, p->conn, &info) != LEAT_OK) {
-        info.os_code = 0;
-    }
-    if (!orderly) {
-        p->code = lti_tool_exit_of(error);
-        if (p->served) {
-            lti_tool_note(p->o, leat_error_text(error), info.os_code);
-        } else {
-            lti_tool_fail(p->o, error, info.os_code);
-        }
-    } else if (event->bytes_undelivered > 0 || pump_input_left(p)) {
-        p->code = LTI_TOOL_EXIT_EARLY;
-        if (p->served) {
-            lti_tool_note(p->o, early, 0);
-        } else {
-            lti_tool_fail_text(p->o, p->code, early, 0);
-        }
-    }
-    p->peer_finished = true;
-    p->state = LTI_TOOL_PUMP_DRAINING;
-    lti_tool_pump_drain(p);
 }
 
 void lti_tool_pump_event(struct lti_tool_pump *p, const struct leat_event *event)
@@ -163,7 +115,7 @@ void lti_tool_pump_event(struct lti_tool_pump *p, const struct leat_event *event
         }
         break;
     case LEAT_EVENT_CLOSED:
-        pump_over(p, event);
+        lti_tool_pump_over(p, event);
         break;
     default:
         break;
@@ -172,6 +124,9 @@ void lti_tool_pump_event(struct lti_tool_pump *p, const struct leat_event *event
 
 static bool pump_wants_input(const struct lti_tool_pump *p)
 {
+    if (p->state == LTI_TOOL_PUMP_DRAINING) {
+        return p->end_awaited;
+    }
     return p->state == LTI_TOOL_PUMP_OPEN && !p->in_ended && !p->full && !p->hangup;
 }
 
@@ -184,7 +139,7 @@ size_t lti_tool_pump_wants(struct lti_tool_pump *p, struct lti_tool_wait *items)
         items[count++] = (struct lti_tool_wait){.handle = p->in, .want_read = true};
     }
     if (running && p->out != LTI_TOOL_NO_HANDLE && !p->out_gone) {
-        bool wants = p->out_blocked || p->newline_due;
+        bool wants = p->out_blocked || p->newline_due || p->flush_due;
 
         items[count++] = (struct lti_tool_wait){.handle = p->out, .want_write = wants};
     }
@@ -197,7 +152,11 @@ void lti_tool_pump_ready(struct lti_tool_pump *p, const struct lti_tool_wait *it
         const struct lti_tool_wait *item = &items[i];
 
         if (item->want_read && item->can_read) {
-            lti_tool_pump_take(p);
+            if (p->end_awaited) {
+                lti_tool_pump_end_look(p);
+            } else {
+                lti_tool_pump_take(p);
+            }
         } else if (!item->want_read && item->gone) {
             lti_tool_pump_out_gone(p);
         } else if (item->want_write && item->can_write) {

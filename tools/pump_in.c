@@ -114,7 +114,9 @@ void lti_tool_pump_push(struct lti_tool_pump *p)
     }
     if (error == LEAT_OK && p->in_ended && p->begin == p->end) {
         error = leat_finish(p->hub, p->conn);
-        p->finished = error == LEAT_OK;
+        p->untold = error == LEAT_E_UNSUPPORTED;
+        p->finished = error == LEAT_OK || p->untold;
+        error = p->untold ? LEAT_OK : error;
     }
     if (error == LEAT_E_FULL) {
         p->full = true;

@@ -25,7 +25,7 @@ void lti_tool_pump_out_gone(struct lti_tool_pump *p)
         return;
     }
     p->out_gone = true;
-    p->newline_due = false;
+    p->newline_due = p->flush_due = false;
     if (p->state == LTI_TOOL_PUMP_DRAINING) {
         p->state = LTI_TOOL_PUMP_DONE;
     } else if (p->hangup) {
@@ -131,6 +131,30 @@ void lti_tool_pump_last_line(struct lti_tool_pump *p)
     p->newline_due = p->o->line && !p->o->messages && p->out_line && !p->out_gone;
 }
 
+/* Whether the output is all out; else the pump waits, or is over. */
+static bool output_flushed(struct lti_tool_pump *p)
+{
+    int64_t os_code = 0;
+
+    p->flush_due = false;
+    if (p->out == LTI_TOOL_NO_HANDLE || p->out_gone) {
+        return true;
+    }
+    switch (lti_tool_os_flush(p->out, &os_code)) {
+    case LTI_TOOL_IO_DONE:
+        return true;
+    case LTI_TOOL_IO_END:
+        lti_tool_pump_out_gone(p);
+        return p->state != LTI_TOOL_PUMP_DONE;
+    case LTI_TOOL_IO_FAILED:
+        lti_tool_pump_fail(p, LTI_TOOL_EXIT_OTHER, "cannot write the output", os_code);
+        return false;
+    default:
+        p->flush_due = true;
+        return false;
+    }
+}
+
 /* After the last byte: the newline that it may lack, then the end of the output. */
 void lti_tool_pump_drain(struct lti_tool_pump *p)
 {
@@ -142,7 +166,7 @@ void lti_tool_pump_drain(struct lti_tool_pump *p)
             return;
         }
     }
-    if (p->state == LTI_TOOL_PUMP_DONE || !p->peer_finished) {
+    if (p->state == LTI_TOOL_PUMP_DONE || !p->peer_finished || !output_flushed(p)) {
         return;
     }
     if (p->out != LTI_TOOL_NO_HANDLE && !p->output_kept) {
@@ -152,7 +176,7 @@ void lti_tool_pump_drain(struct lti_tool_pump *p)
             lti_tool_pump_fail(p, LTI_TOOL_EXIT_OTHER, "cannot write the output", os_code);
         }
     }
-    if (p->state == LTI_TOOL_PUMP_DRAINING) {
+    if (p->state == LTI_TOOL_PUMP_DRAINING && !p->end_awaited) {
         p->state = LTI_TOOL_PUMP_DONE;
     }
 }

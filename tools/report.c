@@ -129,7 +129,11 @@ int lti_tool_fail_conn(const struct lti_tool_options *o, struct leat_hub *hub, l
 int lti_tool_fail_text(const struct lti_tool_options *o, int code, const char *what,
                        int64_t os_code)
 {
-    return report(o, code, code == LTI_TOOL_EXIT_EARLY ? "CLOSED" : "SYSTEM", what, os_code);
+    enum leat_error error = code == LTI_TOOL_EXIT_EARLY   ? LEAT_E_CLOSED
+                            : code == LTI_TOOL_EXIT_USAGE ? LEAT_E_ARGUMENT
+                                                          : LEAT_E_SYSTEM;
+
+    return report(o, code, leat_error_name(error), what, os_code);
 }
 
 /* What was printed must have arrived: a full disk is a failure, not a short answer. */

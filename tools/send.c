@@ -24,6 +24,7 @@ struct send {
     struct leat_hub *hub;
     leat_conn conn;
     uint64_t started_ms;
+    bool untold;  /* the peer does not know that we have finished */
     char *buffer; /* REPLY_BYTES_MAX and a zero byte */
 };
 
@@ -96,6 +97,8 @@ static enum leat_error send_texts(struct send *s)
     }
     if (error == LEAT_OK && !s->o->messages && !s->o->line) {
         error = leat_finish(s->hub, s->conn);
+        s->untold = error == LEAT_E_UNSUPPORTED;
+        error = s->untold ? LEAT_OK : error;
     }
     return error;
 }
@@ -113,6 +116,40 @@ static void send_print(const struct send *s, uint32_t n, const char *reply, size
     fflush(stdout);
 }
 
+/* A reply without a newline ends with the peer, or when nothing more came for so long. */
+static enum leat_error send_read_quiet(struct send *s, uint32_t quiet_ms, size_t *size_out)
+{
+    struct leat_conn_info info = {.size = sizeof info};
+    enum leat_error error =
+        leat_read_until(s->hub, s->conn, '\n', s->buffer, REPLY_BYTES_MAX, size_out);
+
+    while (error == LEAT_E_EMPTY) {
+        uint32_t left_ms = send_left_ms(s);
+        bool begun = leat_conn_info_get(s->hub, s->conn, &info) == LEAT_OK && info.inbox_bytes > 0;
+        bool quiet = begun && quiet_ms < left_ms;
+
+        error = leat_wait_readable(s->hub, s->conn, quiet ? quiet_ms : left_ms);
+        if (quiet && error == LEAT_E_TIMEOUT) {
+            return leat_read(s->hub, s->conn, s->buffer, REPLY_BYTES_MAX, size_out);
+        }
+        if (error == LEAT_OK || error == LEAT_E_FINISHED) {
+            error = leat_read_until(s->hub, s->conn, '\n', s->buffer, REPLY_BYTES_MAX, size_out);
+        }
+    }
+    return error;
+}
+
+static enum leat_error send_read(struct send *s, size_t *size_out)
+{
+    uint32_t quiet_ms = lti_tool_after_end_ms(s->o, !s->untold);
+
+    if (!s->o->line && quiet_ms != LEAT_FOREVER) {
+        return send_read_quiet(s, quiet_ms, size_out);
+    }
+    return leat_read_line(s->hub, s->conn, s->buffer, REPLY_BYTES_MAX + 1, send_left_ms(s),
+                          size_out);
+}
+
 static enum leat_error send_reply(struct send *s, uint32_t n)
 {
     size_t size = 0;
@@ -122,8 +159,7 @@ static enum leat_error send_reply(struct send *s, uint32_t n)
         error =
             leat_receive_wait(s->hub, s->conn, s->buffer, REPLY_BYTES_MAX, send_left_ms(s), &size);
     } else {
-        error =
-            leat_read_line(s->hub, s->conn, s->buffer, REPLY_BYTES_MAX + 1, send_left_ms(s), &size);
+        error = send_read(s, &size);
         if (error == LEAT_OK && size > 0 && s->buffer[size - 1] == '\n') {
             size--;
         }

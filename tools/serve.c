@@ -3,7 +3,7 @@
  * leat serve: a name, and for each client an echo, a command, or standard input and output.
  *
  * Happy path: listen; ACCEPTED gives a connection a slot, whose number is its tag; events go to the
- * slot; SIGINT or SIGTERM close the listener, which removes the name, and end with code 0.
+ * slot; SIGINT, SIGTERM or SIGHUP close the listener, which removes the name, and end with code 0.
  *
  * Fails: what concerns one client is a note and the server goes on, but for standard input and
  * output, whose one client's end is the command's end.
@@ -14,7 +14,6 @@
 #include "loop.h"
 
 #define LINGER_MS 30000u
-#define GOODBYE_MS 1000u
 
 struct serve {
     const struct lti_tool_options *o;
@@ -199,33 +198,22 @@ static void serve_run(struct serve *s)
 /* Says goodbye to those that are connected, within a second. */
 static void serve_end(struct serve *s)
 {
-    uint64_t limit = lti_tool_os_now_ms() + GOODBYE_MS;
-    struct leat_hub_info info = {.size = sizeof info};
-    struct leat_event event;
-
     if (s->listening) {
         (void)leat_listener_close(s->loop.hub, s->listener);
     }
     for (size_t i = 0; i < LTI_TOOL_PUMPS_MAX; i++) {
         if (s->echoes[i].used) {
-            (void)leat_close(s->loop.hub, s->echoes[i].conn, GOODBYE_MS);
+            (void)leat_close(s->loop.hub, s->echoes[i].conn, LTI_TOOL_GOODBYE_MS);
         }
         if (s->pumps[i].state == LTI_TOOL_PUMP_OPEN) {
-            (void)leat_close(s->loop.hub, s->pumps[i].conn, GOODBYE_MS);
+            (void)leat_close(s->loop.hub, s->pumps[i].conn, LTI_TOOL_GOODBYE_MS);
         }
         if (s->children[i] != 0) {
             lti_tool_os_terminate(s->children[i]);
         }
         lti_tool_pump_close(&s->pumps[i]);
     }
-    while (leat_hub_info_get(s->loop.hub, &info) == LEAT_OK && info.conns > 0) {
-        uint64_t now = lti_tool_os_now_ms();
-
-        if (now >= limit ||
-            leat_next(s->loop.hub, &event, (uint32_t)(limit - now)) == LEAT_E_SYSTEM) {
-            break;
-        }
-    }
+    lti_tool_loop_goodbye(&s->loop);
 }
 
 static int serve_listen(struct serve *s)

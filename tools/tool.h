@@ -43,9 +43,10 @@ struct lti_tool_options {
     char **run; /* wait-for: the command after "--", ends with a null; or null */
     const char *exec;
     bool echo, keep_open, wait, messages, line, json, quiet, insecure_anyone, help;
-    bool bytes, timeout_given, stall_given;
+    bool bytes, timeout_given, stall_given, after_end_given;
     uint32_t timeout_ms;
     uint32_t stall_ms;
+    uint32_t after_end_ms;
     uint32_t expect;
 };
 
@@ -54,6 +55,8 @@ bool lti_tool_options_parse(struct lti_tool_options *o, int count, char **words)
 bool lti_tool_duration_parse(const char *text, uint32_t *ms_out);
 bool lti_tool_command_find(const char *word, enum lti_tool_command *command_out);
 void lti_tool_conn_options(const struct lti_tool_options *o, struct leat_conn_options *c);
+/* How long to listen when nothing comes any more; `told`: the peer knows that we have finished. */
+uint32_t lti_tool_after_end_ms(const struct lti_tool_options *o, bool told);
 
 /* help.c */
 void lti_tool_help_print(FILE *to, enum lti_tool_command command);

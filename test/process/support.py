@@ -20,6 +20,7 @@ import traceback
 
 DEADLINE = 60.0  # generous: a wait that takes so long is a failure, not a slow machine
 TEST_SECONDS = 150
+PATIENCE = 5.0  # a process that is asked to end and takes longer is killed
 MIB = 1024 * 1024
 
 
@@ -81,8 +82,14 @@ class Place:
         wait_until(look, "nobody listens at " + address)
 
     def close(self):
+        """Asks first: only what ends by itself is judged by a leak checker."""
         for process in self.processes:
             if process.poll() is None:
+                process.terminate()
+        for process in self.processes:
+            try:
+                process.wait(PATIENCE)
+            except subprocess.TimeoutExpired:
                 process.kill()
                 process.wait(DEADLINE)
             for stream in (process.stdin, process.stdout, process.stderr):
@@ -221,7 +228,7 @@ def main(title):
     signal.signal(signal.SIGALRM, _too_long)
     leat = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build/leat")
     wanted = sys.argv[2:]
-    passed = failed = 0
+    passed = failed = skipped = 0
     print("%s: %s" % (title, os.path.basename(leat)), flush=True)
     for function in _tests:
         name = function.__name__
@@ -234,6 +241,7 @@ def main(title):
             passed += 1
             print("ok   " + name, flush=True)
         except Skip as reason:
+            skipped += 1
             print("skip %s: %s" % (name, reason), flush=True)
         except Exception:
             failed += 1
@@ -241,5 +249,6 @@ def main(title):
         finally:
             signal.alarm(0)
             place.close()
-    print("%d passed, %d failed" % (passed, failed), flush=True)
+    more = ", %d skipped" % skipped if skipped else ""
+    print("%d passed, %d failed%s" % (passed, failed, more), flush=True)
     sys.exit(1 if failed or passed == 0 else 0)

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What the process tests on Windows need beside leat.exe: parents that hand down odd handles, and
+ * peers that know nothing of leat. The first word says which.
+ *
+ * Happy path: the last line printed is what the test looks for, the exit code is the child's or 0.
+ *
+ * Fails: with the failed call and GetLastError on standard error, exit code 99.
+ *
+ * Invariants: nothing outlives the test: children are in a job that ends with us.
+ */
+#include <fcntl.h>
+#include <io.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <windows.h>
+
+#define DATA_BYTES (4u << 20)
+#define TIMEOUT_MS 60000
+
+static void need(bool good, const char *what)
+{
+    if (!good) {
+        fprintf(stderr, "%s: %lu\n", what, GetLastError());
+        exit(99);
+    }
+}
+
+/* Starts a command line with these standard handles, which it inherits with all others that can
+ * be; in a job that ends with us. */
+static HANDLE start(char *line, HANDLE in, HANDLE out)
+{
+    STARTUPINFOA info = {.cb = sizeof info, .dwFlags = STARTF_USESTDHANDLES, .hStdInput = in};
+    JOBOBJECT_EXTENDED_LIMIT_INFORMATION limit = {0};
+    PROCESS_INFORMATION made;
+    HANDLE job = CreateJobObjectW(NULL, NULL);
+
+    info.hStdOutput = out;
+    info.hStdError = GetStdHandle(STD_ERROR_HANDLE);
+    limit.BasicLimitInformation.LimitFlags = JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE;
+    need(SetInformationJobObject(job, JobObjectExtendedLimitInformation, &limit, sizeof limit),
+         "job");
+    need(CreateProcessA(NULL, line, NULL, NULL, TRUE, CREATE_SUSPENDED, NULL, NULL, &info, &made),
+         "process");
+    need(AssignProcessToJobObject(job, made.hProcess), "assign");
+    need(ResumeThread(made.hThread) != (DWORD)-1, "resume");
+    return made.hProcess;
+}
+
+static int finish(HANDLE process)
+{
+    DWORD code = 99;
+
+    need(WaitForSingleObject(process, TIMEOUT_MS) == WAIT_OBJECT_0, "wait");
+    need(GetExitCodeProcess(process, &code), "code");
+    return (int)code;
+}
+
+/* Without standard input, or without standard output. */
+static int without(char **words)
+{
+    bool in = strcmp(words[0], "in") == 0;
+
+    return finish(start(words[1], in ? NULL : GetStdHandle(STD_INPUT_HANDLE),
+                        in ? GetStdHandle(STD_OUTPUT_HANDLE) : NULL));
+}
+
+/* A server whose process has a handle that any child without a list of handles inherits. */
+static int leak(char **words)
+{
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+    HANDLE event = CreateEventW(&inherited, TRUE, FALSE, NULL);
+    char line[2000];
+
+    (void)snprintf(line, sizeof line, words[0], (unsigned long long)(uintptr_t)event);
+    return finish(start(line, GetStdHandle(STD_INPUT_HANDLE), GetStdHandle(STD_OUTPUT_HANDLE)));
+}
+
+/* Whether such a handle arrived here. */
+static int probe(char **words)
+{
+    HANDLE event = (HANDLE)(uintptr_t)strtoull(words[0], NULL, 10);
+
+    puts(SetEvent(event) ? "leaked" : "clean");
+    return 0;
+}
+
+/* A pipe both of whose ends are overlapped; theirs is inherited. */
+static HANDLE pair(const char *kind, bool to_them, HANDLE *theirs_out)
+{
+    SECURITY_ATTRIBUTES inherited = {.nLength = sizeof inherited, .bInheritHandle = TRUE};
+    char name[100];
+    HANDLE ours;
+
+    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\leat-helper-%lu-%s", GetCurrentProcessId(),
+                   kind);
+    ours = CreateNamedPipeA(name, to_them ? PIPE_ACCESS_OUTBOUND : PIPE_ACCESS_INBOUND, 0, 1, 65536,
+                            65536, 0, NULL);
+    need(ours != INVALID_HANDLE_VALUE, "pipe");
+    *theirs_out = CreateFileA(name, to_them ? GENERIC_READ : GENERIC_WRITE, 0, &inherited,
+                              OPEN_EXISTING, FILE_FLAG_OVERLAPPED, NULL);
+    need(*theirs_out != INVALID_HANDLE_VALUE, "open");
+    return ours;
+}
+
+static unsigned char data_at(size_t i)
+{
+    return (unsigned char)((i * 2654435761u) >> 13);
+}
+
+static DWORD WINAPI feed(void *to)
+{
+    unsigned char piece[5000];
+    DWORD done;
+
+    for (size_t at = 0; at < DATA_BYTES; at += done) {
+        size_t size = DATA_BYTES - at < sizeof piece ? DATA_BYTES - at : sizeof piece;
+
+        for (size_t i = 0; i < size; i++) {
+            piece[i] = data_at(at + i);
+        }
+        need(WriteFile(to, piece, (DWORD)size, &done, NULL), "feed");
+    }
+    CloseHandle(to);
+    return 0;
+}
+
+/* A client whose standard streams are overlapped pipes, as some programs hand down. */
+static int overlapped(char **words)
+{
+    unsigned char piece[4096];
+    size_t got = 0;
+    bool same = true;
+    DWORD done;
+    HANDLE in;
+    HANDLE out;
+    HANDLE to = pair("in", true, &in);
+    HANDLE from = pair("out", false, &out);
+    HANDLE process = start(words[0], in, out);
+    HANDLE thread = CreateThread(NULL, 0, feed, to, 0, NULL);
+
+    CloseHandle(in);
+    CloseHandle(out);
+    while (ReadFile(from, piece, sizeof piece, &done, NULL)) {
+        for (DWORD i = 0; i < done; i++) {
+            same = same && piece[i] == data_at(got++);
+        }
+    }
+    need(WaitForSingleObject(thread, TIMEOUT_MS) == WAIT_OBJECT_0, "thread");
+    puts(same && got == DATA_BYTES ? "same" : "different");
+    return finish(process);
+}
+
+/* A server that reads so many bytes, says something and leaves, stays and drops what comes, or is
+ * deaf. */
+static int server(char **words)
+{
+    unsigned long wanted = strtoul(words[1], NULL, 10);
+    bool stay = strcmp(words[3], "stay") == 0;
+    char drop[4096];
+    DWORD done;
+    HANDLE pipe = CreateNamedPipeA(words[0], PIPE_ACCESS_DUPLEX, 0, 1, 4096, 4096, 0, NULL);
+
+    need(pipe != INVALID_HANDLE_VALUE, "pipe");
+    need(ConnectNamedPipe(pipe, NULL) || GetLastError() == ERROR_PIPE_CONNECTED, "connect");
+    while (wanted > 0) {
+        need(ReadFile(pipe, drop, wanted < sizeof drop ? wanted : sizeof drop, &done, NULL),
+             "read");
+        wanted -= done;
+    }
+    need(WriteFile(pipe, words[2], (DWORD)strlen(words[2]), &done, NULL), "write");
+    if (strcmp(words[3], "deaf") == 0) {
+        (void)WaitForSingleObject(GetCurrentProcess(), TIMEOUT_MS);
+    }
+    while (stay && ReadFile(pipe, drop, sizeof drop, &done, NULL)) {
+    }
+    if (!stay) {
+        need(FlushFileBuffers(pipe) || GetLastError() == ERROR_BROKEN_PIPE, "flush");
+    }
+    CloseHandle(pipe);
+    puts("left");
+    return 0;
+}
+
+/* A client that sends something, prints the answer until the server ends, and leaves. */
+static int client(char **words)
+{
+    char piece[4096];
+    DWORD done;
+    HANDLE pipe =
+        CreateFileA(words[0], GENERIC_READ | GENERIC_WRITE, 0, NULL, OPEN_EXISTING, 0, NULL);
+
+    need(pipe != INVALID_HANDLE_VALUE, "open");
+    need(WriteFile(pipe, words[1], (DWORD)strlen(words[1]), &done, NULL), "write");
+    while (ReadFile(pipe, piece, sizeof piece, &done, NULL)) {
+        fwrite(piece, 1, done, stdout);
+    }
+    CloseHandle(pipe);
+    return 0;
+}
+
+int main(int argc, char **argv)
+{
+    static const struct {
+        const char *word;
+        int words;
+        int (*run)(char **words);
+    } modes[] = {
+        {"without", 2, without},       {"leak", 1, leak},     {"probe", 1, probe},
+        {"overlapped", 1, overlapped}, {"server", 4, server}, {"client", 2, client},
+    };
+
+    (void)_setmode(1, _O_BINARY);
+    for (size_t i = 0; i < sizeof modes / sizeof modes[0]; i++) {
+        if (argc - 2 == modes[i].words && strcmp(argv[1], modes[i].word) == 0) {
+            return modes[i].run(argv + 2);
+        }
+    }
+    fputs("unknown words\n", stderr);
+    return 98;
+}

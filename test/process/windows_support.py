@@ -1,0 +1,179 @@
+# SPDX-License-Identifier: MIT
+"""What the process tests of leat.exe share: run by test/wine.sh --script, which says in LEAT_WINE
+how to start a Windows program, or on Windows itself.
+
+Happy path: functions decorated with @test run in order, each in a fresh folder, with every process
+they started ended. What a process prints goes to a file: services that wine starts would keep a
+pipe open for ever.
+"""
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import traceback
+
+from support import DEADLINE, Skip, wait_until
+
+WINDOWS = os.name == "nt"
+WINE = [] if WINDOWS else [os.environ.get("LEAT_WINE", "wine")]
+HERE = os.path.dirname(os.path.abspath(__file__))
+FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
+         "-D_WIN32_WINNT=0x0A00", "-D__USE_MINGW_ANSI_STDIO=1"]
+
+
+def windows_path(path):
+    """How a Windows program calls a file of ours; wine shows all of Linux as drive Z."""
+    return path if WINDOWS else "Z:" + os.path.abspath(path).replace("/", "\\")
+
+
+class Process:
+    """A running Windows program. Its input is a pipe that we write, or a file."""
+
+    def __init__(self, place, words, stdin=None, stdout=None):
+        place.count += 1
+        self.out_path = stdout or place.file("out-%d" % place.count)
+        self.err_path = place.file("err-%d" % place.count)
+        flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if WINDOWS else {}
+        with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
+            self.popen = subprocess.Popen(words, stdin=stdin or subprocess.PIPE, stdout=out,
+                                          stderr=err, env=place.env, **flags)
+
+    def write(self, data):
+        self.popen.stdin.write(data)
+        self.popen.stdin.flush()
+
+    def end_input(self):
+        if self.popen.stdin is not None:
+            self.popen.stdin.close()
+
+    def out(self):
+        with open(self.out_path, "rb") as file:
+            return file.read()
+
+    def err(self):
+        with open(self.err_path, "rb") as file:
+            return file.read()
+
+    def wait_out(self, wanted):
+        wait_until(lambda: wanted in self.out(), "%r never came; got %r, %r" %
+                   (wanted, self.out()[-200:], self.err()[-500:]))
+
+    def wait(self):
+        """(exit code, output, errors)"""
+        code = self.popen.wait(DEADLINE)
+        return code, self.out(), self.err()
+
+    def interrupt(self):
+        """What Ctrl-C does, or where that reaches one process only, Ctrl-Break."""
+        self.popen.send_signal(signal.CTRL_BREAK_EVENT if WINDOWS else signal.SIGINT)
+
+    def kill(self):
+        if self.popen.poll() is None:
+            self.popen.kill()
+            self.popen.wait(DEADLINE)
+        self.end_input()
+
+
+class Place:
+    """One test's folder, names and processes."""
+
+    def __init__(self, leat):
+        self.leat_path = leat
+        self.root = tempfile.mkdtemp(prefix="leat-")
+        self.env = dict(os.environ, LC_ALL="C.UTF-8")
+        self.count = 0
+        self.processes = []
+
+    def file(self, name):
+        return os.path.join(self.root, name)
+
+    def name(self, word):
+        """A name that no other run of the tests uses."""
+        return "%s-%d" % (word, os.getpid())
+
+    def start(self, program, *words, **more):
+        process = Process(self, [*WINE, program, *words], **more)
+        self.processes.append(process)
+        return process
+
+    def leat_start(self, *words, **more):
+        return self.start(self.leat_path, *words, **more)
+
+    def run(self, program, *words, input=b"", stdout=None):
+        """Runs to the end: (exit code, output, errors)."""
+        path = self.file("in-%d" % self.count)
+        with open(path, "wb") as file:
+            file.write(input)
+        with open(path, "rb") as file:
+            return self.start(program, *words, stdin=file, stdout=stdout).wait()
+
+    def leat(self, *words, **more):
+        return self.run(self.leat_path, *words, **more)
+
+    def serve(self, name, *words):
+        """A server of many clients that listens when this returns."""
+        process = self.leat_start("serve", name, *words)
+        code, _, err = self.leat("wait-for", name, "--timeout", "50s")
+        assert code == 0, (err, process.err())
+        return process
+
+    def helper(self):
+        """windows_helper.c, compiled."""
+        program = self.file("helper.exe")
+        compiler = os.environ.get("LEAT_MINGW", "gcc" if WINDOWS else "x86_64-w64-mingw32-gcc")
+        if not os.path.exists(program):
+            subprocess.run([compiler, *FLAGS, os.path.join(HERE, "windows_helper.c"), "-static",
+                            "-o", program], check=True, stdin=subprocess.DEVNULL,
+                           stdout=sys.stdout, stderr=sys.stdout)
+        return program
+
+    def quoted(self, path):
+        return '"%s"' % windows_path(path)
+
+    def close(self):
+        for process in self.processes:
+            process.kill()
+        shutil.rmtree(self.root, ignore_errors=True)
+
+
+_tests = []
+
+
+def test(function):
+    _tests.append(function)
+    return function
+
+
+def needs_windows():
+    if not WINDOWS:
+        raise Skip("needs real Windows")
+
+
+def main(title):
+    leat = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build-windows/leat.exe")
+    wanted = sys.argv[2:]
+    passed = failed = skipped = 0
+    threading.excepthook = lambda words: None  # a test's own thread tells by its result
+    print("%s: %s" % (title, os.path.basename(leat)), flush=True)
+    for function in _tests:
+        name = function.__name__
+        if wanted and name not in wanted:
+            continue
+        place = Place(leat)
+        try:
+            function(place)
+            passed += 1
+            print("ok   " + name, flush=True)
+        except Skip as reason:
+            skipped += 1
+            print("skipped %s\n    %s" % (name, reason), flush=True)
+        except Exception:
+            failed += 1
+            print("FAIL %s\n%s" % (name, traceback.format_exc()), flush=True)
+        finally:
+            place.close()
+    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped), flush=True)
+    sys.exit(1 if failed or passed + skipped == 0 else 0)
