@@ -16,6 +16,10 @@
 /* Enough for all that the system holds of a stream. */
 #define LATE_READS_MAX 8
 
+/* What is still read and dropped once everything of ours was taken: as much as a system holds. A
+ * peer that goes on sending must learn that nobody listens. */
+#define DROP_BYTES_MAX ((uint64_t)256 * 1024)
+
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
 void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error)
@@ -39,10 +43,11 @@ void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn)
         /* A look at what is there now: closing over unread bytes would look like a reset. */
         conn->drained = true;
         conn->readable = true;
+        conn->drop_end = conn->stats.bytes_received + DROP_BYTES_MAX;
         lti_conn_fill(hub, conn);
         return;
     }
-    if (!conn->readable || conn->eof) {
+    if (!conn->readable || conn->eof || conn->stats.bytes_received >= conn->drop_end) {
         lti_conn_linger_over(hub, conn, LEAT_OK);
     } else if (!conn->finish_done) {
         conn->finish_done = true;

@@ -122,6 +122,7 @@ struct lti_conn {
     size_t want_room;  /* with want_writable: what must fit into the outbox */
     uint64_t heard_ns; /* last time something came */
     uint64_t undelivered;
+    uint64_t drop_end; /* LINGER: no more is dropped beyond so many bytes received */
     uint64_t report_tag;
 
     struct lti_address_ref *address; /* null: none */
