@@ -246,7 +246,7 @@ def node_server_that_ends(place):
         data, path = question(place, size)
         server = node(place, "source", pipe_of(place, name), path)
         server.wait_out(b"listening")
-        client = place.leat_start("connect", name, *ANYONE)
+        client = place.leat_start("connect", name, *ANYONE, stdin=subprocess.DEVNULL)
         code, out, err = client.wait()
         assert code == 0 and sha(out) == sha(data), (code, len(out), err)
         assert server.wait()[0] == 0, server.err()
