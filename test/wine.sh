@@ -94,6 +94,6 @@ if [ "$1" = --script ]; then
 else
     under_wine "$limit" "$wine" "$@" || result=$?
 fi
-cat "$folder/output"
+tr -d '\r' <"$folder/output" # a program may end its lines as Windows does
 [ "$result" -ne 137 ] || echo "ended after $limit s"
 exit "$result"
