@@ -120,6 +120,12 @@ if(WIN32)
     endforeach()
 endif()
 
+# What test/process/packets_test.py plays other programs against: the command speaks no packets.
+add_executable(packets_peer EXCLUDE_FROM_ALL test/process/packets_peer.c)
+target_link_libraries(packets_peer PRIVATE leat_static)
+leat_program(packets_peer)
+add_dependencies(tests packets_peer)
+
 leat_test(history_test test/history_test.c ${history} ${harness} ${core} ${port} ${fault})
 
 leat_glob(sources HERE test/fault/*.c)
@@ -135,7 +141,8 @@ if(NOT WIN32)
     file(GLOB probes CONFIGURE_DEPENDS test/os_sim/*_test.c)
     leat_test(sim_kernel_test ${probes} ${harness} ${sim})
     list(FILTER probes EXCLUDE REGEX "/sim_[^/]*(control|pipe|queue|who)[^/]*$")
-    leat_test(real_kernel_test ${probes} ${harness} ${fault})
+    file(GLOB more CONFIGURE_DEPENDS test/os_sim/real_only/*_test.c)
+    leat_test(real_kernel_test ${probes} ${more} ${harness} ${fault})
 endif()
 
 # Named pipes of the simulated kernel.

@@ -48,7 +48,7 @@ enum leat_error leat_peek(struct leat_hub *hub, leat_conn conn, const void **dat
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = lti_conn_want(hub, found, LEAT_BYTES);
+    error = lti_conn_want(hub, found, true);
     if (error == LEAT_OK) {
         *data_out = lti_inbox_bytes(&found->inbox);
         *size_out = lti_inbox_size(&found->inbox);
@@ -116,7 +116,7 @@ enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **dat
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = lti_conn_want(hub, found, LEAT_MESSAGES);
+    error = lti_conn_want(hub, found, false);
     if (error == LEAT_OK) {
         found->view = true;
         found->inbox.pinned = true;
@@ -154,6 +154,8 @@ static enum leat_error pause_set(struct leat_hub *hub, leat_conn conn, bool paus
     hub->changed = true; /* who waits for bytes waits in vain now, or no more */
     if (found->options.protocol == LEAT_MESSAGES && found->state == LTI_CONN_OPEN && !found->view)
         lti_conn_parse(hub, found);
+    else if (found->options.protocol == LEAT_PACKETS)
+        lti_conn_packet_patience(hub, found);
     lti_hub_leave_conn(hub, found);
     return LEAT_OK;
 }

@@ -50,7 +50,7 @@ static enum leat_error listener_bind(struct leat_hub *hub, struct lti_listener *
     if (!listener->address)
         return LEAT_E_MEMORY;
     error = lti_port_listen(hub->port, &listener->link, &listener->claim, &address, backlog,
-                            listener->who, &code);
+                            listener->who, listener->conn_options.protocol == LEAT_PACKETS, &code);
     return failed(hub, error, code);
 }
 
@@ -72,7 +72,8 @@ static enum leat_error listener_add(struct leat_hub *hub, const char *name, intp
         if (name) {
             error = listener_bind(hub, listener, name, in_force.backlog);
         } else {
-            error = lti_port_adopt(hub->port, &listener->link, handle, true, &code);
+            error = lti_port_adopt(hub->port, &listener->link, handle, true,
+                                   listener->conn_options.protocol == LEAT_PACKETS, &code);
             (void)failed(hub, error, code);
         }
         if (error != LEAT_OK)
@@ -180,9 +181,12 @@ static enum leat_error conn_adopt(struct leat_hub *hub, intptr_t handle, uint64_
     conn->announced = true;
     /* Who handed the descriptor over has decided who may be at its other end. */
     conn->who = LEAT_WHO_INSECURE_ANYONE;
+    if (conn->options.protocol == LEAT_MESSAGES && lti_port_one_way(handle))
+        return LEAT_E_HANDLE;
     if (conn->options.protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
         return LEAT_E_MEMORY;
-    enum leat_error error = lti_port_adopt(hub->port, &conn->link, handle, false, &code);
+    enum leat_error error = lti_port_adopt(hub->port, &conn->link, handle, false,
+                                           conn->options.protocol == LEAT_PACKETS, &code);
     if (error != LEAT_OK)
         return failed(hub, error, code);
     lti_conn_established(hub, conn);
@@ -218,12 +222,16 @@ enum leat_error leat_pair(struct leat_hub *hub_a, struct leat_hub *hub_b,
                           const struct leat_conn_options *options, leat_conn *a_out,
                           leat_conn *b_out)
 {
+    struct leat_conn_options in_force;
     struct os_code code = no_code;
     intptr_t handles[2];
     leat_conn a;
     if (!hub_a || !hub_b || !a_out || !b_out)
         return LEAT_E_ARGUMENT;
-    enum leat_error error = lti_port_pair(handles, &code);
+    enum leat_error error = lti_options_conn(options, &in_force);
+    if (error != LEAT_OK)
+        return error;
+    error = lti_port_pair(in_force.protocol == LEAT_PACKETS, handles, &code);
     if (error != LEAT_OK)
         return error;
     error = leat_adopt_conn(hub_a, handles[0], 0, options, &a);

@@ -13,9 +13,9 @@
 /* Messages up to this size are copied together with their header. */
 #define COPY_BYTES_MAX 8192u
 
-static enum leat_error send_state(const struct lti_conn *conn, enum leat_protocol protocol)
+static enum leat_error send_state(const struct lti_conn *conn, bool bytes)
 {
-    if (conn->options.protocol != protocol)
+    if ((conn->options.protocol == LEAT_BYTES) != bytes)
         return LEAT_E_STATE;
     if (conn->state == LTI_CONN_ENDED)
         return conn->error != LEAT_OK ? conn->error : LEAT_E_STATE;
@@ -52,7 +52,7 @@ static inline enum leat_error bytes_write(struct leat_hub *hub, leat_conn conn,
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = send_state(found, LEAT_BYTES);
+    error = send_state(found, true);
     if (error == LEAT_OK && total == 0)
         *accepted_out = 0;
     else if (error == LEAT_OK)
@@ -88,9 +88,11 @@ static enum leat_error message_size_check(const struct lti_conn *conn, size_t si
 /* Whether a message of that size may be sent now; with FULL one WRITABLE is owed. */
 static enum leat_error message_check(struct lti_conn *conn, size_t size)
 {
-    enum leat_error error = send_state(conn, LEAT_MESSAGES);
+    enum leat_error error = send_state(conn, false);
     if (error != LEAT_OK)
         return error;
+    if (size == 0 && conn->options.empty_is_finish)
+        return LEAT_E_ARGUMENT;
     error = message_size_check(conn, size);
     if (error == LEAT_OK && conn->outbox_messages >= conn->options.outbox_messages_max)
         error = LEAT_E_FULL;
@@ -144,7 +146,9 @@ enum leat_error leat_send_slices(struct leat_hub *hub, leat_conn conn,
     if (error != LEAT_OK)
         return error;
     error = message_check(found, total);
-    if (error == LEAT_OK) {
+    if (error == LEAT_OK && found->options.protocol == LEAT_PACKETS) {
+        error = lti_conn_packet_offer(hub, found, slices, count, total);
+    } else if (error == LEAT_OK) {
         message_frame(&framed, slices, count, total);
         error = lti_conn_offer(hub, found, framed.slices, framed.count,
                                total + LTI_FRAME_HEADER_BYTES, true, &accepted);
@@ -159,27 +163,38 @@ enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data
     return leat_send_slices(hub, conn, &slice, 1);
 }
 
+/* The end comes behind all that was accepted: as a frame, as an empty packet, or by the system. */
+static enum leat_error finish_start(struct leat_hub *hub, struct lti_conn *conn)
+{
+    bool system = conn->options.protocol != LEAT_MESSAGES && !conn->options.empty_is_finish;
+    bool queued = true;
+    if (system && !lti_port_can_finish(&conn->link))
+        return LEAT_E_UNSUPPORTED;
+    conn->finish_wanted = true;
+    if (conn->options.protocol == LEAT_MESSAGES)
+        queued = lti_conn_queue_frame(hub, conn, LTI_FRAME_FINISH, 0, 0);
+    else if (!system)
+        queued = lti_conn_packet_queue(hub, conn, LTI_FRAME_FINISH, 0, 0, 0);
+    if (!queued) {
+        conn->finish_wanted = false;
+        return LEAT_E_MEMORY;
+    }
+    if (conn->options.protocol != LEAT_MESSAGES)
+        lti_conn_flush(hub, conn);
+    return LEAT_OK;
+}
+
 enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn)
 {
     struct lti_conn *found;
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = send_state(found, found->options.protocol);
+    error = send_state(found, found->options.protocol == LEAT_BYTES);
     if (error == LEAT_OK && found->state != LTI_CONN_OPEN)
         error = LEAT_E_STATE;
-    if (error == LEAT_OK && found->options.protocol == LEAT_BYTES &&
-        !lti_port_can_finish(&found->link))
-        error = LEAT_E_UNSUPPORTED;
-    if (error == LEAT_OK) {
-        found->finish_wanted = true;
-        if (found->options.protocol == LEAT_BYTES) {
-            lti_conn_flush(hub, found);
-        } else if (!lti_conn_queue_frame(hub, found, LTI_FRAME_FINISH, 0, 0)) {
-            found->finish_wanted = false;
-            error = LEAT_E_MEMORY;
-        }
-    }
+    if (error == LEAT_OK)
+        error = finish_start(hub, found);
     lti_hub_leave_conn(hub, found);
     return error;
 }

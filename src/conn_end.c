@@ -164,12 +164,12 @@ static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
  * found out by trying. */
 static void stall_check(struct leat_hub *hub, struct lti_conn *conn)
 {
-    uint64_t before = conn->stats.bytes_sent;
+    uint64_t before = conn->stats.writes; /* a packet may be without a byte */
     if (conn->writing && lti_port_write_recall(&conn->link)) {
         conn->writing = false;
         lti_conn_flush(hub, conn);
     }
-    if (conn->stats.bytes_sent == before && conn->outbox.size > 0)
+    if (conn->stats.writes == before && conn->outbox.size > 0)
         lti_conn_fail(hub, conn, LEAT_OP_WRITE, LEAT_E_TIMEOUT, no_code);
 }
 

@@ -107,8 +107,8 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     conn->attempt_at = 0;
-    enum leat_error error =
-        lti_port_connect(hub->port, &conn->link, &conn->address->address, &code);
+    enum leat_error error = lti_port_connect(hub->port, &conn->link, &conn->address->address,
+                                             conn->options.protocol == LEAT_PACKETS, &code);
     bool absent = error == LEAT_E_NOT_FOUND || error == LEAT_E_REFUSED;
     if (error == LEAT_OK) {
         lti_conn_established(hub, conn);
@@ -137,7 +137,15 @@ void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
         lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
         return;
     }
-    if (conn->options.protocol == LEAT_BYTES) {
+    if (conn->options.protocol == LEAT_PACKETS) {
+        conn->peer_frame_bytes_max = conn->options.frame_bytes_max;
+        error = lti_port_packets(&conn->link, &conn->peer_frame_bytes_max, &code);
+        if (error != LEAT_OK) {
+            lti_conn_fail(hub, conn, LEAT_OP_CONNECT, error, code);
+            return;
+        }
+    }
+    if (conn->options.protocol != LEAT_MESSAGES) {
         lti_conn_opened(hub, conn);
         return;
     }

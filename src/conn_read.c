@@ -15,8 +15,11 @@
 #include <string.h>
 
 #define READ_BYTES ((size_t)LTI_BLOCK_LARGE)
-/* A message of a round size and its header come in one piece, into one block. */
-#define READ_MESSAGES_BYTES (READ_BYTES + LTI_BLOCK_SMALL)
+/* Bytes come in pieces of a round size, most of the time. */
+#define READ_PIECE_BYTES ((size_t)65536)
+/* From this size on it is cheaper to read messages one by one than to move what came of the
+ * next. */
+#define READ_ALONE_BYTES (READ_PIECE_BYTES / 2)
 #define DROP_BYTES 1024u
 #define RETRY_MS 20u
 
@@ -29,8 +32,7 @@ enum leat_error lti_conn_read_end(const struct lti_conn *conn)
     return conn->peer_finished || conn->state == LTI_CONN_ENDED ? LEAT_E_FINISHED : LEAT_E_EMPTY;
 }
 
-static void received_count(struct leat_hub *hub, struct lti_conn *conn, const void *data,
-                           size_t size)
+void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *data, size_t size)
 {
     conn->stats.reads++;
     conn->stats.bytes_received += size;
@@ -61,8 +63,8 @@ void lti_conn_check_finished(struct leat_hub *hub, struct lti_conn *conn)
     }
 }
 
-/* The stream of bytes is over: the peer half-closed, or it is gone. */
-static void bytes_end(struct leat_hub *hub, struct lti_conn *conn)
+/* The stream is over: the peer half-closed, or it is gone. */
+static void stream_end(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->peer_finished = true;
     lti_conn_check_finished(hub, conn);
@@ -74,17 +76,17 @@ void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->hangup = true;
     /* Two ends that both half-closed look like this too; they have ended in good order before. */
-    if (conn->eof && conn->state == LTI_CONN_OPEN && conn->options.protocol == LEAT_BYTES)
+    if (conn->eof && conn->state == LTI_CONN_OPEN && conn->options.protocol != LEAT_MESSAGES)
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_CLOSED, no_code);
 }
 
-static void read_retry_later(struct leat_hub *hub, struct lti_conn *conn)
+void lti_conn_read_later(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->readable = false;
     conn->retry_at = lti_hub_after(hub, RETRY_MS);
 }
 
-static void read_result(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
+void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
                         struct os_code code)
 {
     conn->readable = false;
@@ -94,11 +96,11 @@ static void read_result(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
     case LEAT_E_FINISHED:
         conn->eof = true;
         conn->need_more = false;
-        if (conn->options.protocol == LEAT_BYTES && !conn->closing)
-            bytes_end(hub, conn);
+        if (conn->options.protocol != LEAT_MESSAGES && !conn->closing)
+            stream_end(hub, conn);
         break;
     case LEAT_E_MEMORY:
-        read_retry_later(hub, conn);
+        lti_conn_read_later(hub, conn);
         break;
     default:
         conn->hangup = conn->hangup || error == LEAT_E_BROKEN;
@@ -119,14 +121,32 @@ static void read_and_drop(struct leat_hub *hub, struct lti_conn *conn)
     enum leat_error error =
         lti_port_read(&conn->link, into, block ? READ_BYTES : sizeof spare, &size, &more, &code);
     if (error == LEAT_OK) {
-        received_count(hub, conn, into, size);
+        lti_conn_received(hub, conn, into, size);
         conn->readable = more;
     } else {
-        read_result(hub, conn, error, code);
+        lti_conn_read_over(hub, conn, error, code);
     }
     lti_pool_free(&hub->pool, block, READ_BYTES);
-    if (conn->state == LTI_CONN_LINGER)
-        lti_conn_linger(hub, conn);
+}
+
+/* How much of messages comes next. Of a large one that came in part, its rest: then what follows it
+ * begins a block, and is not moved there. Where nothing is known, one like the last. */
+static size_t read_expected(const struct lti_conn *conn)
+{
+    struct lti_frame frame = {.size = conn->message_size};
+    size_t size = lti_inbox_size(&conn->inbox);
+    if (conn->skip_left > 0)
+        return READ_BYTES;
+    if (conn->state == LTI_CONN_OPEN && size >= LTI_FRAME_HEADER_BYTES && !conn->message_ready &&
+        lti_frame_decode(lti_inbox_bytes(&conn->inbox), conn->options.frame_bytes_max, &frame) !=
+            LEAT_OK)
+        return READ_BYTES;
+    size_t whole = LTI_FRAME_HEADER_BYTES + (size_t)frame.size;
+    if (conn->message_ready)
+        size -= whole;
+    if (whole < READ_ALONE_BYTES || size >= whole || whole - size > READ_BYTES)
+        return READ_BYTES;
+    return whole - size;
 }
 
 static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
@@ -136,10 +156,14 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
     bool more = false;
     uint8_t *room = 0;
     size_t limit = conn->options.inbox_bytes;
-    size_t want = conn->options.protocol == LEAT_MESSAGES ? READ_MESSAGES_BYTES : READ_BYTES;
+    size_t want = READ_PIECE_BYTES;
+    if (conn->options.protocol == LEAT_MESSAGES)
+        want = lti_port_expect(&conn->link, read_expected(conn));
+    if (want > READ_BYTES)
+        want = READ_BYTES;
     size_t room_size = lti_inbox_room(&conn->inbox, &hub->pool, want, limit, &room);
     if (room_size == SIZE_MAX) {
-        read_retry_later(hub, conn);
+        lti_conn_read_later(hub, conn);
         return;
     }
     if (room_size == 0) {
@@ -147,16 +171,23 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
         conn->stats.read_stalls++;
         return;
     }
-    enum leat_error error = lti_port_read(&conn->link, room, room_size, &size, &more, &code);
+    enum leat_error error = LEAT_OK;
+    void *block = lti_inbox_block(&conn->inbox);
+    if (block) {
+        error = lti_port_read_block(&conn->link, &block, room_size, &size, &more, &code);
+        conn->inbox.data = room = block;
+    } else {
+        error = lti_port_read(&conn->link, room, room_size, &size, &more, &code);
+    }
     if (error == LEAT_OK) {
-        received_count(hub, conn, room, size);
+        lti_conn_received(hub, conn, room, size);
         lti_inbox_filled(&conn->inbox, size);
         conn->need_more = false;
         conn->readable = more;
         if (lti_inbox_size(&conn->inbox) > conn->stats.inbox_bytes_high)
             conn->stats.inbox_bytes_high = lti_inbox_size(&conn->inbox);
     } else {
-        read_result(hub, conn, error, code);
+        lti_conn_read_over(hub, conn, error, code);
     }
     if (conn->state != LTI_CONN_GONE)
         lti_inbox_trim(&conn->inbox, &hub->pool);
@@ -167,12 +198,23 @@ void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
     if (!conn->readable || !lti_conn_may_read(conn))
         return;
     if (conn->closing && conn->state == LTI_CONN_LINGER) {
-        read_and_drop(hub, conn);
+        if (conn->options.protocol == LEAT_PACKETS)
+            lti_conn_packet_drop(hub, conn);
+        else
+            read_and_drop(hub, conn);
+        lti_conn_linger(hub, conn);
+        return;
+    }
+    if (conn->options.protocol == LEAT_PACKETS) {
+        lti_conn_packet_fill(hub, conn);
         return;
     }
     read_into_inbox(hub, conn);
-    if (conn->options.protocol == LEAT_MESSAGES)
-        lti_conn_parse(hub, conn);
+    if (conn->options.protocol != LEAT_MESSAGES)
+        return;
+    lti_conn_parse(hub, conn);
+    if (lti_conn_connected(conn))
+        (void)lti_port_expect(&conn->link, read_expected(conn));
 }
 
 void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size)
@@ -183,10 +225,9 @@ void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size)
         conn->read_stalled = false;
 }
 
-enum leat_error lti_conn_want(struct leat_hub *hub, struct lti_conn *conn,
-                              enum leat_protocol protocol)
+enum leat_error lti_conn_want(struct leat_hub *hub, struct lti_conn *conn, bool bytes)
 {
-    if (conn->options.protocol != protocol || conn->view)
+    if ((conn->options.protocol == LEAT_BYTES) != bytes || conn->view)
         return LEAT_E_STATE;
     if (!lti_conn_has_data(conn))
         lti_conn_fill(hub, conn);
@@ -196,7 +237,7 @@ enum leat_error lti_conn_want(struct leat_hub *hub, struct lti_conn *conn,
 enum leat_error lti_conn_take(struct leat_hub *hub, struct lti_conn *conn, void *buffer,
                               size_t size, size_t *size_out)
 {
-    enum leat_error error = lti_conn_want(hub, conn, LEAT_BYTES);
+    enum leat_error error = lti_conn_want(hub, conn, true);
     if (error != LEAT_OK)
         return error;
     size_t there = lti_inbox_size(&conn->inbox);
@@ -213,13 +254,14 @@ void lti_conn_drop_message(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->message_ready = false;
     lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
-    lti_conn_parse(hub, conn);
+    if (conn->options.protocol == LEAT_MESSAGES)
+        lti_conn_parse(hub, conn);
 }
 
 enum leat_error lti_conn_receive(struct leat_hub *hub, struct lti_conn *conn, void *buffer,
                                  size_t size, size_t *size_out)
 {
-    enum leat_error error = lti_conn_want(hub, conn, LEAT_MESSAGES);
+    enum leat_error error = lti_conn_want(hub, conn, false);
     if (error != LEAT_OK)
         return error;
     *size_out = conn->message_size;

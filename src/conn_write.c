@@ -39,8 +39,8 @@ static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
     }
 }
 
-static void sent_count(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
-                       size_t size)
+void lti_conn_sent(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
+                   size_t size)
 {
     conn->stats.writes++;
     conn->stats.bytes_sent += size;
@@ -55,7 +55,7 @@ static inline enum leat_error port_write(struct leat_hub *hub, struct lti_conn *
     *sent_out = 0;
     enum leat_error error = lti_port_write(&conn->link, slices, count, sent_out, code_out);
     if (error == LEAT_OK)
-        sent_count(hub, conn, slices, *sent_out);
+        lti_conn_sent(hub, conn, slices, *sent_out);
     return error;
 }
 
@@ -96,8 +96,8 @@ static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size
 }
 
 /* The link takes nothing more. Reading goes on: the end of the stream will say how it ended. */
-static void write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
-                       struct os_code code)
+void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
+                         struct os_code code)
 {
     conn->write_error = error;
     if (conn->operation == LEAT_OP_NONE) {
@@ -125,8 +125,15 @@ static void first_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 {
     struct leat_slice first;
     (void)lti_outbox_slices(&conn->outbox, &first, 1);
-    sent_count(hub, conn, &first, size);
+    lti_conn_sent(hub, conn, &first, size);
     outbox_sent(hub, conn, size);
+}
+
+void lti_conn_write_waits(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->writing = true;
+    conn->stats.write_stalls++;
+    conn->stall_at = lti_hub_after(hub, conn->options.write_stall_ms);
 }
 
 /* Gives the outbox's first block to the port; true when the port took it at once. */
@@ -135,21 +142,20 @@ static bool write_begin(struct leat_hub *hub, struct lti_conn *conn)
     struct leat_slice first;
     struct os_code code = no_code;
     size_t written = 0;
+    bool done = false;
     (void)lti_outbox_slices(&conn->outbox, &first, 1);
-    enum leat_error error =
-        lti_port_write_start(hub->port, &conn->link, first.data, first.size, &written, &code);
-    if (error == LEAT_OK && written > 0) {
+    enum leat_error error = lti_port_write_start(hub->port, &conn->link, first.data, first.size,
+                                                 &done, &written, &code);
+    if (error == LEAT_OK && done) {
         first_sent(hub, conn, written);
         return true;
     }
     if (error == LEAT_OK) {
-        conn->writing = true;
-        conn->stats.write_stalls++;
-        conn->stall_at = lti_hub_after(hub, conn->options.write_stall_ms);
+        lti_conn_write_waits(hub, conn);
     } else if (error == LEAT_E_MEMORY || error == LEAT_E_LIMIT) {
         conn->retry_at = lti_hub_after(hub, RETRY_MS);
     } else {
-        write_dead(hub, conn, error, code);
+        lti_conn_write_dead(hub, conn, error, code);
     }
     return false;
 }
@@ -178,11 +184,11 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
     lti_outbox_trim(&conn->outbox, &hub->pool);
     if (conn->finish_wanted && !conn->finish_done && conn->state == LTI_CONN_OPEN) {
         enum leat_error error = LEAT_OK;
-        if (conn->options.protocol == LEAT_BYTES)
+        if (conn->options.protocol != LEAT_MESSAGES && !conn->options.empty_is_finish)
             error = lti_port_finish(&conn->link, &code);
         conn->finish_done = true;
         if (error != LEAT_OK && error != LEAT_E_UNSUPPORTED)
-            write_dead(hub, conn, error, code);
+            lti_conn_write_dead(hub, conn, error, code);
     }
     lti_conn_check_finished(hub, conn);
     if (conn->state == LTI_CONN_LINGER)
@@ -191,6 +197,10 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
 
 void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn)
 {
+    if (conn->options.protocol == LEAT_PACKETS) {
+        lti_conn_packet_flush(hub, conn);
+        return;
+    }
     while (conn->outbox.size > 0 && !conn->writing && lti_conn_connected(conn)) {
         struct leat_slice slices[GATHER_MAX];
         struct os_code code = no_code;
@@ -204,22 +214,33 @@ void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn)
             return;
         }
         if (error != LEAT_OK && error != LEAT_E_FULL) {
-            write_dead(hub, conn, error, code);
+            lti_conn_write_dead(hub, conn, error, code);
             return;
         }
         outbox_sent(hub, conn, sent);
         if (sent < offered && !write_begin(hub, conn))
             break;
     }
+    lti_conn_flushed(hub, conn);
+}
+
+void lti_conn_flushed(struct leat_hub *hub, struct lti_conn *conn)
+{
+    if (conn->write_error != LEAT_OK)
+        return; /* the outbox is empty because it was dropped */
     writable_check(conn);
     if (conn->outbox.size == 0 && lti_conn_connected(conn))
         outbox_empty(hub, conn);
 }
 
-void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes)
+void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes, bool taken)
 {
     if (!conn->writing)
         return;
+    if (conn->options.protocol == LEAT_PACKETS) {
+        lti_conn_packet_written(hub, conn, taken);
+        return;
+    }
     conn->writing = false;
     if (bytes)
         first_sent(hub, conn, bytes);
@@ -243,8 +264,7 @@ static void slices_append(struct lti_conn *conn, const struct leat_slice *slices
         conn->stats.outbox_bytes_high = conn->outbox.size;
 }
 
-/* One WRITABLE is owed from now on. */
-static void offer_full(struct lti_conn *conn, size_t want_room)
+void lti_conn_offer_full(struct lti_conn *conn, size_t want_room)
 {
     conn->want_writable = true;
     conn->want_room = want_room;
@@ -285,7 +305,7 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     /* An empty outbox takes any message, so that the limit need not be that of the largest. */
     if (whole && total > room && conn->outbox.size > 0) {
-        offer_full(conn, total);
+        lti_conn_offer_full(conn, total);
         return LEAT_E_FULL;
     }
     if (whole && !lti_outbox_reserve(&conn->outbox, &hub->pool, total))
@@ -293,7 +313,7 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
     if (direct) {
         enum leat_error error = port_write(hub, conn, slices, count, &sent, &code);
         if (error != LEAT_OK && error != LEAT_E_FULL && error != LEAT_E_MEMORY) {
-            write_dead(hub, conn, error, code);
+            lti_conn_write_dead(hub, conn, error, code);
             if (conn->state != LTI_CONN_GONE)
                 lti_outbox_trim(&conn->outbox, &hub->pool);
             return error;
@@ -310,7 +330,7 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
         rest = 0;
     }
     if (sent + rest < total)
-        offer_full(conn, 0);
+        lti_conn_offer_full(conn, 0);
     if (sent + rest == 0)
         return LEAT_E_FULL;
     uint64_t left = conn->stats.bytes_sent, undelivered = conn->undelivered;

@@ -207,8 +207,8 @@ static inline bool lti_conn_connected(const struct lti_conn *conn)
 /* Bytes, or a whole message. */
 static inline bool lti_conn_has_data(const struct lti_conn *conn)
 {
-    return conn->options.protocol == LEAT_MESSAGES ? conn->message_ready
-                                                   : lti_inbox_size(&conn->inbox) > 0;
+    return conn->options.protocol != LEAT_BYTES ? conn->message_ready
+                                                : lti_inbox_size(&conn->inbox) > 0;
 }
 
 static inline bool lti_conn_may_read(const struct lti_conn *conn)
@@ -217,6 +217,8 @@ static inline bool lti_conn_may_read(const struct lti_conn *conn)
         return false;
     if (conn->closing || conn->state == LTI_CONN_HANDSHAKE)
         return true;
+    if (conn->message_ready && conn->options.protocol == LEAT_PACKETS)
+        return false; /* one at a time */
     return conn->announced && !conn->paused && !conn->read_stalled;
 }
 
@@ -291,9 +293,8 @@ void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn); /* reads once, 
 void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size);
 void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_check_finished(struct leat_hub *hub, struct lti_conn *conn);
-/* Sees to it that there is data, or says why not. */
-enum leat_error lti_conn_want(struct leat_hub *hub, struct lti_conn *conn,
-                              enum leat_protocol protocol);
+/* Sees to it that there is data, bytes or a whole message, or says why not. */
+enum leat_error lti_conn_want(struct leat_hub *hub, struct lti_conn *conn, bool bytes);
 /* Takes bytes out of the inbox, into a buffer or, without one, nowhere. */
 enum leat_error lti_conn_take(struct leat_hub *hub, struct lti_conn *conn, void *buffer,
                               size_t size, size_t *size_out);
@@ -306,6 +307,11 @@ void lti_conn_drop_message(struct leat_hub *hub, struct lti_conn *conn);
 enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char delimiter,
                               size_t limit, size_t *size_out);
 enum leat_error lti_conn_read_end(const struct lti_conn *conn); /* why nothing is there */
+void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *data, size_t size);
+/* A read brought nothing; `error` says why. */
+void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
+                        struct os_code code);
+void lti_conn_read_later(struct leat_hub *hub, struct lti_conn *conn); /* memory was short */
 
 /* conn_frame.c */
 void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn);
@@ -316,13 +322,34 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
                                const struct leat_slice *slices, size_t count, size_t total,
                                bool whole, size_t *accepted_out);
 void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn);
-void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes);
+void lti_conn_flushed(struct leat_hub *hub, struct lti_conn *conn); /* what follows from that */
+void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes, bool taken);
+void lti_conn_write_waits(struct leat_hub *hub, struct lti_conn *conn); /* a write is under way */
+void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
+                         struct os_code code); /* the link takes nothing more */
+void lti_conn_sent(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
+                   size_t size); /* counts and traces */
+/* One WRITABLE is owed from now on. */
+void lti_conn_offer_full(struct lti_conn *conn, size_t want_room);
 bool lti_conn_has_room(const struct lti_conn *conn); /* for what was FULL, or at the low mark */
 bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn);
 bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t type,
                           const void *data, uint32_t size);
 /* Tells the peer why, if that is possible without waiting. */
 void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
+
+/* conn_packet.c */
+void lti_conn_packet_fill(struct leat_hub *hub, struct lti_conn *conn); /* reads one */
+void lti_conn_packet_drop(struct leat_hub *hub, struct lti_conn *conn); /* and drops it */
+enum leat_error lti_conn_packet_offer(struct leat_hub *hub, struct lti_conn *conn,
+                                      const struct leat_slice *slices, size_t count, size_t total);
+/* A packet, or (LTI_FRAME_FINISH) the empty one that means the end; false without memory. */
+bool lti_conn_packet_queue(struct leat_hub *hub, struct lti_conn *conn, uint8_t type,
+                           const struct leat_slice *slices, size_t count, size_t total);
+/* A packet that began has a deadline, unless we are the ones who do not read. */
+void lti_conn_packet_patience(struct leat_hub *hub, struct lti_conn *conn);
+void lti_conn_packet_flush(struct leat_hub *hub, struct lti_conn *conn);
+void lti_conn_packet_written(struct leat_hub *hub, struct lti_conn *conn, bool taken);
 
 /* conn_end.c */
 void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn);

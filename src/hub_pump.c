@@ -50,7 +50,7 @@ static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct 
     if (news & LTI_DONE_READABLE)
         conn->readable = !conn->eof;
     if (news & LTI_DONE_WRITTEN)
-        lti_conn_written(hub, conn, done->bytes);
+        lti_conn_written(hub, conn, done->bytes, (news & LTI_DONE_TAKEN) != 0);
     if (news & LTI_DONE_HANGUP)
         lti_conn_hangup(hub, conn);
     lti_conn_update(hub, conn);

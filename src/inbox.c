@@ -75,7 +75,7 @@ static bool inbox_make_room(struct lti_inbox *inbox, struct lti_pool *pool, size
 {
     size_t size = lti_inbox_size(inbox);
     size_t capacity_max = inbox_capacity_max(limit);
-    if (inbox->head >= size && inbox_enough(inbox, want) <= inbox->capacity - size) {
+    if (inbox->head >= size / 4 && inbox_enough(inbox, want) <= inbox->capacity - size) {
         inbox_compact(inbox);
         return true;
     }

@@ -38,6 +38,13 @@ static inline void lti_inbox_filled(struct lti_inbox *inbox, size_t size)
     LTI_ASSERT(size <= inbox->capacity - inbox->tail);
     inbox->tail += size;
 }
+/* Its block, when nothing is in it, nobody looks at it, and it is a large one: another one of that
+ * size may take its place. Else null. */
+static inline void *lti_inbox_block(const struct lti_inbox *inbox)
+{
+    return inbox->tail == 0 && !inbox->pinned && inbox->capacity == LTI_BLOCK_LARGE ? inbox->data
+                                                                                    : NULL;
+}
 /* drops everything, the pin too */
 void lti_inbox_clear(struct lti_inbox *inbox, struct lti_pool *pool);
 

@@ -31,9 +31,11 @@ TEST(inbox_first_block)
         {LTI_BLOCK_SMALL + 1, 100000, LTI_BLOCK_SMALL + 1, LTI_BLOCK_LARGE},
         {LTI_BLOCK_LARGE, 100000, LTI_BLOCK_LARGE, LTI_BLOCK_LARGE},
         {LTI_BLOCK_LARGE + 1, 1000000, LTI_BLOCK_LARGE + 1, LTI_BLOCK_LARGE * 2},
-        {SIZE_MAX, 1000000, 1000000, 1048576},
+        {SIZE_MAX, 1000000, 1000000, LTI_BLOCK_LARGE * 16},
         {SIZE_MAX, 1, 1, LTI_BLOCK_SMALL},
         {SIZE_MAX, 10000, 10000, 4 * LTI_BLOCK_SMALL},
+        {LTI_BLOCK_LARGE, LTI_BLOCK_LARGE - LTI_BLOCK_SMALL, LTI_BLOCK_LARGE - LTI_BLOCK_SMALL,
+         LTI_BLOCK_LARGE},
         {SIZE_MAX, 110000, 110000, LTI_BLOCK_LARGE * 2},
     };
     struct lti_pool pool;
@@ -157,6 +159,57 @@ TEST(inbox_clear_takes_the_pin)
     inbox.pinned = true;
     lti_inbox_clear(&inbox, &pool);
     CHECK(!inbox.pinned && inbox.data == NULL);
+    lti_pool_end(&pool);
+}
+
+/* What stays is moved rather than given a block twice as large, when that brings room enough. */
+TEST(inbox_moves_before_it_grows)
+{
+    struct lti_pool pool;
+    struct lti_inbox inbox = {0};
+    uint64_t place = 0;
+    uint8_t *room = NULL;
+    lti_pool_init(&pool, SIZE_MAX);
+    inbox_put(&inbox, &pool, LTI_BLOCK_LARGE, 1000000, &place);
+    lti_inbox_consume(&inbox, &pool, 20000);
+    CHECK_INT(lti_inbox_room(&inbox, &pool, 10000, 1000000, &room), 10000);
+    CHECK_INT(inbox.capacity, LTI_BLOCK_LARGE);
+    CHECK_INT(inbox.head, 0);
+    CHECK(room == inbox.data + inbox.tail);
+    inbox_expect(&inbox, 20000, LTI_BLOCK_LARGE - 20000);
+    CHECK_INT(lti_inbox_room(&inbox, &pool, 30000, 1000000, &room), 30000);
+    CHECK_INT(inbox.capacity, LTI_BLOCK_LARGE * 2);
+    inbox_expect(&inbox, 20000, LTI_BLOCK_LARGE - 20000);
+    lti_inbox_clear(&inbox, &pool);
+    lti_pool_end(&pool);
+}
+
+/* Only an empty block may be exchanged, and only one that another one can be instead of. */
+TEST(inbox_block_to_be_exchanged)
+{
+    struct lti_pool pool;
+    struct lti_inbox inbox = {0};
+    uint64_t place = 0;
+    uint8_t *room = NULL;
+    lti_pool_init(&pool, SIZE_MAX);
+    CHECK(lti_inbox_block(&inbox) == NULL);
+    CHECK_INT(lti_inbox_room(&inbox, &pool, LTI_BLOCK_SMALL, 1000000, &room), LTI_BLOCK_SMALL);
+    CHECK(lti_inbox_block(&inbox) == NULL);
+    lti_inbox_clear(&inbox, &pool);
+    CHECK_INT(lti_inbox_room(&inbox, &pool, LTI_BLOCK_LARGE, 1000000, &room), LTI_BLOCK_LARGE);
+    CHECK(lti_inbox_block(&inbox) == room);
+    inbox.pinned = true;
+    CHECK(lti_inbox_block(&inbox) == NULL);
+    inbox.pinned = false;
+    inbox_put(&inbox, &pool, 2, 1000000, &place);
+    CHECK(lti_inbox_block(&inbox) == NULL);
+    inbox.head = 1;
+    CHECK(lti_inbox_block(&inbox) == NULL);
+    lti_inbox_clear(&inbox, &pool);
+    CHECK_INT(lti_inbox_room(&inbox, &pool, 2 * LTI_BLOCK_LARGE, 1000000, &room),
+              2 * LTI_BLOCK_LARGE);
+    CHECK(lti_inbox_block(&inbox) == NULL);
+    lti_inbox_clear(&inbox, &pool);
     lti_pool_end(&pool);
 }
 

@@ -72,8 +72,10 @@ enum leat_error lti_options_conn(const struct leat_conn_options *from, struct le
         return error;
     if (to->protocol == 0)
         to->protocol = LEAT_BYTES;
-    bool messages = to->protocol == LEAT_MESSAGES;
+    bool messages = to->protocol == LEAT_MESSAGES || to->protocol == LEAT_PACKETS;
     if (!messages && to->protocol != LEAT_BYTES)
+        return LEAT_E_OPTIONS;
+    if (to->empty_is_finish && to->protocol != LEAT_PACKETS)
         return LEAT_E_OPTIONS;
     if (to->frame_bytes_max && to->frame_bytes_max < LTI_FRAME_BYTES_EARLY)
         return LEAT_E_OPTIONS;

@@ -37,6 +37,7 @@ enum lti_os_kind {
     LTI_OS_IO,           /* EIO */
     LTI_OS_BUSY,         /* every instance of a pipe is taken */
     LTI_OS_CANCELLED,    /* an overlapped operation was given up */
+    LTI_OS_TOO_BIG,      /* EMSGSIZE: larger than any packet can be */
     LTI_OS_OTHER
 };
 

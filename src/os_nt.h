@@ -15,7 +15,8 @@
 
 /* One operation. The system owns it, and the buffer it was given, from the call that said
  * LTI_OS_IN_PROGRESS until its completion came out of lti_os_queue_wait; never before. A call that
- * says anything else is over, and no completion comes (success skips the queue). */
+ * says anything else is over, and no completion comes: success skips the queue, unless
+ * lti_os_queue_add was told otherwise. */
 struct lti_os_op {
     uintptr_t system[5]; /* room for the system's own record; all zero before a call */
 };
@@ -23,15 +24,18 @@ struct lti_os_op {
 /* ---- Completion queue ------------------------------------------------------------------------ */
 
 struct lti_os_completion {
-    struct lti_os_op *op; /* null: a post */
+    struct lti_os_op *op; /* null: a post of none */
     int64_t result;       /* bytes, perhaps with LTI_OS_PIPE_MORE; or a failure */
 };
 
 int64_t lti_os_queue_create(void); /* handle */
-/* The completions of a handle come to this queue, for ever; what succeeds at once does not. A
- * handle that belongs to a queue already, or is not overlapped: LTI_OS_INVALID. */
-int64_t lti_os_queue_add(intptr_t queue, intptr_t handle);
-int64_t lti_os_queue_post(intptr_t queue);
+/* The completions of a handle come to this queue, for ever; what succeeds at once does not, unless
+ * `all` was asked for: then it comes too, whatever its call said. A handle that belongs to a queue
+ * already, or is not overlapped: LTI_OS_INVALID. */
+int64_t lti_os_queue_add(intptr_t queue, intptr_t handle, bool all);
+/* Null, or an operation that the caller did for itself, cleared: it comes out of the queue once, as
+ * if the system had done it with this result. On failure it does not. */
+int64_t lti_os_queue_post(intptr_t queue, struct lti_os_op *op, int64_t result);
 /* How many came; 0 after the time; < 0: for ever. */
 int64_t lti_os_queue_wait(intptr_t queue, struct lti_os_completion *completions_out, size_t count,
                           int64_t timeout_ns);
@@ -67,13 +71,22 @@ int64_t lti_os_pipe_write(intptr_t handle, const void *data, size_t size, struct
  * LTI_OS_NOT_FOUND: it is over, its completion is on the way. Null: all of the handle. */
 int64_t lti_os_pipe_cancel(intptr_t handle, struct lti_os_op *op);
 
+/* For handles that were opened for synchronous I/O, of which each does one thing at a time: while
+ * one of these waits, every other call on the same handle waits too, from whichever thread. They
+ * wait until something is there to be read, or enough was, and lti_os_thread_cancel ends that.
+ * Results as above. */
+int64_t lti_os_pipe_read_sync(intptr_t handle, void *buffer, size_t size);
+int64_t lti_os_pipe_write_sync(intptr_t handle, const void *data, size_t size);
+
 struct lti_os_pipe_facts {
     bool pipe;       /* else nothing below is meant */
     bool server;     /* this is the server's end */
     bool message;    /* the pipe is one of messages */
     bool overlapped; /* as it was opened */
-    bool connected;  /* both ends are there */
-    bool closing;    /* the other end has closed; what it sent may still be read */
+    bool can_read;   /* what the handle may be used for */
+    bool can_write;
+    bool connected; /* both ends are there */
+    bool closing;   /* the other end has closed; what it sent may still be read */
     uint32_t instances, instances_max; /* of the name; UINT32_MAX: unlimited */
     uint32_t readable;                 /* bytes */
 };
@@ -101,7 +114,7 @@ int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES]);
 int64_t lti_os_security_create(const char *sddl, void **security_out);
 void lti_os_security_free(void *security);
 
-/* ---- For foreign loops ----------------------------------------------------------------------- */
+/* ---- For foreign loops, and for handles that wait -------------------------------------------- */
 
 /* A signal stays set until it is cleared. */
 int64_t lti_os_signal_create(void); /* handle */
@@ -109,6 +122,9 @@ int64_t lti_os_signal_set(intptr_t signal);
 int64_t lti_os_signal_clear(intptr_t signal);
 int64_t lti_os_signal_wait(intptr_t signal, int64_t timeout_ns); /* 1: set; 0: not in that time */
 int64_t lti_os_thread_start(void (*function)(void *argument), void *argument); /* handle */
-int64_t lti_os_thread_join(intptr_t thread);                                   /* and closes it */
+/* Gives up what the thread waits for in a synchronous call. LTI_OS_NOT_FOUND: it does not wait, but
+ * may do so a moment later. */
+int64_t lti_os_thread_cancel(intptr_t thread);
+int64_t lti_os_thread_join(intptr_t thread); /* and closes it */
 
 #endif

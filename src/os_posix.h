@@ -13,12 +13,13 @@
 
 struct leat_slice;
 
-/* Sockets: always AF_UNIX, SOCK_STREAM, close-on-exec, non-blocking. An address is the bytes of
- * sun_path: a path without its zero byte, or a zero byte and an abstract name. */
+/* Sockets: always AF_UNIX, SOCK_STREAM or SOCK_SEQPACKET (`packets`), close-on-exec, non-blocking.
+ * An address is the bytes of sun_path: a path without its zero byte, or a zero byte and an abstract
+ * name. */
 #define LTI_OS_PATH_MAX 107 /* longest path in sun_path, its zero byte not counted */
 
-int64_t lti_os_socket(void); /* descriptor */
-int64_t lti_os_socketpair(int fds_out[2]);
+int64_t lti_os_socket(bool packets); /* descriptor */
+int64_t lti_os_socketpair(bool packets, int fds_out[2]);
 int64_t lti_os_bind(int fd, const char *address, size_t size);
 int64_t lti_os_listen(int fd, uint32_t backlog);
 int64_t lti_os_connect(int fd, const char *address, size_t size);
@@ -34,6 +35,15 @@ int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags); /* byte
 bool lti_os_sockets_plain(void); /* nobody can send descriptors over the sockets made here */
 int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count);
 
+/* Packets. Before the first recv_packet: lets an empty packet be told from the end, and makes room
+ * for sending packets of `want` bytes if the system allows it. The largest that can be sent. */
+int64_t lti_os_packets(int fd, size_t want);
+/* Flags of recv_packet. In: PEEK, the packet stays. Out: END, there is none and none will come. */
+#define LTI_OS_PACKET_PEEK 1u
+#define LTI_OS_PACKET_END 2u
+/* The packet's size, which may be more than `size`: the rest is then lost, unless it was a PEEK. */
+int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, uint32_t *flags);
+
 struct lti_os_peer {
     uint32_t uid, gid;
     int64_t pid; /* 0 when it is not visible from here */
@@ -42,6 +52,7 @@ int64_t lti_os_peer(int fd, struct lti_os_peer *peer_out);
 
 struct lti_os_socket_facts {
     bool unix_stream;
+    bool unix_packets;
     bool listening;
     bool connected;
 };

@@ -93,6 +93,21 @@ int64_t lti_os_pipe_cancel(intptr_t handle, struct lti_os_op *op)
     return CancelIoEx(real_handle(handle), (OVERLAPPED *)op) ? 0 : lti_real_last();
 }
 
+int64_t lti_os_pipe_read_sync(intptr_t handle, void *buffer, size_t size)
+{
+    DWORD done = 0;
+    if (ReadFile(real_handle(handle), buffer, pipe_bytes(size), &done, NULL))
+        return done;
+    return GetLastError() == ERROR_MORE_DATA ? done | LTI_OS_PIPE_MORE : lti_real_last();
+}
+
+int64_t lti_os_pipe_write_sync(intptr_t handle, const void *data, size_t size)
+{
+    DWORD done = 0;
+    return WriteFile(real_handle(handle), data, pipe_bytes(size), &done, NULL) ? done
+                                                                               : lti_real_last();
+}
+
 int64_t lti_os_pipe_facts(intptr_t handle, struct lti_os_pipe_facts *facts_out)
 {
     *facts_out = (struct lti_os_pipe_facts){.pipe = false};
@@ -106,11 +121,15 @@ int64_t lti_os_pipe_facts(intptr_t handle, struct lti_os_pipe_facts *facts_out)
     IO_STATUS_BLOCK status;
     FILE_PIPE_LOCAL_INFORMATION local;
     FILE_MODE_INFORMATION mode;
+    FILE_ACCESS_INFORMATION access;
     if (NtQueryInformationFile(real_handle(handle), &status, &local, sizeof local,
                                FilePipeLocalInformation) < 0)
         return 0;
     NTSTATUS result = NtQueryInformationFile(real_handle(handle), &status, &mode, sizeof mode,
                                              FileModeInformation);
+    if (result >= 0)
+        result = NtQueryInformationFile(real_handle(handle), &status, &access, sizeof access,
+                                        FileAccessInformation);
     if (result < 0)
         return lti_real_status(result);
     facts_out->pipe = true;
@@ -118,6 +137,8 @@ int64_t lti_os_pipe_facts(intptr_t handle, struct lti_os_pipe_facts *facts_out)
     facts_out->message = local.NamedPipeType == PIPE_TYPE_OF_MESSAGES;
     facts_out->overlapped =
         (mode.Mode & (FILE_SYNCHRONOUS_IO_ALERT | FILE_SYNCHRONOUS_IO_NONALERT)) == 0;
+    facts_out->can_read = (access.AccessFlags & FILE_READ_DATA) != 0;
+    facts_out->can_write = (access.AccessFlags & FILE_WRITE_DATA) != 0;
     facts_out->connected = local.NamedPipeState == PIPE_STATE_CONNECTED;
     facts_out->closing = local.NamedPipeState == PIPE_STATE_CLOSING;
     facts_out->instances = local.CurrentInstances;

@@ -62,6 +62,11 @@ int64_t lti_os_thread_start(void (*function)(void *argument), void *argument)
     return (intptr_t)handle;
 }
 
+int64_t lti_os_thread_cancel(intptr_t thread)
+{
+    return CancelSynchronousIo(real_handle(thread)) ? 0 : lti_real_last();
+}
+
 int64_t lti_os_thread_join(intptr_t thread)
 {
     if (WaitForSingleObject(real_handle(thread), INFINITE) != WAIT_OBJECT_0)

@@ -92,7 +92,7 @@ static enum lti_os_kind base_kind(int number)
     case EIO:
         return LTI_OS_IO;
     default:
-        return LTI_OS_OTHER;
+        return number == EMSGSIZE ? LTI_OS_TOO_BIG : LTI_OS_OTHER;
     }
 }
 

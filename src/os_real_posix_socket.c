@@ -26,19 +26,24 @@
 #include <sys/un.h>
 #include <unistd.h>
 
-int64_t lti_os_socket(void)
+static int socket_type(bool packets)
 {
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    return (packets ? SOCK_SEQPACKET : SOCK_STREAM) | SOCK_CLOEXEC | SOCK_NONBLOCK;
+}
+
+int64_t lti_os_socket(bool packets)
+{
+    int fd = socket(AF_UNIX, socket_type(packets), 0);
     if (fd < 0)
         return lti_real_errno(errno);
     lti_real_refuse_descriptors(fd);
     return fd;
 }
 
-int64_t lti_os_socketpair(int fds_out[2])
+int64_t lti_os_socketpair(bool packets, int fds_out[2])
 {
     int fds[2];
-    if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, fds) != 0)
+    if (socketpair(AF_UNIX, socket_type(packets), 0, fds) != 0)
         return lti_real_errno(errno);
     for (int i = 0; i < 2; i++) {
         lti_real_refuse_descriptors(fds[i]);
@@ -156,6 +161,7 @@ int64_t lti_os_socket_facts(int fd, struct lti_os_socket_facts *facts_out)
     socklen_t length = sizeof peer;
     facts_out->connected = getpeername(fd, (struct sockaddr *)&peer, &length) == 0;
     facts_out->unix_stream = domain == AF_UNIX && type == SOCK_STREAM;
+    facts_out->unix_packets = domain == AF_UNIX && type == SOCK_SEQPACKET;
     facts_out->listening = accepts != 0;
     return 0;
 }

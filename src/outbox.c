@@ -6,9 +6,9 @@
  *             first bytes to the writer; consume drops what was written and frees the blocks
  *             that became empty.
  * Fails:      only reserve can, for want of memory; nothing has changed then.
- * Invariants: all bytes lie between first and fill; the blocks behind fill are empty; with no
- *             byte left there is no block but reserved ones. A block's bytes stay where they are
- *             until consumed.
+ * Invariants: all bytes lie between first and fill; the blocks behind fill are empty, and none in
+ *             front of it is; with no byte left there is no block but reserved ones. A block's
+ *             bytes stay where they are until consumed.
  */
 #include "outbox.h"
 
@@ -22,6 +22,10 @@ struct lti_outbox_block {
     uint32_t head, tail; /* unsent bytes are data[head..tail) */
     uint8_t data[];
 };
+
+/* The end of a block that is nearly full stays empty when a piece does not fit there: a write takes
+ * one block where writes cannot be gathered, and a piece cut in two would need two of them. */
+#define OUTBOX_END_PART 16u
 
 /* An outbox that holds more is a stream: it gets large blocks, save for the end of one append. */
 #define OUTBOX_SMALL_MAX ((size_t)LTI_BLOCK_SMALL * 4)
@@ -53,33 +57,9 @@ static void blocks_free(struct lti_pool *pool, struct lti_outbox_block *block)
     }
 }
 
-bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
+static void blocks_add(struct lti_outbox *outbox, struct lti_outbox_block *added,
+                       struct lti_outbox_block *last)
 {
-    size_t room = 0;
-    for (const struct lti_outbox_block *block = outbox->fill; block != NULL; block = block->next)
-        room += block_room(block);
-    struct lti_outbox_block *added = NULL;
-    struct lti_outbox_block *last = NULL;
-    while (room < size) {
-        bool small = size - room <= LTI_BLOCK_SMALL - sizeof *last &&
-                     (last != NULL || outbox->size <= OUTBOX_SMALL_MAX);
-        bool grown = size - room > LTI_BLOCK_LARGE - sizeof *last;
-        struct lti_outbox_block *block = block_create(pool, small   ? LTI_BLOCK_SMALL
-                                                            : grown ? LTI_BLOCK_GROWN
-                                                                    : LTI_BLOCK_LARGE);
-        if (block == NULL) {
-            blocks_free(pool, added);
-            return false;
-        }
-        room += block_room(block);
-        if (last == NULL)
-            added = block;
-        else
-            last->next = block;
-        last = block;
-    }
-    if (added == NULL)
-        return true;
     if (outbox->last == NULL) {
         outbox->first = added;
         outbox->fill = added;
@@ -87,6 +67,56 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
         outbox->last->next = added;
     }
     outbox->last = last;
+}
+
+/* Whether a piece of that size begins in the block behind this one. */
+static bool block_skipped(const struct lti_outbox_block *block, size_t size)
+{
+    return block != NULL && block_room(block) < size &&
+           block_room(block) <= block->size / OUTBOX_END_PART;
+}
+
+bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
+{
+    size_t room = 0;
+    bool skip = block_skipped(outbox->fill, size);
+    const struct lti_outbox_block *block = skip ? outbox->fill->next : outbox->fill;
+    for (; block != NULL; block = block->next)
+        room += block_room(block);
+    struct lti_outbox_block *added = NULL;
+    struct lti_outbox_block *last = NULL;
+    while (room < size) {
+        bool small = size - room <= LTI_BLOCK_SMALL - sizeof *last &&
+                     (last != NULL || outbox->size <= OUTBOX_SMALL_MAX);
+        struct lti_outbox_block *fresh =
+            block_create(pool, small ? LTI_BLOCK_SMALL : LTI_BLOCK_LARGE);
+        if (fresh == NULL) {
+            blocks_free(pool, added);
+            return false;
+        }
+        room += block_room(fresh);
+        if (last == NULL)
+            added = fresh;
+        else
+            last->next = fresh;
+        last = fresh;
+    }
+    if (added != NULL)
+        blocks_add(outbox, added, last);
+    if (skip)
+        outbox->fill = outbox->fill->next;
+    return true;
+}
+
+bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
+{
+    if (size > UINT32_MAX - sizeof(struct lti_outbox_block))
+        return false;
+    uint32_t whole = (uint32_t)(sizeof(struct lti_outbox_block) + size);
+    struct lti_outbox_block *block = block_create(pool, whole);
+    if (block == NULL)
+        return false;
+    blocks_add(outbox, block, block);
     return true;
 }
 

@@ -21,6 +21,9 @@ struct lti_outbox {
 /* Makes sure that an append of `size` bytes will not fail; false when there is no memory (nothing
  * changed). */
 bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
+/* The same for one piece of memory: the bytes appended next will lie in it alone. Nothing else may
+ * be reserved or have been reserved in this outbox. */
+bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
 /* Copies; the bytes must have been reserved. */
 void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size);
 /* Describes the first bytes; returns the number of slices, at most `count`. */

@@ -105,13 +105,13 @@ TEST(outbox_slices_are_bounded)
     struct leat_slice slices[3];
     uint64_t place = 0;
     lti_pool_init(&pool, SIZE_MAX);
-    REQUIRE(lti_outbox_reserve(&outbox, &pool, 300000));
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, 195000));
     for (int i = 0; i < 3; i++)
-        outbox_put(&outbox, 100000, &place);
+        outbox_put(&outbox, 65000, &place);
     CHECK_INT(lti_outbox_slices(&outbox, slices, 0), 0);
     CHECK_INT(lti_outbox_slices(&outbox, slices, 1), 1);
     CHECK_INT(lti_outbox_slices(&outbox, slices, 3), 3);
-    CHECK_INT(slices[0].size + slices[1].size + slices[2].size, 300000);
+    CHECK_INT(slices[0].size + slices[1].size + slices[2].size, 195000);
     lti_outbox_clear(&outbox, &pool);
     lti_pool_end(&pool);
 }
@@ -135,6 +135,52 @@ TEST(outbox_bytes_do_not_move)
     CHECK_INT(lti_outbox_slices(&outbox, &after, 1), 1);
     CHECK(after.data == before.data);
     outbox_expect(&outbox, 0, 153000);
+    lti_outbox_clear(&outbox, &pool);
+    lti_pool_end(&pool);
+}
+
+/* One write each, where a write takes one block: no end of a block is filled with half a piece. */
+TEST(outbox_pieces_stay_whole)
+{
+    const size_t sizes[] = {65536, 65536 + 8, 69000, LTI_BLOCK_SMALL - 64};
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        struct lti_pool pool;
+        struct lti_outbox outbox = {0};
+        struct leat_slice slices[4];
+        uint64_t place = 0;
+        lti_pool_init(&pool, SIZE_MAX);
+        for (int count = 0; count < 4; count++) {
+            REQUIRE(lti_outbox_reserve(&outbox, &pool, sizes[i]));
+            outbox_put(&outbox, 8, &place);
+            outbox_put(&outbox, sizes[i] - 8, &place);
+        }
+        REQUIRE_INT(lti_outbox_slices(&outbox, slices, 4), 4);
+        for (int count = 0; count < 4; count++)
+            CHECK_INT(slices[count].size, sizes[i]);
+        outbox_expect(&outbox, 0, 4 * sizes[i]);
+        lti_outbox_consume(&outbox, &pool, 3 * sizes[i] + 1);
+        outbox_expect(&outbox, 3 * sizes[i] + 1, sizes[i] - 1);
+        lti_outbox_clear(&outbox, &pool);
+        lti_pool_end(&pool);
+    }
+}
+
+/* A reservation that fails leaves the end of the block to what fits there. */
+TEST(outbox_end_is_not_lost_in_vain)
+{
+    struct lti_pool pool;
+    struct lti_outbox outbox = {0};
+    struct leat_slice slice;
+    uint64_t place = 0;
+    lti_pool_init(&pool, LTI_BLOCK_LARGE);
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, 65536));
+    outbox_put(&outbox, 65536, &place);
+    CHECK(!lti_outbox_reserve(&outbox, &pool, 65536));
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, 4000));
+    outbox_put(&outbox, 4000, &place);
+    CHECK_INT(lti_outbox_slices(&outbox, &slice, 1), 1);
+    CHECK_INT(slice.size, 69536);
+    outbox_expect(&outbox, 0, 69536);
     lti_outbox_clear(&outbox, &pool);
     lti_pool_end(&pool);
 }
@@ -248,5 +294,69 @@ TEST(outbox_traps)
     CHECK_TRAPS(lti_outbox_consume(&outbox, &pool, 2));
     CHECK_TRAPS(lti_outbox_append(&outbox, piece, 5000));
     lti_outbox_clear(&outbox, &pool);
+    lti_pool_end(&pool);
+}
+
+/* Each piece has a block of its own, exactly as large, so that a writer finds it whole. */
+TEST(outbox_pieces_lie_alone)
+{
+    struct lti_pool pool;
+    struct lti_outbox outbox = {0};
+    struct leat_slice slices[LEAT_SLICES_MAX];
+    const size_t sizes[] = {1, 8, 9, 4095, 4096, 4097, 65536, 70000, 1, 150000};
+    const size_t count = sizeof sizes / sizeof sizes[0];
+    uint64_t put = 0, taken = 0;
+    lti_pool_init(&pool, SIZE_MAX);
+    for (size_t i = 0; i < count; i++) {
+        REQUIRE(lti_outbox_reserve_piece(&outbox, &pool, sizes[i]));
+        /* In two parts, as a header and what follows it. */
+        outbox_put(&outbox, sizes[i] / 3, &put);
+        outbox_put(&outbox, sizes[i] - sizes[i] / 3, &put);
+    }
+    outbox_expect(&outbox, 0, put);
+    REQUIRE_INT(lti_outbox_slices(&outbox, slices, LEAT_SLICES_MAX), count);
+    for (size_t i = 0; i < count; i++)
+        CHECK_INT(slices[i].size, sizes[i]);
+    const uint8_t *last = slices[count - 1].data;
+    for (size_t i = 0; i < count; i++) {
+        REQUIRE_INT(lti_outbox_slices(&outbox, slices, 1), 1);
+        REQUIRE_INT(slices[0].size, sizes[i]);
+        outbox_expect(&outbox, taken, put - taken);
+        if (i == 2) { /* one more behind those that are there */
+            REQUIRE(lti_outbox_reserve_piece(&outbox, &pool, 77));
+            outbox_put(&outbox, 77, &put);
+        }
+        taken += sizes[i];
+        lti_outbox_consume(&outbox, &pool, sizes[i]);
+    }
+    CHECK(slices[0].data == last); /* none has moved */
+    REQUIRE_INT(lti_outbox_slices(&outbox, slices, 2), 1);
+    CHECK_INT(slices[0].size, 77);
+    lti_outbox_consume(&outbox, &pool, 77);
+    CHECK(outbox.first == NULL && outbox.size == 0);
+    lti_pool_end(&pool);
+    CHECK_INT(pool.bytes, 0);
+}
+
+TEST(outbox_piece_without_memory_changes_nothing)
+{
+    struct lti_pool pool;
+    struct lti_outbox outbox = {0};
+    struct leat_slice slices[4];
+    uint64_t put = 0;
+    lti_pool_init(&pool, 10000);
+    REQUIRE(lti_outbox_reserve_piece(&outbox, &pool, 1000));
+    outbox_put(&outbox, 1000, &put);
+    size_t before = pool.bytes;
+    CHECK(!lti_outbox_reserve_piece(&outbox, &pool, 10000));
+    CHECK(!lti_outbox_reserve_piece(&outbox, &pool, UINT32_MAX));
+    CHECK(!lti_outbox_reserve_piece(&outbox, &pool, SIZE_MAX));
+    CHECK_INT(pool.bytes, before);
+    outbox_expect(&outbox, 0, 1000);
+    REQUIRE(lti_outbox_reserve_piece(&outbox, &pool, 8));
+    outbox_put(&outbox, 8, &put);
+    CHECK_INT(lti_outbox_slices(&outbox, slices, 4), 2);
+    lti_outbox_clear(&outbox, &pool);
+    CHECK(outbox.first == NULL && outbox.size == 0);
     lti_pool_end(&pool);
 }

@@ -2,7 +2,7 @@
  *
  * A hub's memory, counted against a limit.
  *
- * Happy path: a block of one of the three common sizes comes from a short list of kept ones, the
+ * Happy path: a block of one of the two common sizes comes from a short list of kept ones, the
  *             last freed first, because it is still in the cache; everything else comes from the
  *             system.
  * Fails:      above the limit, or when the system has no memory, alloc gives null; before that
@@ -20,7 +20,7 @@
 
 #define LISTS LTI_POOL_SIZES
 
-static const size_t list_sizes[LISTS] = {LTI_BLOCK_SMALL, LTI_BLOCK_LARGE, LTI_BLOCK_GROWN};
+static const size_t list_sizes[LISTS] = {LTI_BLOCK_SMALL, LTI_BLOCK_LARGE};
 
 /* A kept block is as dead as a freed one: under the address sanitizer its use is found, too. */
 #if defined(__has_feature)
@@ -48,8 +48,6 @@ static uint32_t pool_list(size_t size)
         return 0;
     case LTI_BLOCK_LARGE:
         return 1;
-    case LTI_BLOCK_GROWN:
-        return 2;
     default:
         return LISTS;
     }

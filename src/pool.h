@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * A hub's memory: counted against a limit, with a short free list of the three block sizes that
+ * A hub's memory: counted against a limit, with a short free list of the two block sizes that
  * inboxes and outboxes use all the time.
  */
 #ifndef LTI_POOL_H
@@ -10,11 +10,11 @@
 #include <stdint.h>
 
 #define LTI_BLOCK_SMALL 4096u
-#define LTI_BLOCK_LARGE 65536u
-#define LTI_BLOCK_GROWN (2 * LTI_BLOCK_LARGE) /* an inbox with a large block and a little more */
-#define LTI_POOL_SIZES 3
+/* 64 KiB is what people send in one piece: it fits with its header, and a little more. */
+#define LTI_BLOCK_LARGE (65536u + LTI_BLOCK_SMALL)
+#define LTI_POOL_SIZES 2
 #define LTI_POOL_KEEP                                                                              \
-    16 /* free blocks of each size that are kept: a hub holds back 3.1 MiB at most */
+    16 /* free blocks of each size that are kept: a hub holds back 1.2 MiB at most */
 
 struct lti_pool {
     size_t bytes;      /* allocated now, free blocks included */

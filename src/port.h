@@ -5,6 +5,8 @@
  * The contract is completion-shaped, because a named pipe reports completion and cannot be polled:
  *   - *Try* verbs (connect, accept, read, write) never wait and never keep the caller's memory.
  *     EMPTY or FULL means: not now, a completion will tell.
+ *   - A link is one of bytes or one of packets, from its beginning. Of packets, one read brings one
+ *     or a part of one, one write takes one or nothing.
  *   - lti_port_write_start begins a write whose end is told once, at once or by a completion. Until
  *     then the memory belongs to the port. No exception.
  *   - lti_port_end is a request to give everything back. It returns true when the port holds
@@ -47,6 +49,7 @@ struct lti_claim {
 #define LTI_DONE_WRITTEN 2u
 #define LTI_DONE_HANGUP 4u /* the peer is gone; once; what it sent can still be read */
 #define LTI_DONE_ENDED 8u  /* after lti_port_end returned false */
+#define LTI_DONE_TAKEN 16u /* with WRITTEN, packets: it was taken; without, try again */
 
 struct lti_done {
     uint64_t cookie;
@@ -108,7 +111,8 @@ uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struc
  * being taken. */
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
-                                uint32_t backlog, enum leat_who who, struct os_code *code_out);
+                                uint32_t backlog, enum leat_who who, bool packets,
+                                struct os_code *code_out);
 /* OK or EMPTY; *more_out: try again, no completion will tell. LIMIT, MEMORY, SYSTEM: pause
  * and try again. */
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
@@ -116,32 +120,55 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
 /* One attempt. BUSY: the server's backlog is full, try again later. NOT_FOUND, REFUSED, DENIED,
  * LIMIT, MEMORY, SYSTEM: the link may be tried again, and must be ended. */
 enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
-                                 const struct lti_address *address, struct os_code *code_out);
+                                 const struct lti_address *address, bool packets,
+                                 struct os_code *code_out);
 /* HANDLE, LIMIT, MEMORY, SYSTEM; on failure the handle is unchanged and stays the caller's. */
 enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, intptr_t handle,
-                               bool listener, struct os_code *code_out);
+                               bool listener, bool packets, struct os_code *code_out);
+/* The handle can be read only, or written only: no handshake goes over it. */
+bool lti_port_one_way(intptr_t handle);
 /* Two connected handles, to be adopted. */
-enum leat_error lti_port_pair(intptr_t handles_out[2], struct os_code *code_out);
+enum leat_error lti_port_pair(bool packets, intptr_t handles_out[2], struct os_code *code_out);
 void lti_port_close_handle(intptr_t handle);
 enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer_out,
                               struct os_code *code_out);
 
+/* So many bytes that belong together are to come next. Returns how many to ask for: where a read
+ * that was filled leaves open whether more is there, a few more than that. */
+size_t lti_port_expect(struct lti_link *link, size_t size);
 /* Reads once. OK with *size_out > 0; *more_out: a further read may find more now. EMPTY: READABLE
  * will be told. FINISHED: end of stream, by hangup or half-close. BROKEN, MEMORY, SYSTEM. */
 enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, size_t *size_out,
                               bool *more_out, struct os_code *code_out);
+/* The same into a block of the pool's large size, of which `size` bytes may be filled. It may come
+ * back as another one of that size: what was read already needs no copy then. */
+enum leat_error lti_port_read_block(struct lti_link *link, void **block, size_t size,
+                                    size_t *size_out, bool *more_out, struct os_code *code_out);
 /* Writes once. OK with *size_out > 0, perhaps less than all; FULL: not now, use write_start (always
  * where a write cannot be tried, as on a pipe). CLOSED, BROKEN, MEMORY, SYSTEM. */
 enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *slices, size_t count,
                                size_t *size_out, struct os_code *code_out);
-/* After FULL or a short write, one at a time. OK with *written_out > 0: these bytes were taken at
- * once; with 0: WRITTEN will be told, and until then the memory is the port's. CLOSED, BROKEN,
+/* After FULL or a short write, one at a time. OK with *done_out: *written_out bytes were taken at
+ * once; without it: WRITTEN will be told, and until then the memory is the port's. CLOSED, BROKEN,
  * LIMIT, MEMORY, SYSTEM. */
 enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *link, const void *data,
-                                     size_t size, size_t *written_out, struct os_code *code_out);
+                                     size_t size, bool *done_out, size_t *written_out,
+                                     struct os_code *code_out);
 /* Takes a write back that the port may not have begun: true when it has not, and then no completion
  * follows and the memory is back. */
 bool lti_port_write_recall(struct lti_link *link);
+/* Before anything else on a link of packets, once: makes room for packets of *bytes if that is
+ * possible, and says how large one may be. MEMORY, SYSTEM. */
+enum leat_error lti_port_packets(struct lti_link *link, uint32_t *bytes, struct os_code *code_out);
+/* Reads a packet or, where the system allows it, a part: OK with the rest of it when *whole_out.
+ * TOO_BIG: it needs a buffer of *size_out bytes; nothing was read. Without a buffer it is dropped,
+ * and only counted. Else as lti_port_read. */
+enum leat_error lti_port_read_packet(struct lti_link *link, void *buffer, size_t size,
+                                     size_t *size_out, bool *whole_out, bool *more_out,
+                                     struct os_code *code_out);
+/* Writes one packet: OK, it was taken. FULL, TOO_BIG, else as lti_port_write. */
+enum leat_error lti_port_write_packet(struct lti_link *link, const struct leat_slice *packet,
+                                      struct os_code *code_out);
 /* Half-close, where the system has it; UNSUPPORTED elsewhere. */
 enum leat_error lti_port_finish(struct lti_link *link, struct os_code *code_out);
 bool lti_port_can_finish(const struct lti_link *link);

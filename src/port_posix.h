@@ -19,6 +19,7 @@
 #define LTI_LINK_WRITING 8u /* a write_start is under way */
 #define LTI_LINK_OUT 16u    /* the poller watches for room */
 #define LTI_LINK_PLAIN 32u  /* nobody can send descriptors */
+#define LTI_LINK_BROKEN 64u /* packets: the peer broke it; what he sent before may still be there */
 
 struct lti_port {
     int poller;

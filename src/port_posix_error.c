@@ -53,6 +53,8 @@ enum leat_error lti_port_error(int64_t result, struct os_code *code_out)
         return LEAT_E_HANDLE;
     case LTI_OS_UNSUPPORTED:
         return LEAT_E_UNSUPPORTED;
+    case LTI_OS_TOO_BIG:
+        return LEAT_E_TOO_BIG;
     case LTI_OS_INVALID:
     case LTI_OS_NOT_CONNECTED:
     case LTI_OS_IS_CONNECTED:

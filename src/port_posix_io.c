@@ -13,11 +13,15 @@
  */
 #include "port_posix.h"
 
+/* A read that is not filled has drained the socket, and another one is saved. */
+#define READ_SPARE 8u
+
 enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
-                                 const struct lti_address *address, struct os_code *code_out)
+                                 const struct lti_address *address, bool packets,
+                                 struct os_code *code_out)
 {
     if (link->handle < 0) {
-        int64_t fd = lti_os_socket();
+        int64_t fd = lti_os_socket(packets);
         if (fd < 0)
             return lti_port_error(fd, code_out);
         link->handle = (intptr_t)fd;
@@ -47,6 +51,12 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
     }
 }
 
+size_t lti_port_expect(struct lti_link *link, size_t size)
+{
+    (void)link;
+    return size + READ_SPARE;
+}
+
 enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, size_t *size_out,
                               bool *more_out, struct os_code *code_out)
 {
@@ -66,6 +76,12 @@ enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, 
     if (result == 0)
         return LEAT_E_FINISHED;
     return lti_port_error(result, code_out);
+}
+
+enum leat_error lti_port_read_block(struct lti_link *link, void **block, size_t size,
+                                    size_t *size_out, bool *more_out, struct os_code *code_out)
+{
+    return lti_port_read(link, *block, size, size_out, more_out, code_out);
 }
 
 enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *slices, size_t count,
@@ -88,11 +104,13 @@ enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *s
 }
 
 enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *link, const void *data,
-                                     size_t size, size_t *written_out, struct os_code *code_out)
+                                     size_t size, bool *done_out, size_t *written_out,
+                                     struct os_code *code_out)
 {
     /* Sockets report readiness: the memory is not kept, and the completion says 0 bytes. */
     (void)data;
     (void)size;
+    *done_out = false;
     *written_out = 0;
     int64_t result =
         lti_os_poller_modify(port->poller, lti_link_fd(link), LTI_OS_IN | LTI_OS_OUT, link->cookie);
@@ -100,6 +118,91 @@ enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *lin
         return lti_poller_error(result, code_out);
     link->flags |= LTI_LINK_WRITING | LTI_LINK_OUT;
     return LEAT_OK;
+}
+
+/* Larger ones a socket refuses for ever, whatever its buffer would hold. */
+#define PACKET_BYTES_MAX (INT64_C(4) * 1024 * 1024)
+
+enum leat_error lti_port_packets(struct lti_link *link, uint32_t *bytes, struct os_code *code_out)
+{
+    int64_t most = lti_os_packets(lti_link_fd(link), *bytes);
+    if (most < 0)
+        return lti_poller_error(most, code_out);
+    if (most > PACKET_BYTES_MAX)
+        most = PACKET_BYTES_MAX;
+    if (most < *bytes)
+        *bytes = (uint32_t)most;
+    return LEAT_OK;
+}
+
+/* A peer that closes over packets it has not read breaks the connection: that is told first, once,
+ * and only then comes what he had sent. */
+static int64_t packet_recv(struct lti_link *link, void *buffer, size_t size, uint32_t *flags)
+{
+    uint32_t asked = *flags;
+    int64_t result = 0;
+    int tries = 0;
+    do {
+        *flags = asked;
+        result = lti_os_recv_packet(lti_link_fd(link), buffer, size, flags);
+        if (lti_os_kind_of(result) == LTI_OS_RESET)
+            link->flags |= LTI_LINK_BROKEN;
+    } while (
+        (lti_os_kind_of(result) == LTI_OS_INTERRUPTED || lti_os_kind_of(result) == LTI_OS_RESET) &&
+        ++tries < LTI_RETRIES_MAX);
+    return result;
+}
+
+/* Why there is no packet. */
+static enum leat_error packet_none(const struct lti_link *link, int64_t result,
+                                   struct os_code *code_out)
+{
+    enum leat_error error = result < 0 ? lti_port_error(result, code_out) : LEAT_E_FINISHED;
+    bool over = error == LEAT_E_EMPTY || error == LEAT_E_FINISHED;
+    if (!over || !(link->flags & LTI_LINK_BROKEN))
+        return error;
+    *code_out = (struct os_code){LTI_OS_RESET, 0};
+    return LEAT_E_BROKEN;
+}
+
+enum leat_error lti_port_read_packet(struct lti_link *link, void *buffer, size_t size,
+                                     size_t *size_out, bool *whole_out, bool *more_out,
+                                     struct os_code *code_out)
+{
+    uint32_t flags = LTI_OS_PACKET_PEEK;
+    *size_out = 0;
+    /* What does not fit would be lost: so its size is asked for first. */
+    int64_t result = buffer ? packet_recv(link, 0, 0, &flags) : 0;
+    if (result > (int64_t)size) {
+        *size_out = (size_t)result;
+        return LEAT_E_TOO_BIG;
+    }
+    if (result >= 0 && !(buffer && (flags & LTI_OS_PACKET_END))) {
+        flags = 0;
+        result = packet_recv(link, buffer, size, &flags);
+    }
+    if (result < 0 || (flags & LTI_OS_PACKET_END))
+        return packet_none(link, result, code_out);
+    if (buffer && result > (int64_t)size)
+        return LEAT_E_BROKEN; /* somebody else reads here too */
+    *size_out = (size_t)result;
+    *whole_out = true;
+    *more_out = true; /* until a read finds nothing */
+    return LEAT_OK;
+}
+
+enum leat_error lti_port_write_packet(struct lti_link *link, const struct leat_slice *packet,
+                                      struct os_code *code_out)
+{
+    int64_t result = lti_os_send(lti_link_fd(link), packet, 1);
+    for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
+        result = lti_os_send(lti_link_fd(link), packet, 1);
+    if (result >= 0)
+        return LEAT_OK;
+    enum leat_error error = lti_port_error(result, code_out);
+    if (error == LEAT_E_BROKEN)
+        link->flags |= LTI_LINK_BROKEN; /* it is told once: reading would not hear of it */
+    return error == LEAT_E_EMPTY ? LEAT_E_FULL : error;
 }
 
 bool lti_port_write_recall(struct lti_link *link)
@@ -117,8 +220,14 @@ enum leat_error lti_port_finish(struct lti_link *link, struct os_code *code_out)
     return lti_port_error(result, code_out);
 }
 
+bool lti_port_one_way(intptr_t handle)
+{
+    (void)handle;
+    return false;
+}
+
 enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, intptr_t handle,
-                               bool listener, struct os_code *code_out)
+                               bool listener, bool packets, struct os_code *code_out)
 {
     struct lti_os_socket_facts facts;
     if (handle < 0 || handle > INT32_MAX)
@@ -128,7 +237,8 @@ enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, int
         enum leat_error error = lti_port_error(result, code_out);
         return error == LEAT_E_SYSTEM ? LEAT_E_HANDLE : error;
     }
-    if (!facts.unix_stream || facts.listening != listener || (!listener && !facts.connected))
+    bool kind = packets ? facts.unix_packets : facts.unix_stream;
+    if (!kind || facts.listening != listener || (!listener && !facts.connected))
         return LEAT_E_HANDLE;
     link->handle = handle;
     enum leat_error error = lti_link_watch(port, link, code_out);
@@ -145,10 +255,10 @@ enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, int
     return error;
 }
 
-enum leat_error lti_port_pair(intptr_t handles_out[2], struct os_code *code_out)
+enum leat_error lti_port_pair(bool packets, intptr_t handles_out[2], struct os_code *code_out)
 {
     int fds[2];
-    int64_t result = lti_os_socketpair(fds);
+    int64_t result = lti_os_socketpair(packets, fds);
     if (result < 0)
         return lti_port_error(result, code_out);
     handles_out[0] = fds[0];

@@ -103,7 +103,7 @@ static enum leat_error claim_lock(const struct lti_path *path, struct lti_claim 
 /* OK when the path is dead; IN_USE when a server answers, or when that cannot be ruled out. */
 static enum leat_error path_probe(const struct lti_path *path, struct os_code *code_out)
 {
-    int64_t fd = lti_os_socket();
+    int64_t fd = lti_os_socket(false);
     if (fd < 0)
         return lti_port_error(fd, code_out);
     int64_t result = lti_os_connect((int)fd, path->bytes, path->size);
@@ -168,10 +168,11 @@ static bool path_is_abstract(const struct lti_path *path)
 
 static enum leat_error listener_open(struct lti_port *port, struct lti_link *link,
                                      struct lti_claim *claim, const struct lti_path *path,
-                                     uint32_t backlog, enum leat_who who, struct os_code *code_out)
+                                     uint32_t backlog, enum leat_who who, bool packets,
+                                     struct os_code *code_out)
 {
     enum leat_error error = LEAT_OK;
-    int64_t fd = lti_os_socket();
+    int64_t fd = lti_os_socket(packets);
     if (fd < 0)
         return lti_port_error(fd, code_out);
     link->handle = (intptr_t)fd;
@@ -220,7 +221,8 @@ static void claim_end(struct lti_claim *claim, struct lti_link *link)
 
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
-                                uint32_t backlog, enum leat_who who, struct os_code *code_out)
+                                uint32_t backlog, enum leat_who who, bool packets,
+                                struct os_code *code_out)
 {
     struct lti_path path;
     bool made = false;
@@ -230,7 +232,7 @@ enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
     if (!path_is_abstract(&path))
         error = claim_lock(&path, claim_out, &made, code_out);
     if (error == LEAT_OK)
-        error = listener_open(port, link, claim_out, &path, backlog, who, code_out);
+        error = listener_open(port, link, claim_out, &path, backlog, who, packets, code_out);
     if (error != LEAT_OK) {
         claim_remove(claim_out, &path, made);
         claim_end(claim_out, link);

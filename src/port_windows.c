@@ -44,6 +44,8 @@ bool lti_port_destroy(struct lti_port *port)
 {
     bool stopped = lti_nt_forward_stop(port);
     for (int turn = 0; port->outstanding > 0 && turn < DRAIN_TURNS_MAX; turn++) {
+        for (struct lti_nt_stream *it = port->watch.first; it; it = it->watch.next)
+            lti_nt_stream_tick(it); /* all are ended: threads that are still out are called */
         int64_t count =
             lti_os_queue_wait(port->queue, port->completions, LTI_DONE_MAX, DRAIN_TURN_NS);
         for (int64_t i = 0; i < count; i++) {
@@ -162,6 +164,9 @@ uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struc
         return lti_nt_read_done(op->owner, result);
     case LTI_NT_WRITE:
         return lti_nt_write_done(op->owner, result);
+    case LTI_NT_GONE:
+        lti_nt_stream_release(op->owner);
+        return 0;
     case LTI_NT_LISTEN:
         break;
     }
@@ -172,7 +177,7 @@ enum leat_error lti_port_wake(struct lti_port *port)
 {
     if (atomic_exchange(&port->posted, true))
         return LEAT_OK;
-    int64_t result = lti_os_queue_post(port->queue);
+    int64_t result = lti_os_queue_post(port->queue, 0, 0);
     if (result < 0) {
         atomic_store(&port->posted, false);
         return LEAT_E_SYSTEM;

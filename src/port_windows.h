@@ -6,6 +6,9 @@
  *                                will begin the next read, or the stream is over
  *                                PROBE, a read of no bytes waits: an idle stream holds no memory
  *                                DATA, a read into the stream's buffer waits
+ * A stream whose handle is for synchronous I/O has a thread, which does the operations for it;
+ * ended, it stays on the watch list until that thread has gone.
+ *
  * State of an instance:          ARMED, it waits for a client
  *                                CONNECTED, a client is there that nobody accepted
  *                                LOST, its client went, or it could not wait; it is to be replaced
@@ -14,6 +17,7 @@
 #define LTI_PORT_WINDOWS_H
 
 #include "os_nt.h"
+#include "pool.h"
 #include "port.h"
 
 #include <stdatomic.h>
@@ -23,7 +27,7 @@
 #define LTI_NT_TICKS_IDLE 3u /* so many without a byte, and the read buffer is given up */
 #define LTI_NT_READ_FIRST 4096u
 /* A block of 64 KiB and what the core puts in front of it leave in one piece and come in one. */
-#define LTI_NT_READ_MOST (65536u + 4096u)
+#define LTI_NT_READ_MOST LTI_BLOCK_LARGE
 #define LTI_NT_WRITE_MOST LTI_NT_READ_MOST
 #define LTI_NT_QUOTA LTI_NT_WRITE_MOST
 #define LTI_NT_INSTANCES_USUAL 4u
@@ -35,7 +39,7 @@
 #define LTI_NT_USER_SELF 1u
 #define LTI_NT_USER_OTHER 2u
 
-enum lti_nt_kind { LTI_NT_READ = 1, LTI_NT_WRITE, LTI_NT_LISTEN };
+enum lti_nt_kind { LTI_NT_READ = 1, LTI_NT_WRITE, LTI_NT_LISTEN, LTI_NT_GONE };
 
 /* One overlapped operation. While it is pending its block stays. */
 struct lti_nt_op {
@@ -66,15 +70,18 @@ struct lti_nt_place { /* of a stream on one list */
 
 enum lti_nt_reading { LTI_NT_READING_NONE = 0, LTI_NT_READING_PROBE, LTI_NT_READING_DATA };
 
+struct lti_nt_sync;
+
 struct lti_nt_stream {
     struct lti_nt_op read, write;
     struct lti_port *port;
+    struct lti_nt_sync *sync;     /* null: the handle is overlapped */
     struct lti_nt_family *family; /* null: dialled or adopted */
     struct lti_nt_place attention, watch;
     intptr_t handle;
-    uint8_t *buffer;
+    uint8_t *buffer;             /* null: none; or `few` */
     uint32_t capacity, at, size; /* of the buffer; bytes [at, size) are held */
-    uint32_t wanted;             /* the most that the core ever asked for in one piece */
+    uint32_t wanted;             /* what the core expects next, in one piece */
     enum lti_nt_reading reading;
     enum leat_error end; /* why nothing more comes; OK: something may */
     enum leat_error write_end;
@@ -86,11 +93,19 @@ struct lti_nt_stream {
     bool unfinished; /* the last read left more behind: the core will read on */
     bool hangup;     /* was told, or is news */
     bool cut;        /* the peer left while a write waited for it */
+    bool end_waits;  /* the peer left; whether that write was taken is still to be told */
     bool judge;      /* who it is must be checked when its first bytes came */
     bool read_short; /* a read that waited had no memory: nobody was told yet */
     bool write_short;
     bool given_up; /* we asked for the read to be cancelled */
+    bool packets;  /* the pipe is one of messages */
+    bool goes_on;  /* the packet that is held, or was last taken, has more behind it */
+    bool empty;    /* a packet without a byte is held */
+    bool deaf;     /* the handle may not be used for reading */
     bool ended;
+    /* What an idle stream of packets reads into: to a read of no bytes an empty packet might be
+     * nothing. */
+    uint8_t few[15];
 };
 
 enum lti_nt_state { LTI_NT_ARMED = 1, LTI_NT_CONNECTED, LTI_NT_LOST };
@@ -111,7 +126,8 @@ struct lti_nt_listener {
     uint32_t count; /* instances that should be armed */
     uint32_t pending;
     enum leat_who who;
-    int64_t failure;   /* why an instance could not go on waiting; 0: none that was not told of */
+    int64_t failure; /* why an instance could not go on waiting; 0: none that was not told of */
+    bool packets;
     bool crowded;      /* at the last look there were more ends than ours */
     bool crowded_told; /* since then */
     bool ended;
@@ -123,7 +139,8 @@ struct lti_nt_forward;
 struct lti_port {
     intptr_t queue;
     struct lti_nt_list attention; /* streams with a read to begin, or with news */
-    struct lti_nt_list watch;     /* streams that hold a buffer, or that nobody reads */
+    struct lti_nt_list watch;     /* streams that hold a buffer, that nobody reads, or that wait for
+                                 their thread */
     struct lti_nt_family *families;
     struct lti_nt_forward *forward; /* null: nobody asked for the waitable */
     uint64_t tick_at;
@@ -145,16 +162,39 @@ enum leat_error lti_nt_security(enum leat_who who, void **security_out, struct o
 enum leat_error lti_nt_user(const char *sid, uint32_t *user_out, struct os_code *code_out);
 
 /* port_windows_stream.c */
+static inline uint32_t lti_nt_pipe_flags(bool packets)
+{
+    return packets ? LTI_OS_PIPE_MESSAGE : 0;
+}
 void lti_nt_op_begun(struct lti_port *port, struct lti_nt_op *op, int64_t result);
 void lti_nt_list_add(struct lti_nt_list *list, struct lti_nt_stream *stream, bool watch);
 void lti_nt_list_remove(struct lti_nt_list *list, struct lti_nt_stream *stream, bool watch);
-struct lti_nt_stream *lti_nt_stream_new(struct lti_port *port, uint64_t cookie);
+/* The same for a stream's operation; returns what its result amounts to. */
+int64_t lti_nt_stream_begun(const struct lti_nt_stream *stream, struct lti_nt_op *op,
+                            int64_t result);
+struct lti_nt_stream *lti_nt_stream_new(struct lti_port *port, uint64_t cookie, bool packets);
 void lti_nt_stream_open(struct lti_nt_stream *stream, struct lti_link *link, intptr_t handle);
 /* Frees it when nobody needs it any more. */
 void lti_nt_stream_release(struct lti_nt_stream *stream);
 bool lti_nt_stream_end(struct lti_nt_stream *stream); /* as lti_port_end */
 
+/* port_windows_sync.c: calls of another thread, which tells of their end through the queue. */
+/* On failure the handle is unchanged. MEMORY, LIMIT, SYSTEM. */
+enum leat_error lti_nt_sync_start(struct lti_nt_stream *stream, intptr_t handle,
+                                  const struct lti_peer *peer, struct os_code *code_out);
+/* LTI_OS_IN_PROGRESS, or why it never can be. */
+int64_t lti_nt_sync_read(struct lti_nt_sync *sync, void *buffer, size_t size);
+int64_t lti_nt_sync_write(struct lti_nt_sync *sync, const void *data, size_t size);
+void lti_nt_sync_give_up(struct lti_nt_sync *sync);    /* the read; its end still comes */
+bool lti_nt_sync_left(const struct lti_nt_sync *sync); /* the peer did */
+const struct lti_peer *lti_nt_sync_peer(const struct lti_nt_sync *sync);
+/* Gives everything up and closes the handle. To be repeated until it has gone. */
+void lti_nt_sync_end(struct lti_nt_sync *sync);
+bool lti_nt_sync_gone(const struct lti_nt_sync *sync);
+void lti_nt_sync_free(struct lti_nt_sync *sync); /* once it has gone */
+
 /* port_windows_io.c */
+void lti_nt_stream_watch(struct lti_nt_stream *stream);  /* it is looked at from now on */
 void lti_nt_stream_settle(struct lti_nt_stream *stream); /* puts it on the lists it belongs on */
 void lti_nt_stream_begin(struct lti_nt_stream *stream);  /* the next read, if it is due */
 void lti_nt_stream_tick(struct lti_nt_stream *stream);

@@ -84,7 +84,7 @@ enum leat_error lti_nt_forward_start(struct lti_port *port, struct os_code *code
 static bool forward_post(const struct lti_nt_forward *forward)
 {
     for (int turn = 0; turn < POST_TURNS_MAX; turn++) {
-        if (lti_os_queue_post(forward->queue) >= 0)
+        if (lti_os_queue_post(forward->queue, 0, 0) >= 0)
             return true;
         (void)lti_os_signal_wait(forward->taken, POST_TURN_NS);
     }

@@ -16,9 +16,18 @@
 
 #include <string.h>
 
+/* From here on a copy costs more than another block, which the processor has not seen lately. */
+#define TRADE_BYTES_MIN 8192u
+
 static bool holds(const struct lti_nt_stream *stream)
 {
-    return stream->at < stream->size;
+    return stream->at < stream->size || stream->empty;
+}
+
+/* It has a buffer beside the few bytes that an idle stream reads into. */
+static bool rich(const struct lti_nt_stream *stream)
+{
+    return stream->buffer && stream->buffer != stream->few;
 }
 
 static void news_add(struct lti_nt_stream *stream, uint32_t news)
@@ -29,15 +38,25 @@ static void news_add(struct lti_nt_stream *stream, uint32_t news)
 
 static void buffer_drop(struct lti_nt_stream *stream)
 {
-    lti_os_free(stream->buffer);
+    if (stream->buffer != stream->few)
+        lti_os_free(stream->buffer);
     stream->buffer = 0;
     stream->capacity = stream->at = stream->size = 0;
+    stream->empty = false;
 }
 
 static bool read_due(const struct lti_nt_stream *stream)
 {
-    return !stream->ended && stream->end == LEAT_OK && !stream->read.pending && !holds(stream) &&
-           !stream->unfinished;
+    return !stream->ended && !stream->deaf && stream->end == LEAT_OK && !stream->read.pending &&
+           !holds(stream) && !stream->unfinished && !stream->end_waits;
+}
+
+void lti_nt_stream_watch(struct lti_nt_stream *stream)
+{
+    struct lti_port *port = stream->port;
+    if (!port->watch.first)
+        port->tick_at = lti_os_now_ns() + LTI_NT_TICK_NS;
+    lti_nt_list_add(&port->watch, stream, true);
 }
 
 void lti_nt_stream_settle(struct lti_nt_stream *stream)
@@ -48,13 +67,10 @@ void lti_nt_stream_settle(struct lti_nt_stream *stream)
     if (read_due(stream))
         lti_nt_list_add(&port->attention, stream, false);
     bool unread = stream->end == LEAT_OK && stream->reading == LTI_NT_READING_NONE;
-    if (stream->buffer || unread) {
-        if (!port->watch.first)
-            port->tick_at = lti_os_now_ns() + LTI_NT_TICK_NS;
-        lti_nt_list_add(&port->watch, stream, true);
-    } else {
+    if (rich(stream) || unread)
+        lti_nt_stream_watch(stream);
+    else
         lti_nt_list_remove(&port->watch, stream, true);
-    }
 }
 
 /* ---- Reading --------------------------------------------------------------------------------- */
@@ -86,6 +102,13 @@ static void read_end(struct lti_nt_stream *stream, enum leat_error error, struct
     }
 }
 
+/* A peer that leaves while it has yet to read what is being written did not end in order, as with a
+ * socket that is closed over unread bytes. */
+static enum leat_error end_error(const struct lti_nt_stream *stream)
+{
+    return stream->write.pending || stream->cut ? LEAT_E_BROKEN : LEAT_E_FINISHED;
+}
+
 /* What a read that is over has brought; EMPTY: nothing, another one is due. */
 static enum leat_error read_result(struct lti_nt_stream *stream, bool probe, int64_t result)
 {
@@ -99,10 +122,12 @@ static enum leat_error read_result(struct lti_nt_stream *stream, bool probe, int
     case LTI_OS_MEMORY:
         return LEAT_E_MEMORY;
     case LTI_OS_PIPE:
+        /* The write may have been taken: its completion says so, and then this is asked again. */
+        stream->end_waits = stream->write.pending;
+        if (stream->end_waits)
+            return LEAT_E_EMPTY;
         code = lti_os_code_of(result);
-        /* A peer that leaves while it has yet to read what is being written did not end in
-         * order, as with a socket that is closed over unread bytes. */
-        error = stream->write.pending || stream->cut ? LEAT_E_BROKEN : LEAT_E_FINISHED;
+        error = end_error(stream);
         read_end(stream, error, code);
         return error;
     default:
@@ -114,21 +139,34 @@ static enum leat_error read_result(struct lti_nt_stream *stream, bool probe, int
         return LEAT_OK;
     stream->at = 0;
     stream->size = (uint32_t)(result & ~LTI_OS_PIPE_MORE);
-    if (stream->size == 0)
+    stream->goes_on = (result & LTI_OS_PIPE_MORE) != 0;
+    stream->empty = stream->packets && stream->size == 0;
+    if (!holds(stream))
         return LEAT_E_EMPTY; /* somebody wrote nothing: that is not the end */
     stream->ticks = 0;
     stream->active = true;
-    stream->greedy = stream->greedy || stream->size == stream->capacity;
+    stream->greedy = stream->greedy || (stream->size == stream->capacity && rich(stream));
     if (stream->judge) {
-        stream->judge = false;
         error = client_judge(stream, &code);
+        /* Who has sent no byte may not be known yet; nor has he said anything. */
+        stream->judge = stream->empty && code.kind == LTI_OS_NOT_CONNECTED;
+        if (stream->judge)
+            error = LEAT_OK;
         if (error != LEAT_OK) {
             buffer_drop(stream);
-            stream->unfinished = false;
+            stream->unfinished = stream->goes_on = false;
             read_end(stream, error, code);
         }
     }
     return error;
+}
+
+/* A read takes what belongs together, and no part of what comes behind. */
+static uint32_t read_most(const struct lti_nt_stream *stream)
+{
+    uint32_t most =
+        stream->wanted > LTI_NT_READ_FIRST ? stream->wanted : (uint32_t)LTI_NT_READ_FIRST;
+    return stream->capacity < most ? stream->capacity : most;
 }
 
 /* Begins one read. OK: it is over, bytes are held or (a probe) are there. EMPTY: it waits, or
@@ -136,9 +174,11 @@ static enum leat_error read_result(struct lti_nt_stream *stream, bool probe, int
 static enum leat_error read_begin(struct lti_nt_stream *stream, bool probe)
 {
     memset(&stream->read.os, 0, sizeof stream->read.os);
-    int64_t result = lti_os_pipe_read(stream->handle, probe ? 0 : stream->buffer,
-                                      probe ? 0 : stream->capacity, &stream->read.os);
-    lti_nt_op_begun(stream->port, &stream->read, result);
+    void *into = probe ? 0 : stream->buffer;
+    size_t size = probe ? 0 : read_most(stream);
+    int64_t result = stream->sync ? lti_nt_sync_read(stream->sync, into, size)
+                                  : lti_os_pipe_read(stream->handle, into, size, &stream->read.os);
+    result = lti_nt_stream_begun(stream, &stream->read, result);
     if (stream->read.pending) {
         stream->reading = probe ? LTI_NT_READING_PROBE : LTI_NT_READING_DATA;
         return LEAT_E_EMPTY;
@@ -150,12 +190,12 @@ static bool buffer_make(struct lti_nt_stream *stream)
 {
     uint32_t want = LTI_NT_READ_FIRST;
     if (stream->greedy && stream->wanted > want)
-        want = stream->wanted;
+        want = LTI_NT_READ_MOST;
     if (stream->buffer && stream->capacity >= want)
         return true;
     uint8_t *buffer = lti_os_alloc(want);
     if (!buffer)
-        return stream->buffer != 0;
+        return rich(stream);
     buffer_drop(stream);
     stream->buffer = buffer;
     stream->capacity = want;
@@ -166,10 +206,17 @@ void lti_nt_stream_begin(struct lti_nt_stream *stream)
 {
     if (!read_due(stream))
         return;
-    bool probe = !stream->active || !buffer_make(stream);
-    if (probe)
+    bool poor = stream->active && !buffer_make(stream);
+    bool idle = !stream->active || poor;
+    bool probe = idle && !stream->packets;
+    if (idle)
         buffer_drop(stream);
-    enum leat_error error = read_begin(stream, probe);
+    if (idle && stream->packets) {
+        stream->buffer = stream->few;
+        stream->capacity = sizeof stream->few;
+    }
+    /* Without memory a packet would come in a thousand pieces: rather later, and in a few. */
+    enum leat_error error = poor && !probe ? LEAT_E_MEMORY : read_begin(stream, probe);
     /* A probe that is over, and memory that is short, let the core read for itself. */
     if (error != LEAT_E_EMPTY)
         stream->news |= LTI_DONE_READABLE;
@@ -198,29 +245,45 @@ uint32_t lti_nt_read_done(struct lti_nt_stream *stream, int64_t result)
     return news;
 }
 
+/* All that is held goes with its buffer, and the core's block becomes the buffer. */
+static bool held_may_trade(const struct lti_nt_stream *stream, size_t size)
+{
+    return stream->at == 0 && stream->size <= size && stream->size >= TRADE_BYTES_MIN &&
+           stream->capacity == LTI_BLOCK_LARGE;
+}
+
+/* Without a buffer: all of it, to nowhere. */
 static void held_take(struct lti_nt_stream *stream, void *buffer, size_t size, size_t *size_out,
                       bool *more_out)
 {
     size_t there = stream->size - stream->at;
-    size_t part = there < size ? there : size;
-    memcpy(buffer, stream->buffer + stream->at, part);
+    size_t part = there < size || !buffer ? there : size;
+    if (buffer && part)
+        memcpy(buffer, stream->buffer + stream->at, part);
     stream->at += (uint32_t)part;
+    stream->empty = false;
     *size_out = part;
-    *more_out = holds(stream) || stream->unfinished;
+    *more_out = holds(stream) || stream->unfinished || stream->goes_on;
     if (!holds(stream))
         stream->at = stream->size = 0;
 }
 
-enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, size_t *size_out,
-                              bool *more_out, struct os_code *code_out)
+size_t lti_port_expect(struct lti_link *link, size_t size)
 {
     struct lti_nt_stream *stream = link->state;
+    stream->wanted = size < LTI_NT_READ_MOST ? (uint32_t)size : LTI_NT_READ_MOST;
+    return size;
+}
+
+static enum leat_error stream_read(struct lti_nt_stream *stream, void **block, bool large,
+                                   size_t size, size_t *size_out, bool *more_out,
+                                   struct os_code *code_out)
+{
     enum leat_error error = LEAT_OK;
-    /* More than the core takes at once would only lie here. */
     if (size > stream->wanted)
         stream->wanted = size < LTI_NT_READ_MOST ? (uint32_t)size : LTI_NT_READ_MOST;
     if (!holds(stream) && stream->end == LEAT_OK) {
-        if (stream->read.pending)
+        if (stream->read.pending || stream->deaf)
             return LEAT_E_EMPTY;
         if (stream->read_short) { /* as with writing */
             stream->read_short = false;
@@ -231,7 +294,13 @@ enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, 
         stream->unfinished = stream->unfinished || error == LEAT_E_MEMORY;
     }
     if (holds(stream)) {
-        held_take(stream, buffer, size, size_out, more_out);
+        void *into = *block;
+        if (large && held_may_trade(stream, size)) {
+            *block = stream->buffer;
+            stream->buffer = into;
+            into = 0;
+        }
+        held_take(stream, into, size, size_out, more_out);
         error = LEAT_OK;
     } else if (stream->end != LEAT_OK) {
         *code_out = stream->end_code;
@@ -241,23 +310,70 @@ enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, 
     return error;
 }
 
+enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, size_t *size_out,
+                              bool *more_out, struct os_code *code_out)
+{
+    return stream_read(link->state, &buffer, false, size, size_out, more_out, code_out);
+}
+
+enum leat_error lti_port_read_block(struct lti_link *link, void **block, size_t size,
+                                    size_t *size_out, bool *more_out, struct os_code *code_out)
+{
+    return stream_read(link->state, block, true, size, size_out, more_out, code_out);
+}
+
+enum leat_error lti_port_packets(struct lti_link *link, uint32_t *bytes, struct os_code *code_out)
+{
+    (void)link;
+    (void)bytes;
+    (void)code_out;
+    return LEAT_OK; /* of any size */
+}
+
+enum leat_error lti_port_read_packet(struct lti_link *link, void *buffer, size_t size,
+                                     size_t *size_out, bool *whole_out, bool *more_out,
+                                     struct os_code *code_out)
+{
+    struct lti_nt_stream *stream = link->state;
+    enum leat_error error = stream_read(stream, &buffer, false, size, size_out, more_out, code_out);
+    *whole_out = !holds(stream) && !stream->goes_on;
+    return error;
+}
+
+static bool peer_left(const struct lti_nt_stream *stream)
+{
+    struct lti_os_pipe_facts facts;
+    if (stream->sync)
+        return lti_nt_sync_left(stream->sync);
+    return lti_os_pipe_facts(stream->handle, &facts) >= 0 && facts.closing;
+}
+
 void lti_nt_stream_tick(struct lti_nt_stream *stream)
 {
+    if (stream->ended) {
+        lti_nt_sync_end(stream->sync);
+        return;
+    }
     if (stream->reading == LTI_NT_READING_DATA) {
         if (stream->ticks < LTI_NT_TICKS_IDLE && ++stream->ticks == LTI_NT_TICKS_IDLE) {
             stream->active = stream->greedy = false;
             stream->given_up = true;
-            (void)lti_os_pipe_cancel(stream->handle, &stream->read.os);
+            if (stream->sync)
+                lti_nt_sync_give_up(stream->sync);
+            else
+                (void)lti_os_pipe_cancel(stream->handle, &stream->read.os);
         }
         return;
     }
-    struct lti_os_pipe_facts facts;
-    if (stream->hangup || stream->end != LEAT_OK || lti_os_pipe_facts(stream->handle, &facts) < 0)
+    if (stream->hangup || stream->end != LEAT_OK || !peer_left(stream))
         return;
-    if (facts.closing) {
-        stream->hangup = true;
-        news_add(stream, LTI_DONE_HANGUP);
+    if (stream->deaf) { /* no read will tell */
+        read_end(stream, end_error(stream), (struct os_code){LTI_OS_PIPE, 0});
+        news_add(stream, LTI_DONE_READABLE);
+        return;
     }
+    stream->hangup = true;
+    news_add(stream, LTI_DONE_HANGUP);
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
@@ -277,6 +393,13 @@ enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *s
     return stream->write_end != LEAT_OK ? stream->write_end : LEAT_E_FULL;
 }
 
+enum leat_error lti_port_write_packet(struct lti_link *link, const struct leat_slice *packet,
+                                      struct os_code *code_out)
+{
+    size_t none;
+    return lti_port_write(link, packet, 1, &none, code_out);
+}
+
 /* Errors that are about this connection, for good; the rest may be tried again. */
 static enum leat_error write_failed(struct lti_nt_stream *stream, int64_t result,
                                     struct os_code *code_out)
@@ -290,25 +413,31 @@ static enum leat_error write_failed(struct lti_nt_stream *stream, int64_t result
 }
 
 enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *link, const void *data,
-                                     size_t size, size_t *written_out, struct os_code *code_out)
+                                     size_t size, bool *done_out, size_t *written_out,
+                                     struct os_code *code_out)
 {
     struct lti_nt_stream *stream = link->state;
+    *done_out = false;
     *written_out = 0;
     if (stream->write_end != LEAT_OK) {
         *code_out = stream->write_code;
         return stream->write_end;
     }
-    if (size > LTI_NT_WRITE_MOST)
+    if (size > LTI_NT_WRITE_MOST && !stream->packets)
         size = LTI_NT_WRITE_MOST;
     memset(&stream->write.os, 0, sizeof stream->write.os);
-    int64_t result = lti_os_pipe_write(stream->handle, data, size, &stream->write.os);
-    lti_nt_op_begun(port, &stream->write, result);
+    int64_t result = stream->sync
+                         ? lti_nt_sync_write(stream->sync, data, size)
+                         : lti_os_pipe_write(stream->handle, data, size, &stream->write.os);
+    (void)port;
+    result = lti_nt_stream_begun(stream, &stream->write, result);
     if (stream->write.pending)
         return LEAT_OK;
     if (result < 0)
         return write_failed(stream, result, code_out);
-    if (result == 0)
+    if (result == 0 && size > 0)
         return LEAT_E_MEMORY; /* success with nothing done: as if the system were short of it */
+    *done_out = true;
     *written_out = (size_t)result;
     return LEAT_OK;
 }
@@ -324,7 +453,13 @@ uint32_t lti_nt_write_done(struct lti_nt_stream *stream, int64_t result)
         stream->write_short = write_failed(stream, result, &code) == LEAT_E_MEMORY;
         stream->cut = code.kind == LTI_OS_PIPE;
     }
-    return LTI_DONE_WRITTEN;
+    if (stream->end_waits) {
+        stream->end_waits = false;
+        lti_nt_stream_settle(stream);
+    }
+    if (result < 0)
+        return LTI_DONE_WRITTEN;
+    return stream->packets ? LTI_DONE_WRITTEN | LTI_DONE_TAKEN : LTI_DONE_WRITTEN;
 }
 
 bool lti_port_write_recall(struct lti_link *link)

@@ -98,13 +98,13 @@ static int64_t instance_open(struct lti_nt_instance *instance, uint32_t flags)
     struct lti_nt_listener *listener = instance->listener;
     struct lti_port *port = listener->port;
     int64_t handle =
-        lti_os_pipe_create(listener->family->name, flags, LTI_OS_PIPE_INSTANCES_MAX + 1,
-                           LTI_NT_QUOTA, listener->security);
+        lti_os_pipe_create(listener->family->name, flags | lti_nt_pipe_flags(listener->packets),
+                           LTI_OS_PIPE_INSTANCES_MAX + 1, LTI_NT_QUOTA, listener->security);
     if (handle < 0)
         return handle;
     instance->handle = (intptr_t)handle;
     listener->family->ends++;
-    int64_t result = lti_os_queue_add(port->queue, instance->handle);
+    int64_t result = lti_os_queue_add(port->queue, instance->handle, listener->packets);
     if (result < 0) {
         instance_close(instance);
         /* Whatever it is, it is not the name. */
@@ -257,7 +257,8 @@ static enum leat_error listener_open(struct lti_nt_listener *listener, struct os
 
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
-                                uint32_t backlog, enum leat_who who, struct os_code *code_out)
+                                uint32_t backlog, enum leat_who who, bool packets,
+                                struct os_code *code_out)
 {
     uint16_t name[LTI_OS_PIPE_UNITS_MAX + 1];
     claim_out->lock = -1;
@@ -271,6 +272,7 @@ enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
     listener->port = port;
     listener->cookie = link->cookie;
     listener->who = who;
+    listener->packets = packets;
     listener->count = backlog ? backlog : LTI_NT_INSTANCES_USUAL;
     if (listener->count > LTI_NT_INSTANCES_MOST)
         listener->count = LTI_NT_INSTANCES_MOST;
@@ -358,7 +360,7 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *link_lis
     error = crowd_check(listener, instance->handle);
     if (error != LEAT_OK)
         return error;
-    struct lti_nt_stream *stream = lti_nt_stream_new(port, link->cookie);
+    struct lti_nt_stream *stream = lti_nt_stream_new(port, link->cookie, listener->packets);
     if (!stream)
         return LEAT_E_MEMORY;
     error = instance_make(listener, 0, &replacement, code_out);

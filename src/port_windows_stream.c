@@ -21,6 +21,17 @@ void lti_nt_op_begun(struct lti_port *port, struct lti_nt_op *op, int64_t result
     port->outstanding += op->pending;
 }
 
+int64_t lti_nt_stream_begun(const struct lti_nt_stream *stream, struct lti_nt_op *op,
+                            int64_t result)
+{
+    /* Whether a packet that was cut short counts as success is for the system to say: so nothing
+     * on such a handle skips the queue. */
+    if (stream->packets && result >= 0)
+        result = lti_os_fail(LTI_OS_IN_PROGRESS, 0);
+    lti_nt_op_begun(stream->port, op, result);
+    return result;
+}
+
 static struct lti_nt_place *place_of(struct lti_nt_stream *stream, bool watch)
 {
     return watch ? &stream->watch : &stream->attention;
@@ -57,7 +68,7 @@ void lti_nt_list_remove(struct lti_nt_list *list, struct lti_nt_stream *stream, 
         list->last = place->previous;
 }
 
-struct lti_nt_stream *lti_nt_stream_new(struct lti_port *port, uint64_t cookie)
+struct lti_nt_stream *lti_nt_stream_new(struct lti_port *port, uint64_t cookie, bool packets)
 {
     struct lti_nt_stream *stream = lti_os_alloc(sizeof *stream);
     if (!stream)
@@ -65,6 +76,7 @@ struct lti_nt_stream *lti_nt_stream_new(struct lti_port *port, uint64_t cookie)
     memset(stream, 0, sizeof *stream);
     stream->port = port;
     stream->handle = -1;
+    stream->packets = packets;
     stream->read.cookie = stream->write.cookie = cookie;
     stream->read.owner = stream->write.owner = stream;
     stream->read.kind = LTI_NT_READ;
@@ -84,9 +96,16 @@ void lti_nt_stream_release(struct lti_nt_stream *stream)
 {
     if (!stream->ended || stream->read.pending || stream->write.pending)
         return;
+    if (stream->sync) {
+        if (!lti_nt_sync_gone(stream->sync))
+            return;
+        lti_nt_list_remove(&stream->port->watch, stream, true);
+        lti_nt_sync_free(stream->sync);
+    }
     if (stream->family)
         lti_nt_family_drop(stream->port, stream->family);
-    lti_os_free(stream->buffer);
+    if (stream->buffer != stream->few)
+        lti_os_free(stream->buffer);
     lti_os_free(stream);
 }
 
@@ -96,9 +115,14 @@ bool lti_nt_stream_end(struct lti_nt_stream *stream)
     stream->ended = true;
     lti_nt_list_remove(&stream->port->attention, stream, false);
     lti_nt_list_remove(&stream->port->watch, stream, true);
-    if (stream->read.pending || stream->write.pending)
-        (void)lti_os_pipe_cancel(stream->handle, 0);
-    (void)lti_os_handle_close(stream->handle);
+    if (stream->sync) {
+        lti_nt_sync_end(stream->sync);
+        lti_nt_stream_watch(stream);
+    } else {
+        if (stream->read.pending || stream->write.pending)
+            (void)lti_os_pipe_cancel(stream->handle, 0);
+        (void)lti_os_handle_close(stream->handle);
+    }
     if (stream->family) {
         stream->family->ends--;
         stream->family->ghosts += !stream->hangup;
@@ -120,31 +144,36 @@ bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim
     return done;
 }
 
-/* Only a pipe of bytes will do: one of messages cuts what we write together and apart. */
-static enum leat_error stream_check(intptr_t handle, struct os_code *code_out)
+/* Only a pipe of the same kind will do: one of messages cuts bytes apart, and one of bytes puts
+ * packets together. */
+static enum leat_error stream_check(intptr_t handle, bool packets, struct os_code *code_out)
 {
     struct lti_os_pipe_facts facts;
     int64_t result = lti_os_pipe_facts(handle, &facts);
     if (result < 0)
         return lti_port_error(result, code_out);
-    return facts.pipe && !facts.message ? LEAT_OK : LEAT_E_HANDLE;
+    if (!facts.pipe || facts.message != packets)
+        return LEAT_E_HANDLE;
+    return packets ? lti_port_error(lti_os_pipe_read_messages(handle), code_out) : LEAT_OK;
 }
 
 enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
-                                 const struct lti_address *address, struct os_code *code_out)
+                                 const struct lti_address *address, bool packets,
+                                 struct os_code *code_out)
 {
     uint16_t name[LTI_OS_PIPE_UNITS_MAX + 1];
     if (!lti_nt_name(address, name))
         return LEAT_E_NAME_TOO_LONG;
-    struct lti_nt_stream *stream = lti_nt_stream_new(port, link->cookie);
+    struct lti_nt_stream *stream = lti_nt_stream_new(port, link->cookie, packets);
     if (!stream)
         return LEAT_E_MEMORY;
     int64_t handle = lti_os_pipe_open(name);
     enum leat_error error = lti_port_error(handle, code_out);
     if (handle >= 0) {
-        error = stream_check((intptr_t)handle, code_out);
+        error = stream_check((intptr_t)handle, packets, code_out);
         if (error == LEAT_OK)
-            error = lti_port_error(lti_os_queue_add(port->queue, (intptr_t)handle), code_out);
+            error =
+                lti_port_error(lti_os_queue_add(port->queue, (intptr_t)handle, packets), code_out);
         else if (error == LEAT_E_HANDLE)
             error = LEAT_E_REFUSED; /* something else listens there */
         if (error == LEAT_OK) {
@@ -157,8 +186,64 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
     return error;
 }
 
+/* Asks about a handle while nothing else is done with it. */
+static enum leat_error peer_ask(intptr_t handle, struct lti_peer *peer_out,
+                                struct os_code *code_out)
+{
+    struct lti_os_pipe_facts facts;
+    int64_t result = lti_os_pipe_facts(handle, &facts);
+    if (result < 0)
+        return lti_port_error(result, code_out);
+    int64_t pid = lti_os_pipe_peer_pid(handle, !facts.server);
+    uint32_t user = LTI_NT_USER_SELF;
+    if (!facts.server) {
+        char owner[LTI_OS_SID_BYTES];
+        result = lti_os_pipe_owner(handle, owner);
+        enum leat_error error = lti_port_error(result, code_out);
+        if (error == LEAT_OK)
+            error = lti_nt_user(owner, &user, code_out);
+        if (error != LEAT_OK)
+            return error;
+    }
+    /* A client was let in by the pipe's security descriptor, which names this user. Who it is can
+     * be asked only after its first bytes were read: lti_nt_read_done does. */
+    peer_out->known = true;
+    peer_out->uid = user;
+    peer_out->gid = 0;
+    peer_out->pid = pid > 0 ? pid : 0;
+    return LEAT_OK;
+}
+
+bool lti_port_one_way(intptr_t handle)
+{
+    struct lti_os_pipe_facts facts;
+    return lti_os_pipe_facts(handle, &facts) >= 0 && facts.pipe &&
+           !(facts.can_read && facts.can_write);
+}
+
+/* Gives the handle to who does its operations. */
+static enum leat_error adopt_begin(struct lti_nt_stream *stream, intptr_t handle, bool overlapped,
+                                   struct os_code *code_out)
+{
+    if (!overlapped) {
+        struct lti_peer peer = {.known = false};
+        struct os_code ignored; /* who handed the handle over has decided who may be there */
+        (void)peer_ask(handle, &peer, &ignored);
+        return lti_nt_sync_start(stream, handle, &peer, code_out);
+    }
+    /* Whoever opened it may have left it as it was: a client's end reads bytes at first. This can
+     * be set back, and what comes next cannot. */
+    int64_t result = stream->packets ? lti_os_pipe_read_messages(handle) : 0;
+    if (result < 0)
+        return lti_port_error(result, code_out);
+    result = lti_os_queue_add(stream->port->queue, handle, stream->packets);
+    enum leat_error error = lti_port_error(result, code_out);
+    /* It belongs to another queue, for ever. */
+    return lti_os_kind_of(result) == LTI_OS_INVALID ? LEAT_E_HANDLE : error;
+}
+
 enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, intptr_t handle,
-                               bool listener, struct os_code *code_out)
+                               bool listener, bool packets, struct os_code *code_out)
 {
     struct lti_os_pipe_facts facts;
     if (handle < 0)
@@ -171,20 +256,23 @@ enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, int
         enum leat_error error = lti_port_error(result, code_out);
         return error == LEAT_E_MEMORY ? error : LEAT_E_HANDLE;
     }
-    if (!facts.pipe || facts.message || !facts.overlapped || !facts.connected)
+    if (!facts.pipe || facts.message != packets || !facts.connected ||
+        !(facts.can_read || facts.can_write))
         return LEAT_E_HANDLE;
-    struct lti_nt_stream *stream = lti_nt_stream_new(port, link->cookie);
+    /* A thread that looks whether something is there does not see a packet without a byte. */
+    if (packets && !facts.overlapped)
+        return LEAT_E_HANDLE;
+    struct lti_nt_stream *stream = lti_nt_stream_new(port, link->cookie, packets);
     if (!stream)
         return LEAT_E_MEMORY;
-    result = lti_os_queue_add(port->queue, handle);
-    if (result < 0) {
-        enum leat_error error = lti_port_error(result, code_out);
+    stream->deaf = !facts.can_read;
+    stream->write_end = facts.can_write ? LEAT_OK : LEAT_E_CLOSED;
+    enum leat_error error = adopt_begin(stream, handle, facts.overlapped, code_out);
+    if (error == LEAT_OK)
+        lti_nt_stream_open(stream, link, handle);
+    else
         lti_os_free(stream);
-        /* It belongs to another queue, for ever. */
-        return lti_os_kind_of(result) == LTI_OS_INVALID ? LEAT_E_HANDLE : error;
-    }
-    lti_nt_stream_open(stream, link, handle);
-    return LEAT_OK;
+    return error;
 }
 
 /* A name that nobody can guess, for one instance that is connected at once. */
@@ -220,7 +308,7 @@ static int64_t pair_meet(intptr_t server)
     return lti_os_pipe_listen(server, &op.os);
 }
 
-enum leat_error lti_port_pair(intptr_t handles_out[2], struct os_code *code_out)
+enum leat_error lti_port_pair(bool packets, intptr_t handles_out[2], struct os_code *code_out)
 {
     uint16_t name[LTI_OS_PIPE_UNITS_MAX + 1];
     void *security;
@@ -230,7 +318,8 @@ enum leat_error lti_port_pair(intptr_t handles_out[2], struct os_code *code_out)
     enum leat_error error = lti_nt_security(LEAT_WHO_SAME_USER, &security, code_out);
     if (error != LEAT_OK)
         return error;
-    int64_t server = lti_os_pipe_create(name, LTI_OS_PIPE_FIRST, 1, LTI_NT_QUOTA, security);
+    int64_t server = lti_os_pipe_create(name, LTI_OS_PIPE_FIRST | lti_nt_pipe_flags(packets), 1,
+                                        LTI_NT_QUOTA, security);
     lti_os_security_free(security);
     if (server < 0)
         return pair_error(server, code_out);
@@ -252,26 +341,8 @@ enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer
                               struct os_code *code_out)
 {
     const struct lti_nt_stream *stream = link->state;
-    struct lti_os_pipe_facts facts;
-    int64_t result = lti_os_pipe_facts(stream->handle, &facts);
-    if (result < 0)
-        return lti_port_error(result, code_out);
-    int64_t pid = lti_os_pipe_peer_pid(stream->handle, !facts.server);
-    uint32_t user = LTI_NT_USER_SELF;
-    if (!facts.server) {
-        char owner[LTI_OS_SID_BYTES];
-        result = lti_os_pipe_owner(stream->handle, owner);
-        enum leat_error error = lti_port_error(result, code_out);
-        if (error == LEAT_OK)
-            error = lti_nt_user(owner, &user, code_out);
-        if (error != LEAT_OK)
-            return error;
-    }
-    /* A client was let in by the pipe's security descriptor, which names this user. Who it is can
-     * be asked only after its first bytes were read: lti_nt_read_done does. */
-    peer_out->known = true;
-    peer_out->uid = user;
-    peer_out->gid = 0;
-    peer_out->pid = pid > 0 ? pid : 0;
+    if (!stream->sync)
+        return peer_ask(stream->handle, peer_out, code_out);
+    *peer_out = *lti_nt_sync_peer(stream->sync); /* its thread may be busy with the handle */
     return LEAT_OK;
 }

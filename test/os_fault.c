@@ -45,7 +45,7 @@ static const char *const fault_call_names[] = {
 static const char *const fault_mode_names[] = {"once",    "twice",     "five",
                                                "forever", "every-2nd", "effect"};
 
-static atomic_int_fast64_t fault_allocations;
+static atomic_int_fast64_t fault_allocations, fault_descriptors, fault_wild_closes;
 static atomic_uint_fast64_t fault_calls, fault_calls_of[LTI_FAULT_CALL_count], fault_hits;
 static atomic_uint_fast64_t fault_budget;
 static atomic_int fault_suspended;
@@ -74,6 +74,28 @@ int64_t lti_test_allocations_live(void)
 void lti_fault_allocated(int64_t change)
 {
     atomic_fetch_add(&fault_allocations, change);
+}
+
+int64_t lti_test_descriptors_live(void)
+{
+    return atomic_load(&fault_descriptors);
+}
+
+int64_t lti_test_wild_closes(void)
+{
+    return atomic_load(&fault_wild_closes);
+}
+
+void lti_fault_descriptors(int64_t change)
+{
+    atomic_fetch_add(&fault_descriptors, change);
+}
+
+int64_t lti_fault_closed(int64_t result)
+{
+    if (lti_os_kind_of(result) == LTI_OS_NOT_SOCKET)
+        atomic_fetch_add(&fault_wild_closes, 1);
+    return result;
 }
 
 size_t lti_fault_count(void)

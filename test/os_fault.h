@@ -118,6 +118,10 @@ void lti_fault_budget(uint64_t calls);
  * time. */
 void lti_fault_virtual_time(void);
 
+/* Named pipes: how long such a wait waits for what other threads do, in their time, until the next
+ * reset. */
+void lti_fault_grace(int64_t time_ns);
+
 /* A name outside of this folder (which is not copied; null: no jail), or of a pipe that begins
  * otherwise, cannot be made or removed: access denied. So that what a fault drives the library to
  * stays where the test cleans up. Survives a reset. */

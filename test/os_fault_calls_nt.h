@@ -20,6 +20,8 @@
     X(pipe_read)                                                                                   \
     X(pipe_write)                                                                                  \
     X(pipe_cancel)                                                                                 \
+    X(pipe_read_sync)                                                                              \
+    X(pipe_write_sync)                                                                             \
     X(pipe_facts)                                                                                  \
     X(pipe_peer_pid)                                                                               \
     X(handle_close)                                                                                \
@@ -31,6 +33,7 @@
     X(signal_set)                                                                                  \
     X(signal_clear)                                                                                \
     X(signal_wait)                                                                                 \
-    X(thread_start)
+    X(thread_start)                                                                                \
+    X(thread_cancel)
 
 #endif

@@ -1,6 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * The calls of seam 2 that can fail on a POSIX system; os_fault.h includes it.
+ * The calls of seam 2 that can fail on a POSIX system; os_fault.h includes it. A send to a socket
+ * of packets is a call of its own: it moves all or nothing, and fails in other ways. So is a look
+ * at a packet, or whoever looks before each receive would never get one when every second call
+ * fails.
  */
 #ifndef LTI_OS_FAULT_CALLS_POSIX_H
 #define LTI_OS_FAULT_CALLS_POSIX_H
@@ -19,6 +22,10 @@
     X(close)                                                                                       \
     X(recv)                                                                                        \
     X(send)                                                                                        \
+    X(packets)                                                                                     \
+    X(peek_packet)                                                                                 \
+    X(recv_packet)                                                                                 \
+    X(send_packet)                                                                                 \
     X(peer)                                                                                        \
     X(socket_facts)                                                                                \
     X(set_flags)                                                                                   \

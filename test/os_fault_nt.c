@@ -19,11 +19,12 @@
 #define FAULT_LATE_MAX 4096u
 #define FAULT_EARLY_NS INT64_C(1000000)
 #define FAULT_GRACE_NS INT64_C(1000000) /* of real time: a kernel may tell a moment later */
-#define FAULT_STRANGER_SID "S-1-5-21-1-2-3-4444"
 
 /* What is known of a handle: whether it was made here, and where its completions go. */
 struct fault_handle {
     atomic_bool live, is_queue;
+    atomic_bool messages;  /* of a pipe: a write is one of them */
+    atomic_bool all;       /* what succeeds at once comes to the queue, too */
     atomic_intptr_t queue; /* 0: none */
     atomic_int hidden;     /* of a queue: posts of ours that nobody is told of */
 };
@@ -37,7 +38,6 @@ struct fault_op {
 };
 
 static struct fault_handle fault_handles[FAULT_HANDLES_MAX];
-static atomic_int_fast64_t fault_handles_live, fault_wild_closes;
 
 static atomic_flag fault_busy = ATOMIC_FLAG_INIT; /* held over the tables below, over no call */
 static struct fault_op fault_ops[FAULT_OPS_MAX];
@@ -47,20 +47,16 @@ static struct {
     struct lti_os_completion completion;
 } fault_late[FAULT_LATE_MAX];
 static size_t fault_late_used;
-
-int64_t lti_test_descriptors_live(void)
-{
-    return atomic_load(&fault_handles_live);
-}
-
-int64_t lti_test_wild_closes(void)
-{
-    return atomic_load(&fault_wild_closes);
-}
+static int64_t fault_grace_ns = FAULT_GRACE_NS;
 
 void lti_fault_system_reset(void)
 {
-    /* Nothing: what is under way stays so. */
+    fault_grace_ns = FAULT_GRACE_NS; /* what is under way stays so */
+}
+
+void lti_fault_grace(int64_t time_ns)
+{
+    fault_grace_ns = time_ns;
 }
 
 int64_t lti_fault_word(const struct lti_fault *fault)
@@ -81,10 +77,12 @@ static int64_t fault_opened(int64_t result)
     struct fault_handle *handle = result < 0 ? NULL : fault_handle((intptr_t)result);
     if (handle) {
         atomic_store(&handle->is_queue, false);
+        atomic_store(&handle->messages, false);
+        atomic_store(&handle->all, false);
         atomic_store(&handle->queue, 0);
         atomic_store(&handle->hidden, 0);
         atomic_store(&handle->live, true);
-        atomic_fetch_add(&fault_handles_live, 1);
+        lti_fault_descriptors(1);
     }
     return result;
 }
@@ -158,9 +156,28 @@ static void fault_closing(intptr_t number)
         return;
     atomic_store(&handle->queue, 0);
     if (atomic_exchange(&handle->live, false))
-        atomic_fetch_sub(&fault_handles_live, 1);
+        lti_fault_descriptors(-1);
     if (atomic_exchange(&handle->is_queue, false))
         fault_queue_gone(number);
+}
+
+static void fault_messages(int64_t number)
+{
+    struct fault_handle *handle = number < 0 ? NULL : fault_handle((intptr_t)number);
+    if (handle)
+        atomic_store(&handle->messages, true);
+}
+
+static bool fault_is_of_messages(intptr_t number)
+{
+    const struct fault_handle *handle = fault_handle(number);
+    return handle && atomic_load(&handle->messages);
+}
+
+static bool fault_all_comes(intptr_t number)
+{
+    const struct fault_handle *handle = fault_handle(number);
+    return handle && atomic_load(&handle->all);
 }
 
 static intptr_t fault_queue_of(intptr_t number)
@@ -221,7 +238,7 @@ static int64_t fault_complete_late(intptr_t queue, struct lti_os_op *op, int64_t
     /* Somebody may be waiting there. */
     struct fault_handle *handle = fault_handle(queue);
     atomic_fetch_add(&handle->hidden, 1);
-    if (lti_real_queue_post(queue) < 0)
+    if (lti_real_queue_post(queue, NULL, 0) < 0)
         atomic_fetch_sub(&handle->hidden, 1);
     return lti_nt_fail(LTI_NT_IO_PENDING);
 }
@@ -251,11 +268,13 @@ static int64_t fault_begun(const struct lti_fault *fault, intptr_t queue, struct
     return fault_op_over(op, result, false);
 }
 
-static size_t fault_less(const struct lti_fault *fault, size_t size)
+/* The same for bytes: where all comes to the queue, it is over only there, and late in any case. */
+static int64_t fault_moved(const struct lti_fault *fault, intptr_t handle, intptr_t queue,
+                           struct lti_os_op *op, int64_t result)
 {
-    if (fault && fault->action == LTI_FAULT_HALF)
-        return (size + 1) / 2;
-    return fault && fault->action == LTI_FAULT_ONE && size > 1 ? 1 : size;
+    if (result >= 0 && fault_all_comes(handle))
+        return result;
+    return fault_begun(fault, queue, op, result);
 }
 
 /* ---- Completion queue ------------------------------------------------------------------------ */
@@ -269,18 +288,27 @@ int64_t lti_os_queue_create(void)
     return result;
 }
 
-int64_t lti_os_queue_add(intptr_t queue, intptr_t handle)
+int64_t lti_os_queue_add(intptr_t queue, intptr_t handle, bool all)
 {
-    FAULT_CALL(queue_add, lti_real_queue_add(queue, handle));
+    FAULT_CALL(queue_add, lti_real_queue_add(queue, handle, all));
     struct fault_handle *known = fault_handle(handle);
-    if (result >= 0 && known && fault_handle(queue))
+    if (result >= 0 && known && fault_handle(queue)) {
+        atomic_store(&known->all, all);
         atomic_store(&known->queue, queue);
+    }
     return result;
 }
 
-int64_t lti_os_queue_post(intptr_t queue)
+int64_t lti_os_queue_post(intptr_t queue, struct lti_os_op *op, int64_t given)
 {
-    FAULT_CALL(queue_post, lti_real_queue_post(queue));
+    const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_queue_post);
+    if (fault)
+        return lti_fault_word(fault);
+    if (op)
+        fault_op_begin(LTI_FAULT_CALL_queue_post, queue, op, given);
+    int64_t result = lti_real_queue_post(queue, op, given);
+    if (op && result < 0)
+        (void)fault_op_over(op, result, false);
     return result;
 }
 
@@ -337,7 +365,7 @@ static int64_t fault_wait_once(intptr_t queue, struct lti_os_completion *complet
     int64_t result = lti_real_queue_wait(queue, completions_out, count, 0);
     if (result != 0 || timeout_ns == 0)
         return result;
-    result = lti_real_queue_wait(queue, completions_out, count, FAULT_GRACE_NS);
+    result = lti_real_queue_wait(queue, completions_out, count, fault_grace_ns);
     return result != 0 ? result : fault_wait_over(timeout_ns, LTI_FAULT_CALL_queue_wait);
 }
 
@@ -413,6 +441,8 @@ int64_t lti_os_pipe_create(const uint16_t *name, uint32_t flags, uint32_t instan
                                 ? lti_nt_fail(LTI_NT_ACCESS_DENIED)
                                 : fault_opened(lti_real_pipe_create(name, flags, instances_max,
                                                                     quota_bytes, security)));
+    if (flags & LTI_OS_PIPE_MESSAGE)
+        fault_messages(result);
     return result;
 }
 
@@ -436,6 +466,8 @@ int64_t lti_os_pipe_open(const uint16_t *name)
 int64_t lti_os_pipe_read_messages(intptr_t handle)
 {
     FAULT_CALL(pipe_read_messages, lti_real_pipe_read_messages(handle));
+    if (result >= 0)
+        fault_messages(handle);
     return result;
 }
 
@@ -443,24 +475,27 @@ int64_t lti_os_pipe_read(intptr_t handle, void *buffer, size_t size, struct lti_
 {
     const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_pipe_read);
     intptr_t queue = fault_queue_of(handle);
+    /* To read nothing is to read an empty message, which nobody sent. */
+    int64_t well = fault_is_of_messages(handle) ? lti_nt_fail(LTI_NT_OPERATION_ABORTED) : 0;
     int64_t result = 0;
-    if (fault_instead(fault, queue, op, 0, &result))
+    if (fault_instead(fault, queue, op, well, &result))
         return result;
-    fault_op_begin(LTI_FAULT_CALL_pipe_read, queue, op, 0);
-    result = lti_real_pipe_read(handle, buffer, fault_less(fault, size), op);
-    return fault_begun(fault, queue, op, result);
+    fault_op_begin(LTI_FAULT_CALL_pipe_read, queue, op, well);
+    result = lti_real_pipe_read(handle, buffer, lti_fault_less(fault, size), op);
+    return fault_moved(fault, handle, queue, op, result);
 }
 
 int64_t lti_os_pipe_write(intptr_t handle, const void *data, size_t size, struct lti_os_op *op)
 {
     const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_pipe_write);
     intptr_t queue = fault_queue_of(handle);
-    size_t less = fault_less(fault, size);
+    /* No system writes half a message: the other half would be a message, too. */
+    size_t less = fault_is_of_messages(handle) ? size : lti_fault_less(fault, size);
     int64_t well = (int64_t)less, result = 0;
     if (fault_instead(fault, queue, op, well, &result))
         return result;
     fault_op_begin(LTI_FAULT_CALL_pipe_write, queue, op, well);
-    return fault_begun(fault, queue, op, lti_real_pipe_write(handle, data, less, op));
+    return fault_moved(fault, handle, queue, op, lti_real_pipe_write(handle, data, less, op));
 }
 
 /* The request comes when the operation is just being done: it is granted, and was not needed. */
@@ -499,61 +534,13 @@ int64_t lti_os_pipe_peer_pid(intptr_t handle, bool server)
 static int64_t fault_close(intptr_t handle)
 {
     fault_closing(handle);
-    int64_t result = lti_real_handle_close(handle);
-    if (lti_os_kind_of(result) == LTI_OS_NOT_SOCKET)
-        atomic_fetch_add(&fault_wild_closes, 1);
-    return result;
+    return lti_fault_closed(lti_real_handle_close(handle));
 }
 
 int64_t lti_os_handle_close(intptr_t handle)
 {
     FAULT_CALL(handle_close, fault_close(handle));
     return result;
-}
-
-/* ---- Who ------------------------------------------------------------------------------------- */
-
-int64_t lti_os_identity(struct lti_os_identity *identity_out)
-{
-    FAULT_CALL(identity, lti_real_identity(identity_out));
-    return result;
-}
-
-int64_t lti_os_pipe_client(intptr_t handle, struct lti_os_identity *identity_out)
-{
-    const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_pipe_client);
-    if (fault && fault->action == LTI_FAULT_ERROR)
-        return lti_fault_word(fault);
-    int64_t result = lti_real_pipe_client(handle, identity_out);
-    if (fault && result >= 0)
-        memcpy(identity_out->user, FAULT_STRANGER_SID, sizeof FAULT_STRANGER_SID);
-    return result;
-}
-
-int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
-{
-    const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_pipe_owner);
-    if (fault && fault->action == LTI_FAULT_ERROR)
-        return lti_fault_word(fault);
-    int64_t result = lti_real_pipe_owner(handle, sid_out);
-    if (fault && result >= 0)
-        memcpy(sid_out, FAULT_STRANGER_SID, sizeof FAULT_STRANGER_SID);
-    return result;
-}
-
-int64_t lti_os_security_create(const char *sddl, void **security_out)
-{
-    FAULT_CALL(security_create, lti_real_security_create(sddl, security_out));
-    if (result >= 0)
-        lti_fault_allocated(1);
-    return result;
-}
-
-void lti_os_security_free(void *security)
-{
-    if (security)
-        lti_fault_allocated(-1);
-    lti_real_security_free(security);
 }
 
 /* ---- Signals and threads --------------------------------------------------------------------- */
@@ -583,7 +570,7 @@ int64_t lti_os_signal_wait(intptr_t signal, int64_t timeout_ns)
         return fault_wait_in_vain(fault, timeout_ns);
     if (!lti_fault_is_virtual() || timeout_ns == 0)
         return lti_real_signal_wait(signal, timeout_ns);
-    int64_t result = lti_real_signal_wait(signal, FAULT_GRACE_NS);
+    int64_t result = lti_real_signal_wait(signal, fault_grace_ns);
     return result != 0 ? result : fault_wait_over(timeout_ns, LTI_FAULT_CALL_signal_wait);
 }
 

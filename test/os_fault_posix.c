@@ -18,9 +18,11 @@
 #define FAULT_DESCRIPTORS_MAX 131072
 #define FAULT_INTERRUPTED_NS INT64_C(1000000)
 
-/* What is known of a descriptor: whether it was made here, and how a poller watches it. */
+/* What is known of a descriptor: whether it was made here, what it is, and how a poller watches
+ * it. */
 struct fault_descriptor {
     atomic_bool live;
+    atomic_bool packets; /* it was made ready for packets */
     atomic_bool watched;
     atomic_int poller;
     atomic_uint interest;
@@ -29,7 +31,6 @@ struct fault_descriptor {
 
 static struct fault_descriptor fault_descriptors[FAULT_DESCRIPTORS_MAX];
 static atomic_int fault_descriptors_high; /* above every descriptor that was ever written down */
-static atomic_int_fast64_t fault_descriptors_live, fault_wild_closes;
 
 /* The last watched descriptor that was closed. */
 static struct {
@@ -37,16 +38,6 @@ static struct {
     atomic_int poller;
     atomic_uint_fast64_t cookie;
 } fault_stale;
-
-int64_t lti_test_descriptors_live(void)
-{
-    return atomic_load(&fault_descriptors_live);
-}
-
-int64_t lti_test_wild_closes(void)
-{
-    return atomic_load(&fault_wild_closes);
-}
 
 void lti_fault_system_reset(void)
 {
@@ -76,8 +67,9 @@ static int64_t fault_opened(int64_t result)
     struct fault_descriptor *descriptor = result < 0 ? NULL : fault_descriptor((int)result);
     if (descriptor) {
         atomic_store(&descriptor->watched, false);
+        atomic_store(&descriptor->packets, false);
         atomic_store(&descriptor->live, true);
-        atomic_fetch_add(&fault_descriptors_live, 1);
+        lti_fault_descriptors(1);
     }
     return result;
 }
@@ -93,8 +85,9 @@ static void fault_closing(int fd)
         atomic_store(&fault_stale.cookie, atomic_load(&descriptor->cookie));
         atomic_store(&fault_stale.known, true);
     }
+    atomic_store(&descriptor->packets, false);
     if (atomic_exchange(&descriptor->live, false))
-        atomic_fetch_sub(&fault_descriptors_live, 1);
+        lti_fault_descriptors(-1);
 }
 
 static void fault_watch(int poller, int fd, uint32_t interest, uint64_t cookie)
@@ -132,15 +125,15 @@ static bool fault_outside(const char *path)
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
 
-int64_t lti_os_socket(void)
+int64_t lti_os_socket(bool packets)
 {
-    FAULT_CALL(socket, fault_opened(lti_real_socket()));
+    FAULT_CALL(socket, fault_opened(lti_real_socket(packets)));
     return result;
 }
 
-int64_t lti_os_socketpair(int fds_out[2])
+int64_t lti_os_socketpair(bool packets, int fds_out[2])
 {
-    FAULT_CALL(socketpair, lti_real_socketpair(fds_out));
+    FAULT_CALL(socketpair, lti_real_socketpair(packets, fds_out));
     if (result >= 0) {
         (void)fault_opened(fds_out[0]);
         (void)fault_opened(fds_out[1]);
@@ -186,10 +179,7 @@ int64_t lti_os_shutdown_write(int fd)
 static int64_t fault_close(int fd)
 {
     fault_closing(fd);
-    int64_t result = lti_real_close(fd);
-    if (lti_os_kind_of(result) == LTI_OS_NOT_SOCKET)
-        atomic_fetch_add(&fault_wild_closes, 1);
-    return result;
+    return lti_fault_closed(lti_real_close(fd));
 }
 
 int64_t lti_os_close(int fd)
@@ -224,9 +214,42 @@ int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags_out)
     return result;
 }
 
+int64_t lti_os_packets(int fd, size_t want)
+{
+    FAULT_CALL(packets, lti_real_packets(fd, want));
+    struct fault_descriptor *descriptor = result < 0 ? NULL : fault_descriptor(fd);
+    if (descriptor)
+        atomic_store(&descriptor->packets, true);
+    return result;
+}
+
+int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, uint32_t *flags)
+{
+    bool peek = (*flags & LTI_OS_PACKET_PEEK) != 0;
+    const struct lti_fault *fault =
+        lti_fault_next(peek ? LTI_FAULT_CALL_peek_packet : LTI_FAULT_CALL_recv_packet);
+    if (!fault)
+        return lti_real_recv_packet(fd, buffer, size, flags);
+    if (fault->action == LTI_FAULT_END) {
+        *flags = LTI_OS_PACKET_END;
+        return 0;
+    }
+    if (fault->traits & LTI_FAULT_TRANSPARENT)
+        fault_edge_again(fd);
+    return lti_fault_word(fault);
+}
+
+static bool fault_has_packets(int fd)
+{
+    struct fault_descriptor *descriptor = fault_descriptor(fd);
+    return descriptor && atomic_load(&descriptor->packets);
+}
+
 int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count)
 {
-    const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_send);
+    bool packets = fault_has_packets(fd);
+    const struct lti_fault *fault =
+        lti_fault_next(packets ? LTI_FAULT_CALL_send_packet : LTI_FAULT_CALL_send);
     if (!fault)
         return lti_real_send(fd, slices, count);
     fault_edge_again(fd);

@@ -39,6 +39,8 @@ extern __typeof__(lti_os_pipe_read_messages) lti_real_pipe_read_messages;
 extern __typeof__(lti_os_pipe_read) lti_real_pipe_read;
 extern __typeof__(lti_os_pipe_write) lti_real_pipe_write;
 extern __typeof__(lti_os_pipe_cancel) lti_real_pipe_cancel;
+extern __typeof__(lti_os_pipe_read_sync) lti_real_pipe_read_sync;
+extern __typeof__(lti_os_pipe_write_sync) lti_real_pipe_write_sync;
 extern __typeof__(lti_os_pipe_facts) lti_real_pipe_facts;
 extern __typeof__(lti_os_pipe_peer_pid) lti_real_pipe_peer_pid;
 extern __typeof__(lti_os_handle_close) lti_real_handle_close;
@@ -52,6 +54,7 @@ extern __typeof__(lti_os_signal_set) lti_real_signal_set;
 extern __typeof__(lti_os_signal_clear) lti_real_signal_clear;
 extern __typeof__(lti_os_signal_wait) lti_real_signal_wait;
 extern __typeof__(lti_os_thread_start) lti_real_thread_start;
+extern __typeof__(lti_os_thread_cancel) lti_real_thread_cancel;
 extern __typeof__(lti_os_thread_join) lti_real_thread_join;
 #else
 extern __typeof__(lti_os_socket) lti_real_socket;
@@ -64,6 +67,8 @@ extern __typeof__(lti_os_shutdown_write) lti_real_shutdown_write;
 extern __typeof__(lti_os_close) lti_real_close;
 extern __typeof__(lti_os_recv) lti_real_recv;
 extern __typeof__(lti_os_send) lti_real_send;
+extern __typeof__(lti_os_packets) lti_real_packets;
+extern __typeof__(lti_os_recv_packet) lti_real_recv_packet;
 extern __typeof__(lti_os_peer) lti_real_peer;
 extern __typeof__(lti_os_socket_facts) lti_real_socket_facts;
 extern __typeof__(lti_os_set_flags) lti_real_set_flags;
@@ -94,8 +99,10 @@ const struct lti_fault *lti_fault_next(enum lti_fault_call call);
 bool lti_fault_has_effect(const struct lti_fault *fault);
 bool lti_fault_lasts(void); /* the armed mode is FOREVER */
 _Noreturn void lti_fault_stop(const char *what, enum lti_fault_call call);
-void lti_fault_allocated(int64_t change); /* what counts as allocations of the library */
-bool lti_fault_is_virtual(void);          /* for the calling thread */
+void lti_fault_allocated(int64_t change);   /* what counts as allocations of the library */
+void lti_fault_descriptors(int64_t change); /* opened, closed */
+int64_t lti_fault_closed(int64_t result);   /* of a close: counts those of what was not open */
+bool lti_fault_is_virtual(void);            /* for the calling thread */
 void lti_fault_pass_time(int64_t time_ns);
 
 /* What each system has its own of. */
@@ -106,6 +113,14 @@ int64_t lti_fault_word(const struct lti_fault *fault); /* its number, with its k
 static inline int64_t lti_fault_hide(const struct lti_fault *fault, int64_t result)
 {
     return fault && result >= 0 ? lti_fault_word(fault) : result;
+}
+
+/* How much a call may move of what it was asked for. */
+static inline size_t lti_fault_less(const struct lti_fault *fault, size_t size)
+{
+    if (fault && fault->action == LTI_FAULT_HALF)
+        return (size + 1) / 2;
+    return fault && fault->action == LTI_FAULT_ONE && size > 1 ? 1 : size;
 }
 
 /* A call whose only faults are errors: made unless it fails without effect. */

@@ -27,6 +27,8 @@
 #define lti_os_recv lti_real_recv
 #define lti_os_sockets_plain lti_real_sockets_plain
 #define lti_os_send lti_real_send
+#define lti_os_packets lti_real_packets
+#define lti_os_recv_packet lti_real_recv_packet
 #define lti_os_peer lti_real_peer
 #define lti_os_socket_facts lti_real_socket_facts
 #define lti_os_set_flags lti_real_set_flags
@@ -61,6 +63,8 @@
 #define lti_os_pipe_read lti_real_pipe_read
 #define lti_os_pipe_write lti_real_pipe_write
 #define lti_os_pipe_cancel lti_real_pipe_cancel
+#define lti_os_pipe_read_sync lti_real_pipe_read_sync
+#define lti_os_pipe_write_sync lti_real_pipe_write_sync
 #define lti_os_pipe_facts lti_real_pipe_facts
 #define lti_os_pipe_peer_pid lti_real_pipe_peer_pid
 #define lti_os_handle_close lti_real_handle_close
@@ -74,6 +78,7 @@
 #define lti_os_signal_clear lti_real_signal_clear
 #define lti_os_signal_wait lti_real_signal_wait
 #define lti_os_thread_start lti_real_thread_start
+#define lti_os_thread_cancel lti_real_thread_cancel
 #define lti_os_thread_join lti_real_thread_join
 
 /* The simulated kernel counts for itself, too. */

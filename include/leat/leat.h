@@ -84,8 +84,11 @@ struct leat_slice {
 #define LEAT_SLICES_MAX 64
 
 enum leat_protocol {
-    LEAT_BYTES = 1,   /* the raw stream; talks to any program (default) */
-    LEAT_MESSAGES = 2 /* whole messages over the leat wire protocol, docs/wire.md */
+    LEAT_BYTES = 1,    /* the raw stream; talks to any program (default) */
+    LEAT_MESSAGES = 2, /* whole messages over the leat wire protocol, docs/wire.md */
+    LEAT_PACKETS = 3   /* whole messages whose boundaries the system keeps, for programs that know
+                        * nothing of leat: SOCK_SEQPACKET; Windows: a pipe of messages. Both ends
+                        * must be of this kind; nothing is shaken, and keepalive_ms is not used */
 };
 
 enum leat_state {
@@ -194,8 +197,8 @@ LEAT_API enum leat_error leat_hub_destroy(struct leat_hub *hub);
  * Owns:    the handle stays the hub's: do not close, read or write it.
  * Fails:   BUSY (a thread is inside leat_next or a wait); Windows: LIMIT, MEMORY, SYSTEM.
  * Systems: POSIX: a descriptor for poll, level-triggered. Windows: a HANDLE for WaitForSingleObject
- *          and the like, set as long as something is there; the first call starts the only thread
- *          that leat ever starts, which ends with the hub.
+ *          and the like, set as long as something is there; the first call starts a thread, which
+ *          ends with the hub. leat starts no other one but those of leat_adopt_conn.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_hub_waitable(struct leat_hub *hub,
@@ -268,7 +271,8 @@ struct leat_conn_options {
                                    * outbox_bytes */
     uint32_t outbox_messages_max; /* messages waiting in the outbox; default 65536 */
     uint32_t frame_bytes_max;     /* largest message, in bytes, that we accept; default 1 MiB,
-                                   * [64 KiB, 256 MiB] */
+                                   * [64 KiB, 256 MiB]; packets: also the largest that we send,
+                                   * and on POSIX the socket's send buffer may allow less */
     uint32_t handshake_ms;        /* messages, accepted or adopted: the peer's hello must have come
                                    * within; default 5000; a dialled one has its timeout_ms */
     uint32_t partial_frame_ms;    /* a frame that began must be complete within; default 30000 */
@@ -277,6 +281,8 @@ struct leat_conn_options {
     uint32_t keepalive_ms;        /* messages: a peer that was silent so long is asked for a sign of
                                    * life, and cut off when silent as long again; default 0, which
                                    * is never */
+    bool empty_is_finish;         /* packets: an empty one means that no more will come, in both
+                                   * directions; leat_finish sends it */
 };
 
 struct leat_listen_options {
@@ -359,18 +365,26 @@ LEAT_API LEAT_CHECKED enum leat_error leat_connect(struct leat_hub *hub, const c
                                                    const struct leat_connect_options *options,
                                                    leat_conn *conn_out);
 
-/* leat_adopt_conn makes a connection of an existing connected stream socket. With LEAT_MESSAGES the
- * handshake starts and CONNECTED follows; with LEAT_BYTES the connection is open at once and
- * CONNECTED comes too. Who is at the other end is not checked.
+/* leat_adopt_conn makes a connection of an existing connected socket. With LEAT_MESSAGES the
+ * handshake starts and CONNECTED follows; with LEAT_BYTES and LEAT_PACKETS the connection is open
+ * at once and CONNECTED comes too. Who is at the other end is not checked.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    takes the descriptor when it returns LEAT_OK; a refused one stays the caller's,
  *          unchanged.
- * Fails:   HANDLE (not a connected Unix-domain stream socket; Windows: not one end of a connected
- *          pipe of bytes, opened for overlapped I/O and bound to no completion port), OPTIONS,
- *          LIMIT, MEMORY, SYSTEM.
- * Systems: POSIX: a descriptor. Windows: the HANDLE of a named pipe.
+ * Fails:   HANDLE (not a connected Unix-domain socket of the protocol's kind; Windows: not one end
+ *          of a connected pipe of that kind; bound to a completion port; with LEAT_MESSAGES, one
+ *          that can only be read or only be written; with LEAT_PACKETS, one that was opened for
+ *          synchronous I/O), OPTIONS, LIMIT, MEMORY, SYSTEM.
+ * Systems: POSIX: a descriptor. Windows: the HANDLE of a named or anonymous pipe, standard handles
+ *          included. Where it can only be read, leat_write is CLOSED and reading goes on; where it
+ *          can only be written, nothing comes but the end. One that was opened for synchronous I/O
+ *          (without FILE_FLAG_OVERLAPPED) costs a thread, which ends with the connection and closes
+ *          the handle then, a moment after the call that ended it. Such a handle does one thing at
+ *          a time: nobody else may use it, in whichever process, and while what is written waits
+ *          for the peer, nothing is read. Two programs that both write more than the pipe holds
+ *          before they read stop each other, until write_stall_ms has passed.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intptr_t handle,
@@ -385,7 +399,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intp
  * Thread:  any.
  * Owns:    takes the descriptor when it returns LEAT_OK; a refused one stays the caller's,
  *          unchanged.
- * Fails:   HANDLE (not a listening Unix-domain stream socket), OPTIONS, LIMIT, MEMORY, SYSTEM.
+ * Fails:   HANDLE (not a listening Unix-domain socket of the protocol's kind), OPTIONS, LIMIT,
+ *          MEMORY, SYSTEM.
  * Systems: POSIX: a descriptor. Windows: UNSUPPORTED, because no handle is a listener there.
  * Since:   0.1
  */
@@ -560,7 +575,7 @@ LEAT_API LEAT_CHECKED enum leat_error leat_write_slices(struct leat_hub *hub, le
                                                         const struct leat_slice *slices,
                                                         size_t count, size_t *accepted_out);
 
-/* ---- Messages (LEAT_MESSAGES) ---------------------------------------------------------------- */
+/* ---- Messages (LEAT_MESSAGES, LEAT_PACKETS) -------------------------------------------------- */
 
 /* leat_send queues one whole message. Zero-length messages are legal. A message is accepted whole
  * or not at all; order is kept. What the system takes goes out at once.
@@ -569,8 +584,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_write_slices(struct leat_hub *hub, le
  * Thread:  any.
  * Owns:    nothing of the caller's; the bytes are copied or sent before it returns.
  * Fails:   FULL (one WRITABLE will follow; also above 64 KiB before the handshake is complete),
- *          TOO_BIG (above what the peer accepts), CLOSED, BROKEN or another reason the connection
- *          ended for, STATE (finished, or bytes), MEMORY (nothing sent).
+ *          TOO_BIG (above what the peer accepts; packets: above what can be sent), CLOSED, BROKEN
+ *          or another reason the connection ended for, STATE (finished, or bytes), MEMORY (nothing
+ *          sent), ARGUMENT (an empty one where that means the end).
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -660,10 +676,10 @@ LEAT_API enum leat_error leat_resume(struct leat_hub *hub, leat_conn conn);
  * Thread:  any.
  * Owns:    nothing of the caller's.
  * Fails:   STATE (finished before, or not connected yet), CLOSED, BROKEN or another reason the
- *          connection ended for, MEMORY (messages; not finished, try again), UNSUPPORTED (bytes
- *          over a named pipe; the connection goes on).
- * Systems: messages: the same everywhere. Bytes: POSIX only, because a named pipe has no
- *          half-close.
+ *          connection ended for, MEMORY (messages; not finished, try again), UNSUPPORTED (bytes,
+ *          and packets without empty_is_finish, over a named pipe; the connection goes on).
+ * Systems: messages, and packets with empty_is_finish: the same everywhere. Else POSIX only,
+ *          because a named pipe has no half-close.
  * Since:   0.1
  */
 LEAT_API enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn);

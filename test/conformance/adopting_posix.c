@@ -51,10 +51,10 @@ TEST_POSIX(adopt_refuses_what_is_not_right)
 {
     struct leat_hub *hub = kit_begin();
     const char *name = kit_path("listening.sock");
-    int64_t plain = lti_os_socket();
+    int64_t plain = lti_os_socket(false);
     int listening = kit_raw_listen(name, 5);
     int fds[2];
-    REQUIRE_INT(lti_os_socketpair(fds), 0);
+    REQUIRE_INT(lti_os_socketpair(false, fds), 0);
     int64_t file = lti_os_open_lock(kit_path("file") + 5);
     int64_t event = lti_os_event_create();
     REQUIRE(plain >= 0 && file >= 0 && event >= 0);

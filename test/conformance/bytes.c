@@ -250,7 +250,8 @@ TEST(bytes_write_slices)
 TEST(bytes_of_every_size_come_whole)
 {
     struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, &kit_roomy);
+    /* A pipe holds less than a socket: what does not fit must find room in the outbox. */
+    struct kit_ends ends = kit_pair(hub, KIT_PIPES ? &kit_roomy : NULL);
     static uint8_t sent[300000], got[300000];
     uint64_t at = 0;
     for (size_t size = 1; size < sizeof sent; size = size * 3 + 1) {

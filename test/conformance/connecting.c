@@ -207,7 +207,7 @@ TEST(connect_options_and_arguments)
         struct leat_connect_options known;
         uint32_t tail[4];
     } later;
-    const struct leat_conn_options bad = {.size = sizeof bad, .protocol = (enum leat_protocol)3};
+    const struct leat_conn_options bad = {.size = sizeof bad, .protocol = (enum leat_protocol)4};
     const struct leat_connect_options refused[] = {
         {.size = sizeof refused[0] - 8},
         {.size = sizeof refused[0], .absent = (enum leat_absent)2},

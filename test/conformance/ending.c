@@ -294,6 +294,67 @@ TEST(close_without_linger_drops)
     kit_end(hub);
 }
 
+/* ---- A peer that goes on sending ------------------------------------------------------------- */
+
+/* What a closed connection reads and drops, and no more, in bytes: as much as a system holds. */
+#define DROPPED_MAX ((uint64_t)256 * 1024)
+#define DROPPED_AT_ONCE 65536u
+#define BABBLED_MAX ((uint64_t)4 * KIT_MIB) /* else a close that drops for ever would never end */
+
+/* A peer that sends again whenever something of it was read, before the next read. The trace hook
+ * is where that is: it must not call leat, and this is the peer's own end. */
+struct babbler {
+    int fd;
+    leat_conn conn;
+    uint64_t dropped;
+};
+
+static void babble(const struct babbler *babbler)
+{
+    for (int i = 0; i < 1000 && kit_raw_try_send(babbler->fd, block, sizeof block) > 0; i++)
+        ;
+}
+
+static void babbler_trace(void *context, const struct leat_trace *record)
+{
+    struct babbler *babbler = context;
+    if (record->kind != LEAT_TRACE_RECEIVED || record->conn.id != babbler->conn.id)
+        return;
+    babbler->dropped += record->size;
+    if (babbler->dropped < BABBLED_MAX)
+        babble(babbler);
+}
+
+/* The linger time is no licence to listen: a peer that does not stop learns that nobody does. */
+TEST(close_does_not_swallow_a_stream)
+{
+    struct leat_hub *base = kit_begin();
+    struct babbler babbler = {.dropped = 0};
+    const struct leat_hub_options options = {
+        .size = sizeof options, .trace = babbler_trace, .hook_context = &babbler};
+    struct leat_hub *hub = kit_hub(&options);
+    intptr_t handle;
+    uint8_t byte;
+    babbler.fd = kit_raw_pair(&handle);
+    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, NULL, &babbler.conn), LEAT_OK);
+    REQUIRE_ERROR(leat_wait_connected(hub, babbler.conn, KIT_SOON_MS), LEAT_OK);
+    babble(&babbler);
+    CHECK_ERROR(leat_close_report(hub, babbler.conn, 60000, 59), LEAT_OK);
+    struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSE_REPORT);
+    CHECK_INT(event.tag, 59);
+    CHECK_ERROR(event.error, LEAT_OK);
+    CHECK_INT(event.bytes_undelivered, 0);
+    CHECK(babbler.dropped > 0 && babbler.dropped < DROPPED_MAX + DROPPED_AT_ONCE);
+    /* A pipe's port reads ahead, and what it has is all that is looked for. */
+    CHECK(babbler.dropped >= DROPPED_MAX || KIT_PIPES);
+    CHECK_INT(kit_raw_recv(babbler.fd, &byte, 1), KIT_PIPES ? -1 : -2);
+    kit_raw_close(babbler.fd);
+    CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+    kit_end(base);
+}
+
+/* ---- Two ends that close --------------------------------------------------------------------- */
+
 static void both_close_full(const struct leat_conn_options *options, bool messages)
 {
     struct leat_hub *hub = kit_begin();

@@ -16,6 +16,7 @@
 
 const struct leat_conn_options kit_messages = {.size = sizeof kit_messages,
                                                .protocol = LEAT_MESSAGES};
+const struct leat_conn_options kit_packets = {.size = sizeof kit_packets, .protocol = LEAT_PACKETS};
 const struct leat_conn_options kit_roomy = {.size = sizeof kit_roomy,
                                             .outbox_bytes = KIT_ROOMY_BYTES};
 const struct leat_conn_options kit_roomy_messages = {
@@ -73,6 +74,65 @@ bool kit_pattern_is(const void *buffer, size_t size, uint64_t offset)
             return false;
     }
     return true;
+}
+
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+void kit_listen_refused(struct leat_hub *hub, const char *name, enum leat_error error)
+{
+    leat_listener listener = {77};
+    if (!CHECK_ERROR(leat_listen(hub, name, NULL, &listener), error))
+        (void)printf("the name: %s\n", name);
+    CHECK_INT(listener.id, 77);
+}
+
+void kit_name_refused(struct leat_hub *hub, const char *name, enum leat_error error)
+{
+    leat_conn conn = {77};
+    char buffer[400] = "untouched";
+    size_t size = 77;
+    kit_listen_refused(hub, name, error);
+    bool held = CHECK_ERROR(leat_connect(hub, name, NULL, &conn), error);
+    held = CHECK_ERROR(leat_resolve(name, buffer, sizeof buffer, &size), error) && held;
+    if (!held)
+        (void)printf("the name: %s\n", name);
+    CHECK_STR(buffer, "untouched");
+    CHECK(conn.id == 77 && size == 77);
+}
+
+void kit_name_resolves(const char *name, const char *expected)
+{
+    char buffer[400];
+    size_t size = 77, wanted = strlen(expected);
+    REQUIRE(wanted < sizeof buffer);
+    memset(buffer, '#', sizeof buffer);
+    CHECK_ERROR(leat_resolve(name, NULL, 0, &size), LEAT_E_TOO_BIG);
+    CHECK_INT(size, wanted);
+    size = 77;
+    CHECK_ERROR(leat_resolve(name, buffer, wanted, &size), LEAT_E_TOO_BIG);
+    CHECK_INT(size, wanted);
+    CHECK_INT(buffer[0], '#');
+    size = 77;
+    CHECK_ERROR(leat_resolve(name, buffer, wanted + 1, &size), LEAT_OK);
+    CHECK_INT(size, wanted);
+    CHECK_STR(buffer, expected);
+    CHECK_INT(buffer[wanted + 1], '#');
+}
+
+void kit_names_meet(struct leat_hub *hub, const char *one, const char *other)
+{
+    leat_listener listener = {0};
+    if (!CHECK_ERROR(leat_listen(hub, one, NULL, &listener), LEAT_OK)) {
+        (void)printf("the name: %s\n", one);
+        return;
+    }
+    struct kit_ends ends = kit_open(hub, listener, other, NULL);
+    kit_write_text(hub, ends.dialled, "hi");
+    kit_read_text(hub, ends.accepted, "hi");
+    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
+    CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
+    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_E_STALE);
 }
 
 /* ---- Events ---------------------------------------------------------------------------------- */

@@ -55,6 +55,16 @@ void kit_pass(uint32_t time_ms); /* lets time go by, without touching the test's
 void kit_pattern(void *buffer, size_t size, uint64_t offset);
 bool kit_pattern_is(const void *buffer, size_t size, uint64_t offset);
 
+/* ---- Names ----------------------------------------------------------------------------------- */
+
+void kit_listen_refused(struct leat_hub *hub, const char *name, enum leat_error error);
+/* The same for listening, connecting and resolving; what they would give is untouched. */
+void kit_name_refused(struct leat_hub *hub, const char *name, enum leat_error error);
+/* It resolves to this text, into a buffer that just holds it, and into none that is smaller. */
+void kit_name_resolves(const char *name, const char *expected);
+/* Who listens at one name is met at the other, which may be the same one; all is closed again. */
+void kit_names_meet(struct leat_hub *hub, const char *one, const char *other);
+
 /* ---- Events ---------------------------------------------------------------------------------- */
 
 /* The next event must be of this type; the test ends if it is not. */
@@ -87,6 +97,7 @@ struct kit_ends {
     leat_conn dialled, accepted;
 };
 extern const struct leat_conn_options kit_messages; /* LEAT_MESSAGES, all defaults */
+extern const struct leat_conn_options kit_packets;  /* LEAT_PACKETS, all defaults */
 /* An outbox of 4 MiB: much more than the system holds. */
 #define KIT_ROOMY_BYTES (4 * KIT_MIB)
 extern const struct leat_conn_options kit_roomy, kit_roomy_messages;
@@ -100,6 +111,8 @@ struct kit_ends kit_open(struct leat_hub *hub, leat_listener listener, const cha
                          const struct leat_conn_options *options);
 /* leat_pair, with CONNECTED of both taken. */
 struct kit_ends kit_pair(struct leat_hub *hub, const struct leat_conn_options *options);
+/* The same, but a pipe between the two holds so little that it is soon full, byte by byte. */
+struct kit_ends kit_pair_narrow(struct leat_hub *hub, const struct leat_conn_options *options);
 
 struct leat_conn_info kit_info(struct leat_hub *hub, leat_conn conn);
 struct leat_conn_stats kit_stats(struct leat_hub *hub, leat_conn conn);
@@ -139,6 +152,17 @@ int64_t kit_raw_recv(int fd, void *buffer, size_t size);
 void kit_raw_close(int fd);
 /* No more comes from it: half-close, or the end where there is none. It is still to be closed. */
 void kit_raw_finish(int fd);
+
+/* The same of packets; accept, send and close are those of above. An empty packet can be sent. */
+int kit_raw_connect_packets(const char *name);
+int kit_raw_listen_packets(const char *name, uint32_t backlog);
+int kit_raw_pair_packets(intptr_t *handle_out);
+bool kit_raw_try_packet(int fd, const void *data, size_t size); /* false: not now, or never again */
+/* One whole packet, which must fit; or why there is none. */
+#define KIT_RAW_NONE (-1)  /* nothing is there now */
+#define KIT_RAW_END (-2)   /* nothing will come */
+#define KIT_RAW_RESET (-3) /* the connection was reset */
+int64_t kit_raw_recv_packet(int fd, void *buffer, size_t size);
 
 #define KIT_HELLO_BYTES 32u
 #define KIT_HEADER_BYTES 8u

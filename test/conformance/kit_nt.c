@@ -14,13 +14,13 @@
 #include "utf16.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #define RAW_MAX 128
 #define RAW_INSTANCES_MAX 64
 #define RAW_READ_BYTES 65536u
 #define RAW_QUOTA 65536u
+#define RAW_QUOTA_NARROW 256u
 #define RAW_SLICE_NS INT64_C(20000000)
 
 /* One operation; completions name it. */
@@ -223,7 +223,7 @@ static int peer_new(intptr_t handle)
 static int peer_add(intptr_t handle)
 {
     int fd = peer_new(handle);
-    REQUIRE_INT(lti_os_queue_add(raw_queue, handle), 0);
+    REQUIRE_INT(lti_os_queue_add(raw_queue, handle, false), 0);
     return fd;
 }
 
@@ -305,6 +305,13 @@ int kit_raw_connect(const char *name)
     return (int)fd;
 }
 
+int kit_raw_connect_packets(const char *name)
+{
+    int fd = kit_raw_connect(name);
+    REQUIRE_INT(lti_os_pipe_read_messages(kit_raw_handle(fd)), 0);
+    return fd;
+}
+
 uint32_t kit_armed(const char *name)
 {
     int fds[64];
@@ -332,7 +339,7 @@ static int64_t instance_open(struct raw_peer *peer, struct raw_instance *instanc
         return handle;
     peer->flags &= ~LTI_OS_PIPE_FIRST;
     instance->handle = (intptr_t)handle;
-    REQUIRE_INT(lti_os_queue_add(raw_queue, instance->handle), 0);
+    REQUIRE_INT(lti_os_queue_add(raw_queue, instance->handle, false), 0);
     instance->listen = op_new(0);
     int64_t result =
         op_begun(instance->listen, lti_os_pipe_listen(instance->handle, &instance->listen->os));
@@ -363,12 +370,22 @@ int64_t kit_raw_serve(const char *name, uint32_t instances, uint32_t instances_m
 }
 
 /* A backlog of one lets two in: as many instances as it takes for that. */
-int kit_raw_listen(const char *name, uint32_t backlog)
+static int raw_listen(const char *name, uint32_t backlog, uint32_t flags)
 {
-    int64_t fd = kit_raw_serve(name, backlog + 1, LTI_OS_PIPE_INSTANCES_MAX + 1, LTI_OS_PIPE_FIRST,
-                               kit_sddl(kit_own_sid()));
+    int64_t fd = kit_raw_serve(name, backlog + 1, LTI_OS_PIPE_INSTANCES_MAX + 1,
+                               LTI_OS_PIPE_FIRST | flags, kit_sddl(kit_own_sid()));
     REQUIRE_INT(lti_os_code_of(fd).raw, 0);
     return (int)fd;
+}
+
+int kit_raw_listen(const char *name, uint32_t backlog)
+{
+    return raw_listen(name, backlog, 0);
+}
+
+int kit_raw_listen_packets(const char *name, uint32_t backlog)
+{
+    return raw_listen(name, backlog, LTI_OS_PIPE_MESSAGE);
 }
 
 static struct raw_instance *instance_first(struct raw_peer *peer)
@@ -400,7 +417,8 @@ int kit_raw_accept(int listener)
     return fd;
 }
 
-int kit_raw_pair(intptr_t *handle_out)
+/* Two handles that are connected to each other, on no queue yet. */
+static void pipe_pair(uint32_t quota, uint32_t flags, intptr_t *server_out, intptr_t *client_out)
 {
     static uint32_t count;
     char word[32];
@@ -409,7 +427,7 @@ int kit_raw_pair(intptr_t *handle_out)
     (void)snprintf(word, sizeof word, "pair-%u", ++count);
     kit_units(kit_path(word), units);
     REQUIRE_INT(lti_os_security_create(kit_sddl(kit_own_sid()), &security), 0);
-    int64_t server = lti_os_pipe_create(units, LTI_OS_PIPE_FIRST, 1, RAW_QUOTA, security);
+    int64_t server = lti_os_pipe_create(units, LTI_OS_PIPE_FIRST | flags, 1, quota, security);
     lti_os_security_free(security);
     REQUIRE_INT(lti_os_code_of(server).raw, 0);
     int64_t client = lti_os_pipe_open(units);
@@ -417,15 +435,50 @@ int kit_raw_pair(intptr_t *handle_out)
     struct raw_op *listen = op_new(0);
     REQUIRE_INT(lti_os_pipe_listen((intptr_t)server, &listen->os), 0);
     lti_os_free(listen);
-    *handle_out = (intptr_t)client;
-    return peer_add((intptr_t)server);
+    *server_out = (intptr_t)server;
+    *client_out = (intptr_t)client;
+}
+
+int kit_raw_pair_of(uint32_t quota, intptr_t *handle_out)
+{
+    intptr_t server;
+    pipe_pair(quota, 0, &server, handle_out);
+    return peer_add(server);
+}
+
+int kit_raw_pair_packets_of(uint32_t quota, intptr_t *handle_out)
+{
+    intptr_t server;
+    pipe_pair(quota, LTI_OS_PIPE_MESSAGE, &server, handle_out);
+    return peer_add(server);
+}
+
+int kit_raw_pair_packets(intptr_t *handle_out)
+{
+    return kit_raw_pair_packets_of(RAW_QUOTA, handle_out);
+}
+
+int kit_raw_pair(intptr_t *handle_out)
+{
+    return kit_raw_pair_of(RAW_QUOTA, handle_out);
+}
+
+struct kit_ends kit_pair_narrow(struct leat_hub *hub, const struct leat_conn_options *options)
+{
+    struct kit_ends ends;
+    intptr_t server, client;
+    pipe_pair(RAW_QUOTA_NARROW, 0, &server, &client);
+    REQUIRE_ERROR(leat_adopt_conn(hub, client, 0, options, &ends.dialled), LEAT_OK);
+    REQUIRE_ERROR(leat_adopt_conn(hub, server, 0, options, &ends.accepted), LEAT_OK);
+    REQUIRE_ERROR(leat_wait_connected(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
+    REQUIRE_ERROR(leat_wait_connected(hub, ends.accepted, KIT_SOON_MS), LEAT_OK);
+    return ends;
 }
 
 /* ---- Bytes ----------------------------------------------------------------------------------- */
 
-void kit_raw_send(int fd, const void *data, size_t size)
+static bool raw_send(struct raw_peer *peer, const void *data, size_t size)
 {
-    struct raw_peer *peer = peer_of(fd);
     struct raw_op *op = op_new(size);
     memcpy(op->bytes, data, size);
     writes_reap(peer);
@@ -434,8 +487,19 @@ void kit_raw_send(int fd, const void *data, size_t size)
         last = &(*last)->next;
     *last = op;
     int64_t result = op_begun(op, lti_os_pipe_write(peer->handle, op->bytes, size, &op->os));
-    REQUIRE(op->pending || result == (int64_t)size);
+    bool good = op->pending || result == (int64_t)size;
     writes_reap(peer);
+    return good;
+}
+
+void kit_raw_send(int fd, const void *data, size_t size)
+{
+    REQUIRE(raw_send(peer_of(fd), data, size));
+}
+
+bool kit_raw_try_packet(int fd, const void *data, size_t size)
+{
+    return kit_writes_done(fd) && raw_send(peer_of(fd), data, size);
 }
 
 bool kit_writes_done(int fd)
@@ -443,6 +507,16 @@ bool kit_writes_done(int fd)
     struct raw_peer *peer = peer_of(fd);
     writes_reap(peer);
     return peer->writes == NULL;
+}
+
+void kit_raw_give_up(int fd)
+{
+    struct raw_peer *peer = peer_of(fd);
+    for (struct raw_op *op = peer->writes; op != NULL; op = op->next) {
+        (void)lti_os_pipe_cancel(peer->handle, &op->os);
+        CHECK_INT(lti_os_kind_of(op_end(op)), LTI_OS_CANCELLED);
+    }
+    writes_reap(peer);
 }
 
 /* A write cannot be tried: while the last one waits, nothing more fits. */
@@ -454,9 +528,9 @@ size_t kit_raw_try_send(int fd, const void *data, size_t size)
     return size;
 }
 
-int64_t kit_raw_recv(int fd, void *buffer, size_t size)
+/* One read of what is there. `surely`: more of a message is. */
+static int64_t raw_read(struct raw_peer *peer, size_t size, bool surely)
 {
-    struct raw_peer *peer = peer_of(fd);
     if (peer->read == NULL)
         peer->read = op_new(RAW_READ_BYTES);
     struct raw_op *op = peer->read;
@@ -464,15 +538,45 @@ int64_t kit_raw_recv(int fd, void *buffer, size_t size)
     int64_t result =
         op_begun(op, lti_os_pipe_read(peer->handle, op->bytes,
                                       size < RAW_READ_BYTES ? size : RAW_READ_BYTES, &op->os));
-    if (op->pending) {
-        /* Nothing is there, unless something came since. */
+    if (!op->pending)
+        return result;
+    /* Nothing is there, unless something came since. */
+    if (!surely)
         (void)lti_os_pipe_cancel(peer->handle, &op->os);
-        result = op_end(op);
+    return op_end(op);
+}
+
+int64_t kit_raw_recv_packet(int fd, void *buffer, size_t size)
+{
+    struct raw_peer *peer = peer_of(fd);
+    uint8_t *to = buffer;
+    size_t total = 0;
+    int64_t result = raw_read(peer, RAW_READ_BYTES, false);
+    while (result >= 0) {
+        size_t part = (size_t)(result & ~LTI_OS_PIPE_MORE);
+        REQUIRE(part <= size - total);
+        memcpy(to + total, peer->read->bytes, part);
+        total += part;
+        if (!(result & LTI_OS_PIPE_MORE))
+            return (int64_t)total;
+        result = raw_read(peer, RAW_READ_BYTES, true);
     }
+    if (lti_os_kind_of(result) == LTI_OS_PIPE)
+        return KIT_RAW_END;
+    if (lti_os_kind_of(result) == LTI_OS_RESET)
+        return KIT_RAW_RESET;
+    REQUIRE_INT(lti_os_kind_of(result), LTI_OS_CANCELLED);
+    return KIT_RAW_NONE;
+}
+
+int64_t kit_raw_recv(int fd, void *buffer, size_t size)
+{
+    struct raw_peer *peer = peer_of(fd);
+    int64_t result = raw_read(peer, size, false);
     switch (lti_os_kind_of(result)) {
     case LTI_OS_NONE:
         result &= ~LTI_OS_PIPE_MORE;
-        memcpy(buffer, op->bytes, (size_t)result);
+        memcpy(buffer, peer->read->bytes, (size_t)result);
         return result;
     case LTI_OS_PIPE:
         return -1;
@@ -482,33 +586,4 @@ int64_t kit_raw_recv(int fd, void *buffer, size_t size)
         REQUIRE_INT(lti_os_kind_of(result), LTI_OS_CANCELLED);
         return 0;
     }
-}
-
-/* ---- Threads and foreign loops --------------------------------------------------------------- */
-
-struct kit_thread {
-    intptr_t handle;
-};
-
-struct kit_thread *kit_thread_start(void (*run)(void *argument), void *argument)
-{
-    struct kit_thread *thread = malloc(sizeof *thread);
-    REQUIRE(thread != NULL);
-    int64_t handle = lti_os_thread_start(run, argument);
-    REQUIRE(handle >= 0);
-    thread->handle = (intptr_t)handle;
-    return thread;
-}
-
-void kit_thread_join(struct kit_thread *thread)
-{
-    REQUIRE_INT(lti_os_thread_join(thread->handle), 0);
-    free(thread);
-}
-
-bool kit_waitable_ready(intptr_t waitable, uint32_t timeout_ms)
-{
-    int64_t ready = lti_os_signal_wait(waitable, (int64_t)timeout_ms * 1000000);
-    REQUIRE(ready >= 0);
-    return ready == 1;
 }

@@ -24,6 +24,10 @@ struct lti_os_pipe_facts kit_raw_facts(int fd);
 /* How many clients the name takes before somebody looks after it; at most 64. They are gone again,
  * and who listens may find all of them. */
 uint32_t kit_armed(const char *name);
+/* As kit_raw_pair; each direction of the pipe holds `quota` bytes. */
+int kit_raw_pair_of(uint32_t quota, intptr_t *handle_out);
+int kit_raw_pair_packets_of(uint32_t quota, intptr_t *handle_out);
+void kit_raw_give_up(int fd); /* cancels the writes that wait, of which there must be one at most */
 bool kit_writes_done(int fd); /* nothing of what it sent waits for its peer to read */
 
 #endif

@@ -125,6 +125,12 @@ bool kit_file_exists(const char *path)
     return lti_os_lstat(plain_path(path), &file) >= 0;
 }
 
+/* A socket counts what each write costs it, so that single bytes fill it soon. */
+struct kit_ends kit_pair_narrow(struct leat_hub *hub, const struct leat_conn_options *options)
+{
+    return kit_pair(hub, options);
+}
+
 /* ---- Raw peers ------------------------------------------------------------------------------- */
 
 /* The bytes of sun_path that a name stands for. */
@@ -139,31 +145,63 @@ static size_t raw_address(const char *name, char address[LTI_OS_PATH_MAX + 8])
     return size;
 }
 
-int kit_raw_connect(const char *name)
+/* Lets empty packets be told from the end, and large ones be sent. */
+static int raw_socket(bool packets)
+{
+    int64_t fd = lti_os_socket(packets);
+    REQUIRE(fd >= 0);
+    if (packets)
+        REQUIRE(lti_os_packets((int)fd, KIT_MIB) > 0);
+    return (int)fd;
+}
+
+static int raw_connect(const char *name, bool packets)
 {
     char address[LTI_OS_PATH_MAX + 8];
     size_t size = raw_address(name, address);
-    int64_t fd = lti_os_socket();
-    REQUIRE(fd >= 0);
-    REQUIRE_INT(lti_os_connect((int)fd, address, size), 0);
-    return (int)fd;
+    int fd = raw_socket(packets);
+    REQUIRE_INT(lti_os_connect(fd, address, size), 0);
+    return fd;
+}
+
+int kit_raw_connect(const char *name)
+{
+    return raw_connect(name, false);
+}
+
+int kit_raw_connect_packets(const char *name)
+{
+    return raw_connect(name, true);
+}
+
+static int raw_listen(const char *name, uint32_t backlog, bool packets)
+{
+    char address[LTI_OS_PATH_MAX + 8];
+    size_t size = raw_address(name, address);
+    int fd = raw_socket(packets);
+    REQUIRE_INT(lti_os_bind(fd, address, size), 0);
+    REQUIRE_INT(lti_os_listen(fd, backlog), 0);
+    return fd;
 }
 
 int kit_raw_listen(const char *name, uint32_t backlog)
 {
-    char address[LTI_OS_PATH_MAX + 8];
-    size_t size = raw_address(name, address);
-    int64_t fd = lti_os_socket();
-    REQUIRE(fd >= 0);
-    REQUIRE_INT(lti_os_bind((int)fd, address, size), 0);
-    REQUIRE_INT(lti_os_listen((int)fd, backlog), 0);
-    return (int)fd;
+    return raw_listen(name, backlog, false);
+}
+
+int kit_raw_listen_packets(const char *name, uint32_t backlog)
+{
+    return raw_listen(name, backlog, true);
 }
 
 int kit_raw_accept(int listener)
 {
+    struct lti_os_socket_facts facts;
     int64_t fd = lti_os_accept(listener);
     REQUIRE(fd >= 0);
+    REQUIRE_INT(lti_os_socket_facts((int)fd, &facts), 0);
+    if (facts.unix_packets)
+        REQUIRE(lti_os_packets((int)fd, KIT_MIB) > 0);
     return (int)fd;
 }
 
@@ -176,7 +214,16 @@ void kit_raw_unlisten(int listener, const char *name)
 int kit_raw_pair(intptr_t *handle_out)
 {
     int fds[2];
-    REQUIRE_INT(lti_os_socketpair(fds), 0);
+    REQUIRE_INT(lti_os_socketpair(false, fds), 0);
+    *handle_out = fds[0];
+    return fds[1];
+}
+
+int kit_raw_pair_packets(intptr_t *handle_out)
+{
+    int fds[2];
+    REQUIRE_INT(lti_os_socketpair(true, fds), 0);
+    REQUIRE(lti_os_packets(fds[1], KIT_MIB) > 0);
     *handle_out = fds[0];
     return fds[1];
 }
@@ -206,6 +253,27 @@ int64_t kit_raw_recv(int fd, void *buffer, size_t size)
         return -2;
     REQUIRE_INT(lti_os_kind_of(result), LTI_OS_AGAIN);
     return 0;
+}
+
+bool kit_raw_try_packet(int fd, const void *data, size_t size)
+{
+    const struct leat_slice slice = {data, size};
+    return lti_os_send(fd, &slice, 1) >= 0;
+}
+
+int64_t kit_raw_recv_packet(int fd, void *buffer, size_t size)
+{
+    uint32_t flags = 0;
+    int64_t result = lti_os_recv_packet(fd, buffer, size, &flags);
+    if (result >= 0 && (flags & LTI_OS_PACKET_END))
+        return KIT_RAW_END;
+    REQUIRE(result <= (int64_t)size);
+    if (result >= 0)
+        return result;
+    if (lti_os_kind_of(result) == LTI_OS_RESET)
+        return KIT_RAW_RESET;
+    REQUIRE_INT(lti_os_kind_of(result), LTI_OS_AGAIN);
+    return KIT_RAW_NONE;
 }
 
 void kit_raw_close(int fd)

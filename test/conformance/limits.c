@@ -82,30 +82,17 @@ TEST(limits_inbox_low_mark_of_the_user)
     kit_end(hub);
 }
 
-/* Byte by byte, so many. */
-static uint64_t drip(struct leat_hub *hub, leat_conn conn, uint64_t total)
-{
-    for (uint64_t i = 0; i < total; i++) {
-        uint8_t byte;
-        kit_pattern(&byte, 1, i);
-        kit_write(hub, conn, &byte, 1);
-    }
-    return total;
-}
-
 TEST(limits_boxes_of_one_byte)
 {
     struct leat_hub *hub = kit_begin();
     const struct leat_conn_options options = limited(1, 1);
-    struct kit_ends ends = kit_pair(hub, &options);
-    /* A pipe takes 64 KiB however small the pieces are, which is too many of them for one test. */
-    bool full = !KIT_PIPES;
-    uint64_t total = full ? kit_fill(hub, ends.dialled, 0) : drip(hub, ends.dialled, 2000);
-    CHECK_INT(kit_info(hub, ends.dialled).outbox_bytes, full);
+    struct kit_ends ends = kit_pair_narrow(hub, &options);
+    uint64_t total = kit_fill(hub, ends.dialled, 0);
+    CHECK_INT(kit_info(hub, ends.dialled).outbox_bytes, 1);
+    CHECK_INT(kit_stats(hub, ends.dialled).bytes_sent, total - 1);
     read_pattern(hub, ends.accepted, 0, total);
     CHECK_INT(kit_stats(hub, ends.accepted).inbox_bytes_high, 1);
-    if (full)
-        KIT_NEXT(hub, LEAT_EVENT_WRITABLE);
+    KIT_NEXT(hub, LEAT_EVENT_WRITABLE);
     KIT_QUIET(hub);
     kit_end(hub);
 }
@@ -224,8 +211,10 @@ TEST(limits_both_send_four_mebibytes_before_reading)
     CHECK(there >= KIT_ROOMY_BYTES && back >= KIT_ROOMY_BYTES);
     read_pattern(hub, ends.accepted, 0, there);
     read_pattern(hub, ends.dialled, 7, back);
-    CHECK_ERROR(leat_wait_sent(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
-    CHECK_ERROR(leat_wait_sent(hub, ends.accepted, KIT_SOON_MS), LEAT_OK);
+    if (KIT_PIPES) { /* what was read may have been written by an operation that is not over yet */
+        CHECK_ERROR(leat_wait_sent(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
+        CHECK_ERROR(leat_wait_sent(hub, ends.accepted, KIT_SOON_MS), LEAT_OK);
+    }
     CHECK_INT(kit_stats(hub, ends.dialled).bytes_sent, there);
     CHECK_INT(kit_stats(hub, ends.accepted).bytes_sent, back);
     CHECK(kit_hub_info(hub).memory_bytes_high < 10 * KIT_MIB);

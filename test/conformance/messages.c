@@ -148,7 +148,7 @@ TEST(messages_view_survives_next)
     CHECK_ERROR(leat_view(hub, ends.accepted, &other, &other_size), LEAT_E_STATE);
     CHECK_ERROR(leat_receive(hub, ends.accepted, got, sizeof got, &other_size), LEAT_E_STATE);
     CHECK(other == hub && other_size == 77);
-    for (size_t i = 0; i < 100; i++) {
+    for (size_t i = 0; i < 50; i++) {
         CHECK_ERROR(leat_send(hub, ends.dialled, big, 3000), LEAT_OK);
         KIT_QUIET(hub);
         REQUIRE(kit_pattern_is(data, size, 0));
@@ -159,7 +159,7 @@ TEST(messages_view_survives_next)
     CHECK(kit_pattern_is(data, size, 0));
     CHECK_ERROR(leat_release(hub, ends.accepted), LEAT_OK);
     CHECK_ERROR(leat_release(hub, ends.accepted), LEAT_E_STATE);
-    for (size_t i = 0; i < 100; i++) {
+    for (size_t i = 0; i < 50; i++) {
         CHECK_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
                     LEAT_OK);
         REQUIRE(size == 3000 && kit_pattern_is(got, size, 0));

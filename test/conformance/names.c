@@ -12,54 +12,18 @@
 #include <stdio.h>
 #include <string.h>
 
-static void listen_refused(struct leat_hub *hub, const char *name, enum leat_error error)
-{
-    leat_listener listener = {77};
-    if (!CHECK_ERROR(leat_listen(hub, name, NULL, &listener), error))
-        (void)printf("the name: %s\n", name);
-    CHECK_INT(listener.id, 77);
-}
-
-static void name_refused(struct leat_hub *hub, const char *name, enum leat_error error)
-{
-    leat_conn conn = {77};
-    char buffer[400] = "untouched";
-    size_t size = 77;
-    listen_refused(hub, name, error);
-    CHECK_ERROR(leat_connect(hub, name, NULL, &conn), error);
-    CHECK_ERROR(leat_resolve(name, buffer, sizeof buffer, &size), error);
-    CHECK_STR(buffer, "untouched");
-    CHECK(conn.id == 77 && size == 77);
-}
-
-/* Listens, connects, says one thing, and closes everything. */
-static void name_works(struct leat_hub *hub, const char *name)
-{
-    leat_listener listener = {0};
-    if (!CHECK_ERROR(leat_listen(hub, name, NULL, &listener), LEAT_OK)) {
-        (void)printf("the name: %s\n", name);
-        return;
-    }
-    struct kit_ends ends = kit_open(hub, listener, name, NULL);
-    kit_write_text(hub, ends.dialled, "hi");
-    kit_read_text(hub, ends.accepted, "hi");
-    CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
-    CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
-    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
-    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_E_STALE);
-}
-
 TEST(names_of_every_form_work)
 {
     struct leat_hub *hub = kit_begin();
     char longest[65];
     memset(longest, 'a', 64);
     longest[64] = '\0';
-    name_works(hub, "a");
-    name_works(hub, "7.x_y-z");
-    name_works(hub, longest);
-    name_works(hub, kit_path("explicit.sock"));
-    name_works(hub, kit_path("With Space, \xC3\xBC and ..dots.."));
+    kit_names_meet(hub, "a", "a");
+    kit_names_meet(hub, "7.x_y-z", "7.x_y-z");
+    kit_names_meet(hub, longest, longest);
+    kit_names_meet(hub, kit_path("explicit.sock"), kit_path("explicit.sock"));
+    kit_names_meet(hub, kit_path("With Space, \xC3\xBC and ..dots.."),
+                   kit_path("With Space, \xC3\xBC and ..dots.."));
     kit_end(hub);
 }
 
@@ -69,16 +33,16 @@ TEST(names_that_are_none)
     char longer[66];
     memset(longer, 'a', 65);
     longer[65] = '\0';
-    name_refused(hub, "", LEAT_E_NAME);
-    name_refused(hub, "..", LEAT_E_NAME);
-    name_refused(hub, "a..b", LEAT_E_NAME);
-    name_refused(hub, ".hidden", LEAT_E_NAME);
-    name_refused(hub, "-dash", LEAT_E_NAME);
-    name_refused(hub, "Upper", LEAT_E_NAME);
-    name_refused(hub, "a/b", LEAT_E_NAME);
-    name_refused(hub, "a b", LEAT_E_NAME);
-    name_refused(hub, "\xC3\xBC", LEAT_E_NAME);
-    name_refused(hub, longer, LEAT_E_NAME_TOO_LONG);
+    kit_name_refused(hub, "", LEAT_E_NAME);
+    kit_name_refused(hub, "..", LEAT_E_NAME);
+    kit_name_refused(hub, "a..b", LEAT_E_NAME);
+    kit_name_refused(hub, ".hidden", LEAT_E_NAME);
+    kit_name_refused(hub, "-dash", LEAT_E_NAME);
+    kit_name_refused(hub, "Upper", LEAT_E_NAME);
+    kit_name_refused(hub, "a/b", LEAT_E_NAME);
+    kit_name_refused(hub, "a b", LEAT_E_NAME);
+    kit_name_refused(hub, "\xC3\xBC", LEAT_E_NAME);
+    kit_name_refused(hub, longer, LEAT_E_NAME_TOO_LONG);
     CHECK_ERROR(leat_resolve(NULL, longer, 1, &(size_t){0}), LEAT_E_ARGUMENT);
     kit_end(hub);
 }
@@ -124,8 +88,8 @@ TEST(listen_twice_is_in_use)
     const char *names[2] = {kit_plain("server"), kit_path("server.sock")};
     for (size_t i = 0; i < 2; i++) {
         leat_listener listener = kit_listen(hub, names[i], NULL);
-        listen_refused(hub, names[i], LEAT_E_IN_USE);
-        listen_refused(other, names[i], LEAT_E_IN_USE);
+        kit_listen_refused(hub, names[i], LEAT_E_IN_USE);
+        kit_listen_refused(other, names[i], LEAT_E_IN_USE);
         /* The first one is not hurt. */
         struct kit_ends ends = kit_open(hub, listener, names[i], NULL);
         CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
@@ -134,7 +98,7 @@ TEST(listen_twice_is_in_use)
             CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
         }
         listener = kit_listen(other, names[i], NULL);
-        listen_refused(hub, names[i], LEAT_E_IN_USE);
+        kit_listen_refused(hub, names[i], LEAT_E_IN_USE);
         CHECK_ERROR(leat_listener_close(other, listener), LEAT_OK);
     }
     CHECK_ERROR(leat_hub_destroy(other), LEAT_OK);
@@ -157,7 +121,7 @@ TEST(listen_leaves_a_foreign_server_alone)
     struct leat_hub *hub = kit_begin();
     const char *name = kit_path("foreign.sock");
     int fd = kit_raw_listen(name, 5);
-    listen_refused(hub, name, LEAT_E_IN_USE);
+    kit_listen_refused(hub, name, LEAT_E_IN_USE);
     (void)kit_connect(hub, name, 1, NULL);
     CHECK_INT(KIT_NEXT(hub, LEAT_EVENT_CONNECTED).tag, 1);
     kit_raw_unlisten(fd, name);

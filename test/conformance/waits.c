@@ -260,7 +260,12 @@ TEST(ping_pong_costs_one_of_each)
     struct leat_conn_stats after = kit_stats(hub, a);
     CHECK_INT(after.reads - before.reads, 100);
     CHECK_INT(after.writes - before.writes, 100);
-    CHECK(kit_hub_info(hub).waits - waits <= 100);
+    /* Each pong is asked for once. A pipe may have read it already while the message before was
+     * taken, and then the system is asked for nothing. */
+    if (KIT_PIPES)
+        CHECK(kit_hub_info(hub).waits - waits <= 100);
+    else
+        CHECK_INT(kit_hub_info(hub).waits - waits, 100);
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
     kit_end(hub);
 }

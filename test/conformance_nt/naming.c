@@ -11,40 +11,6 @@
 #include <stdio.h>
 #include <string.h>
 
-static void name_refused(struct leat_hub *hub, const char *name, enum leat_error error)
-{
-    leat_listener listener = {77};
-    leat_conn conn = {78};
-    char buffer[400] = "untouched";
-    size_t size = 77;
-    bool held = CHECK_ERROR(leat_listen(hub, name, NULL, &listener), error);
-    held = CHECK_ERROR(leat_connect(hub, name, NULL, &conn), error) && held;
-    held = CHECK_ERROR(leat_resolve(name, buffer, sizeof buffer, &size), error) && held;
-    if (!held)
-        (void)printf("the name: %s\n", name);
-    CHECK(listener.id == 77 && conn.id == 78 && size == 77);
-    CHECK_STR(buffer, "untouched");
-}
-
-/* Who listens by one name is met by the other. */
-static void names_meet(struct leat_hub *hub, const char *one, const char *other)
-{
-    leat_listener listener = {0};
-    leat_conn accepted;
-    if (!CHECK_ERROR(leat_listen(hub, one, NULL, &listener), LEAT_OK)) {
-        (void)printf("the name: %s\n", one);
-        return;
-    }
-    leat_conn dialled = kit_connect(hub, other, 1, NULL);
-    REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &accepted), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(hub, dialled, KIT_SOON_MS), LEAT_OK);
-    kit_write_text(hub, dialled, "hi");
-    kit_read_text(hub, accepted, "hi");
-    CHECK_ERROR(leat_abort(hub, dialled), LEAT_OK);
-    CHECK_ERROR(leat_abort(hub, accepted), LEAT_OK);
-    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
-}
-
 /* The name behind the folder of pipes. */
 static const char *tail(const char *path)
 {
@@ -61,20 +27,20 @@ TEST(nt_names_of_every_form_work)
                                            "\\\\?\\PiPe\\", "pipe:",         "PIPE:"};
     for (size_t i = 0; i < sizeof prefixes / sizeof prefixes[0]; i++) {
         (void)snprintf(other, sizeof other, "%s%s", prefixes[i], tail(path));
-        names_meet(hub, path, other);
-        names_meet(hub, other, path);
+        kit_names_meet(hub, path, other);
+        kit_names_meet(hub, other, path);
     }
     /* Names keep their spelling, and are the same in any case. */
     (void)snprintf(other, sizeof other, "%s", path);
     char *word = strstr(other, "Form");
     REQUIRE(word != NULL);
     memcpy(word, "fORM", 4);
-    names_meet(hub, path, other);
-    names_meet(hub, kit_path("one\\two\\three"), kit_path("one\\two\\three"));
-    names_meet(hub, kit_path("\xC3\xBC \xF0\x9F\x98\x80 *?"),
-               kit_path("\xC3\xBC \xF0\x9F\x98\x80 *?"));
+    kit_names_meet(hub, path, other);
+    kit_names_meet(hub, kit_path("one\\two\\three"), kit_path("one\\two\\three"));
+    kit_names_meet(hub, kit_path("\xC3\xBC \xF0\x9F\x98\x80 *?"),
+                   kit_path("\xC3\xBC \xF0\x9F\x98\x80 *?"));
     CHECK_ERROR(leat_resolve(kit_plain("a"), plain, sizeof plain, &size), LEAT_OK);
-    names_meet(hub, kit_plain("a"), plain);
+    kit_names_meet(hub, kit_plain("a"), plain);
     kit_end(hub);
 }
 
@@ -114,16 +80,16 @@ TEST(nt_names_that_are_none)
         "pipe:\xC3",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
-        name_refused(hub, names[i], LEAT_E_NAME);
+        kit_name_refused(hub, names[i], LEAT_E_NAME);
     kit_end(hub);
 }
 
 TEST(nt_names_of_unix_are_unsupported)
 {
     struct leat_hub *hub = kit_begin();
-    name_refused(hub, "unix:/tmp/x", LEAT_E_UNSUPPORTED);
-    name_refused(hub, "unix:@x", LEAT_E_UNSUPPORTED);
-    name_refused(hub, "/tmp/x", LEAT_E_UNSUPPORTED);
+    kit_name_refused(hub, "unix:/tmp/x", LEAT_E_UNSUPPORTED);
+    kit_name_refused(hub, "unix:@x", LEAT_E_UNSUPPORTED);
+    kit_name_refused(hub, "/tmp/x", LEAT_E_UNSUPPORTED);
     kit_end(hub);
 }
 
@@ -142,38 +108,28 @@ TEST(nt_names_up_to_the_system_limit)
     struct leat_hub *hub = kit_begin();
     char name[1024];
     name_of_units(name, sizeof name, 256, "x", 1);
-    names_meet(hub, name, name);
+    kit_names_meet(hub, name, name);
     name_of_units(name, sizeof name, 257, "x", 1);
-    name_refused(hub, name, LEAT_E_NAME_TOO_LONG);
+    kit_name_refused(hub, name, LEAT_E_NAME_TOO_LONG);
     size_t odd = strlen(kit_path("long")) % 2;
     /* Units count, neither bytes nor characters. */
     name_of_units(name, sizeof name, 256, "\xC3\xBC", 1);
-    names_meet(hub, name, name);
+    kit_names_meet(hub, name, name);
     name_of_units(name, sizeof name, 256 + odd, "\xF0\x9F\x98\x80", 2);
     if (odd)
-        name_refused(hub, name, LEAT_E_NAME_TOO_LONG);
+        kit_name_refused(hub, name, LEAT_E_NAME_TOO_LONG);
     else
-        names_meet(hub, name, name);
+        kit_names_meet(hub, name, name);
     kit_end(hub);
 }
 
 TEST(nt_names_resolve)
 {
     struct leat_hub *hub = kit_begin();
-    char expected[300], buffer[300] = "";
-    size_t size = 0;
+    char expected[300];
     (void)snprintf(expected, sizeof expected, "\\\\.\\pipe\\leat\\%s\\plain", kit_own_sid());
-    CHECK_ERROR(leat_resolve("plain", buffer, sizeof buffer, &size), LEAT_OK);
-    CHECK_STR(buffer, expected);
-    CHECK_INT(size, strlen(expected));
-    memset(buffer, '#', sizeof buffer);
-    CHECK_ERROR(leat_resolve("plain", buffer, strlen(expected), &size), LEAT_E_TOO_BIG);
-    CHECK_INT(size, strlen(expected));
-    CHECK_INT(buffer[0], '#');
-    CHECK_ERROR(leat_resolve("plain", NULL, 0, &size), LEAT_E_TOO_BIG);
-    CHECK_ERROR(leat_resolve("pipe:Some Name", buffer, sizeof buffer, &size), LEAT_OK);
-    CHECK_STR(buffer, "\\\\.\\pipe\\Some Name");
-    CHECK_ERROR(leat_resolve("\\\\?\\PIPE\\Some\\Name", buffer, sizeof buffer, &size), LEAT_OK);
-    CHECK_STR(buffer, "\\\\.\\pipe\\Some\\Name");
+    kit_name_resolves("plain", expected);
+    kit_name_resolves("pipe:Some Name", "\\\\.\\pipe\\Some Name");
+    kit_name_resolves("\\\\?\\PIPE\\Some\\Name", "\\\\.\\pipe\\Some\\Name");
     kit_end(hub);
 }

@@ -58,7 +58,9 @@ static void waiting_join(struct kit_thread *thread, const struct waiting *waitin
     CHECK_ERROR(waiting->error, error);
 }
 
-TEST(others_abort_ends_a_wait)
+/* What is done to a connection ends the wait for it. */
+static void call_ends_a_wait(enum leat_error (*call)(struct leat_hub *hub, leat_conn conn),
+                             enum leat_error error)
 {
     struct leat_hub *hub = kit_begin();
     struct leat_hub *peer = kit_hub(NULL);
@@ -67,40 +69,30 @@ TEST(others_abort_ends_a_wait)
     REQUIRE_ERROR(leat_pair(hub, peer, NULL, &waiting.conn, &b), LEAT_OK);
     kit_drain(hub, peer, NULL);
     struct kit_thread *thread = waiting_start(&waiting);
-    CHECK_ERROR(leat_abort(hub, waiting.conn), LEAT_OK);
-    waiting_join(thread, &waiting, LEAT_E_STALE);
+    CHECK_ERROR(call(hub, waiting.conn), LEAT_OK);
+    waiting_join(thread, &waiting, error);
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
     kit_end(hub);
+}
+
+static enum leat_error close_with_time(struct leat_hub *hub, leat_conn conn)
+{
+    return leat_close(hub, conn, 1000);
+}
+
+TEST(others_abort_ends_a_wait)
+{
+    call_ends_a_wait(leat_abort, LEAT_E_STALE);
 }
 
 TEST(others_close_ends_a_wait)
 {
-    struct leat_hub *hub = kit_begin();
-    struct leat_hub *peer = kit_hub(NULL);
-    struct waiting waiting = {.hub = hub, .wait = readable_wait};
-    leat_conn b;
-    REQUIRE_ERROR(leat_pair(hub, peer, NULL, &waiting.conn, &b), LEAT_OK);
-    kit_drain(hub, peer, NULL);
-    struct kit_thread *thread = waiting_start(&waiting);
-    CHECK_ERROR(leat_close(hub, waiting.conn, 1000), LEAT_OK);
-    waiting_join(thread, &waiting, LEAT_E_STALE);
-    CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
-    kit_end(hub);
+    call_ends_a_wait(close_with_time, LEAT_E_STALE);
 }
 
 TEST(others_pause_ends_a_wait)
 {
-    struct leat_hub *hub = kit_begin();
-    struct leat_hub *peer = kit_hub(NULL);
-    struct waiting waiting = {.hub = hub, .wait = readable_wait};
-    leat_conn b;
-    REQUIRE_ERROR(leat_pair(hub, peer, NULL, &waiting.conn, &b), LEAT_OK);
-    kit_drain(hub, peer, NULL);
-    struct kit_thread *thread = waiting_start(&waiting);
-    CHECK_ERROR(leat_pause(hub, waiting.conn), LEAT_OK);
-    waiting_join(thread, &waiting, LEAT_E_STATE);
-    CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
-    kit_end(hub);
+    call_ends_a_wait(leat_pause, LEAT_E_STATE);
 }
 
 TEST(others_listener_close_ends_a_wait)

@@ -136,7 +136,7 @@ TEST_ON_DEMAND(helper_racer, 120)
     kit_end(hub);
 }
 
-/* Opens the pipe and tells its handle, for another process to take. */
+/* Opens the pipe and tells its handle, for another process to take. Hangs until it is killed. */
 TEST_ON_DEMAND(helper_opener, 120)
 {
     uint16_t units[LTI_OS_PIPE_UNITS_MAX + 1];

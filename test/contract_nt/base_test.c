@@ -166,7 +166,7 @@ TEST(nt_threads_share_a_lock)
 static void base_post(void *argument)
 {
     struct base_shared *shared = argument;
-    (void)lti_os_queue_post(shared->queue);
+    (void)lti_os_queue_post(shared->queue, NULL, 0);
 }
 
 TEST(nt_threads_wake_a_queue)

@@ -87,7 +87,7 @@ static inline intptr_t probe_create(struct probe *probe, uint32_t flags, uint32_
 {
     int64_t handle = lti_os_pipe_create(probe->name, flags, PROBE_UNLIMITED, quota, NULL);
     REQUIRE_HANDLE(handle);
-    REQUIRE_INT(lti_os_queue_add(probe->queue, (intptr_t)handle), 0);
+    REQUIRE_INT(lti_os_queue_add(probe->queue, (intptr_t)handle, false), 0);
     return (intptr_t)handle;
 }
 
@@ -95,7 +95,7 @@ static inline intptr_t probe_open(struct probe *probe)
 {
     int64_t handle = lti_os_pipe_open(probe->name);
     REQUIRE_HANDLE(handle);
-    REQUIRE_INT(lti_os_queue_add(probe->queue, (intptr_t)handle), 0);
+    REQUIRE_INT(lti_os_queue_add(probe->queue, (intptr_t)handle, false), 0);
     return (intptr_t)handle;
 }
 
@@ -184,7 +184,7 @@ static inline bool probe_quiet(struct probe *probe)
 {
     uint32_t posts = probe->posts, ended = probe->ended;
     uint64_t until = lti_test_now_ms() + lti_test_scaled_ms(PROBE_LIMIT_MS);
-    REQUIRE_INT(lti_os_queue_post(probe->queue), 0);
+    REQUIRE_INT(lti_os_queue_post(probe->queue, NULL, 0), 0);
     while (probe->posts == posts && lti_test_now_ms() < until)
         probe_take(probe, PROBE_SLICE_NS);
     REQUIRE_INT(probe->posts, posts + 1);

@@ -16,7 +16,7 @@ TEST(nt_queue_post_comes_without_operation)
 {
     struct probe *probe = probe_begin();
     struct lti_os_completion completion = {.op = &probe->ops[0].os, .result = -1};
-    REQUIRE_INT(lti_os_queue_post(probe->queue), 0);
+    REQUIRE_INT(lti_os_queue_post(probe->queue, NULL, 0), 0);
     REQUIRE_INT(lti_os_queue_wait(probe->queue, &completion, 1, 1000 * MS), 1);
     CHECK(completion.op == NULL);
     CHECK_INT(lti_os_queue_wait(probe->queue, &completion, 1, 0), 0);
@@ -28,7 +28,7 @@ TEST(nt_queue_posts_are_not_merged)
     struct probe *probe = probe_begin();
     struct lti_os_completion completions[8];
     for (int i = 0; i < 5; i++)
-        REQUIRE_INT(lti_os_queue_post(probe->queue), 0);
+        REQUIRE_INT(lti_os_queue_post(probe->queue, NULL, 0), 0);
     CHECK_INT(lti_os_queue_wait(probe->queue, completions, 2, 1000 * MS), 2);
     CHECK_INT(lti_os_queue_wait(probe->queue, completions, 8, 1000 * MS), 3);
     CHECK_INT(lti_os_queue_wait(probe->queue, completions, 8, 0), 0);
@@ -63,7 +63,7 @@ TEST(nt_queue_wait_of_a_moment_is_a_wait)
     struct probe *probe = probe_begin();
     struct lti_os_completion completion;
     CHECK_INT(lti_os_queue_wait(probe->queue, &completion, 1, 1), 0);
-    REQUIRE_INT(lti_os_queue_post(probe->queue), 0);
+    REQUIRE_INT(lti_os_queue_post(probe->queue, NULL, 0), 0);
     CHECK_INT(lti_os_queue_wait(probe->queue, &completion, 1, 1), 1);
     probe_end(probe);
 }
@@ -130,8 +130,8 @@ TEST(nt_queue_keeps_a_handle)
     struct probe *probe = probe_pair(0, PROBE_QUOTA);
     int64_t other = lti_os_queue_create();
     REQUIRE_HANDLE(other);
-    CHECK_KIND(lti_os_queue_add(probe->queue, probe->server), LTI_OS_INVALID);
-    CHECK_KIND(lti_os_queue_add((intptr_t)other, probe->server), LTI_OS_INVALID);
+    CHECK_KIND(lti_os_queue_add(probe->queue, probe->server, false), LTI_OS_INVALID);
+    CHECK_KIND(lti_os_queue_add((intptr_t)other, probe->server, false), LTI_OS_INVALID);
     /* And it still is where it was. */
     CHECK_KIND(probe_read(probe, probe->server, 0, 0, 10), LTI_OS_IN_PROGRESS);
     CHECK_INT(probe_write(probe, probe->client, 1, 0, 3), 3);
@@ -161,7 +161,7 @@ TEST(nt_queue_takes_pipes_not_signals)
     struct probe *probe = probe_begin();
     int64_t signal = lti_os_signal_create();
     REQUIRE_HANDLE(signal);
-    CHECK(lti_os_queue_add(probe->queue, (intptr_t)signal) < 0);
+    CHECK(lti_os_queue_add(probe->queue, (intptr_t)signal, false) < 0);
     CHECK_INT(lti_os_handle_close((intptr_t)signal), 0);
     probe_end(probe);
 }

@@ -29,7 +29,7 @@ static intptr_t who_create(struct probe *probe, const char *sddl)
     int64_t handle = lti_os_pipe_create(probe->name, 0, 4, PROBE_QUOTA, security);
     lti_os_security_free(security);
     REQUIRE_HANDLE(handle);
-    REQUIRE_INT(lti_os_queue_add(probe->queue, (intptr_t)handle), 0);
+    REQUIRE_INT(lti_os_queue_add(probe->queue, (intptr_t)handle, false), 0);
     return (intptr_t)handle;
 }
 

@@ -115,6 +115,7 @@ void lti_story_of_linger(struct lti_story *story)
     size_t size = 0, total = 0;
     struct leat_event event;
     static char much[1u << 19];
+    uint64_t accepted = 0;
     static const struct leat_conn_options wide = {.size = sizeof wide, .outbox_bytes = sizeof much};
     if (!lti_story_pair(story, 1, 2, &wide, &a, &b))
         return;
@@ -122,6 +123,7 @@ void lti_story_of_linger(struct lti_story *story)
     (void)lti_story_note(story, 2, "leat_pause", leat_pause(story->hub, b));
     (void)lti_story_note(story, 1, "leat_write",
                          leat_write(story->hub, a, much, sizeof much, &size));
+    accepted = size;
     for (size_t i = 0; i < story->handles_count; i++)
         story->handles[i].over = story->handles[i].over || story->handles[i].id == a.id;
     enum leat_error error = leat_close_report(story->hub, a, 50, 1);
@@ -148,8 +150,12 @@ void lti_story_of_linger(struct lti_story *story)
             break;
         total += size;
     }
-    if (total > sizeof much)
+    if (total > accepted)
         lti_story_complain(story, "more was read than was written");
+    bool ended = error == LEAT_E_FINISHED || error == LEAT_E_CLOSED;
+    if (event.type == LEAT_EVENT_CLOSE_REPORT && event.error == LEAT_OK && ended &&
+        total < accepted)
+        lti_story_complain(story, "delivered, but not all of it was there to be read");
     (void)lti_story_note(story, 2, "the rest", error);
 }
 

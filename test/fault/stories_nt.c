@@ -11,6 +11,7 @@
 
 #include "os_fault.h"
 #include "os_nt.h"
+#include "sync_pipe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -150,6 +151,64 @@ void lti_story_of_adopt(struct lti_story *story)
         lti_story_complain(story, "a pipe of messages was adopted");
     raw_close(messages[1]);
 }
+
+#ifndef _WIN32
+
+/* In the time of the library's own threads; they look at least this often. */
+#define SYNC_GRACE_NS INT64_C(50000000)
+#define SYNC_TEXT_BYTES 20000
+
+/* One end that waits in its calls, and one that does not. */
+static bool sync_pair(struct lti_story *story, bool one_way, leat_conn *a_out, leat_conn *b_out)
+{
+    static uint32_t count;
+    char file[32]; /* a thread closes its handle a moment later, and only then the name is free */
+    intptr_t handles[2];
+    (void)snprintf(file, sizeof file, "waits-%u", ++count);
+    lti_fault_suspend();
+    const struct lti_sync_kind kind = {.one_way = one_way, .quota = 4096};
+    bool made = lti_sync_pipe(lti_story_path(story, file), kind, handles);
+    lti_fault_resume();
+    if (!made) {
+        lti_story_complain(story, "no pipe to adopt");
+        return false;
+    }
+    if (!adopt_one(story, 1, handles[0], a_out)) {
+        raw_close(handles[1]);
+        return false;
+    }
+    return adopt_one(story, 2, handles[1], b_out);
+}
+
+/* Handles that were opened for synchronous I/O: each has a thread. The simulated kernel runs it in
+ * the same way each time, which no real one does. */
+void lti_story_of_adopt_sync(struct lti_story *story)
+{
+    static char text[SYNC_TEXT_BYTES + 1];
+    leat_conn a, b;
+    memset(text, 'x', SYNC_TEXT_BYTES);
+    lti_fault_grace(SYNC_GRACE_NS);
+    if (!sync_pair(story, false, &a, &b))
+        return;
+    (void)lti_story_write(story, 1, a, "there");
+    (void)lti_story_read(story, 2, b, 5);
+    (void)lti_story_write(story, 2, b, "and back");
+    (void)lti_story_read(story, 1, a, 8);
+    /* Its thread waits in this write when the connection ends. */
+    (void)lti_story_note(story, 2, "leat_pause", leat_pause(story->hub, b));
+    (void)lti_story_write(story, 1, a, text);
+    lti_sim_sleep(SYNC_GRACE_NS);
+    (void)lti_story_abort(story, 1, a);
+    (void)lti_story_wait_closed(story, 2, b);
+    if (!sync_pair(story, true, &a, &b))
+        return;
+    (void)lti_story_write(story, 2, b, "one way");
+    (void)lti_story_read(story, 1, a, 7);
+    (void)lti_story_close_wait(story, 2, b, LTI_STORY_MS);
+    (void)lti_story_wait_closed(story, 1, a);
+}
+
+#endif
 
 /* ---- The pool of instances ------------------------------------------------------------------- */
 

@@ -114,7 +114,8 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
 #define LTI_STORY_ELSEWHERE                                                                        \
     8u /* a folder that cannot be looked at makes plain names lead elsewhere */
 
-#define LTI_STORY_PAIR 16u /* makes a pair: what a stranger does at its name is an error */
+#define LTI_STORY_PAIR 16u  /* makes a pair: what a stranger does at its name is an error */
+#define LTI_STORY_GIVEN 32u /* both ends are given to it */
 
 /* X(name, traits, the errors that belong to it). */
 #define LTI_STORIES_ALL(X, E)                                                                      \
@@ -130,7 +131,7 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
     X(bulk, LTI_STORY_BULK | LTI_STORY_PAIR, 0)                                                    \
     X(linger, LTI_STORY_BULK | LTI_STORY_PAIR, E(TIMEOUT) | E(FINISHED))                           \
     X(abort, LTI_STORY_PAIR, 0)                                                                    \
-    X(adopt, 0, LTI_STORY_ADOPT)                                                                   \
+    X(adopt, LTI_STORY_GIVEN, LTI_STORY_ADOPT)                                                     \
     X(listener_close, 0, E(FINISHED) | E(NOT_FOUND))                                               \
     X(timers, 0, E(TIMEOUT))                                                                       \
     X(events, LTI_STORY_INDIRECT, E(CLOSED))                                                       \
@@ -138,7 +139,17 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
     X(messages_served, LTI_STORY_INDIRECT, 0)                                                      \
     X(messages_view, LTI_STORY_PAIR, 0)                                                            \
     X(messages_bulk, LTI_STORY_BULK | LTI_STORY_PAIR, 0)                                           \
+    X(packets, LTI_STORY_PAIR, 0)                                                                  \
+    X(packets_finish, LTI_STORY_PAIR, E(FINISHED))                                                 \
+    X(packets_served, LTI_STORY_INDIRECT, 0)                                                       \
+    X(packets_bulk, LTI_STORY_BULK | LTI_STORY_PAIR, 0)                                            \
     X(two_hubs, LTI_STORY_PAIR, 0)
+
+#ifdef _WIN32
+#define LTI_STORIES_SIMULATED(X, E)
+#else
+#define LTI_STORIES_SIMULATED(X, E) X(adopt_sync, LTI_STORY_GIVEN, E(FINISHED))
+#endif
 
 #ifdef LTI_NT
 #define LTI_STORY_SOCKETS false
@@ -149,7 +160,8 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
     X(no_finish, LTI_STORY_PAIR, E(UNSUPPORTED))                                                   \
     X(pool, LTI_STORY_INDIRECT, E(FINISHED))                                                       \
     X(squatter, LTI_STORY_INDIRECT, E(SQUATTED))                                                   \
-    X(waitable, LTI_STORY_PAIR, 0)
+    X(waitable, LTI_STORY_PAIR, 0)                                                                 \
+    LTI_STORIES_SIMULATED(X, E)
 #else
 #define LTI_STORY_SOCKETS true
 #define LTI_STORY_NO_FOLDER "no/folder"

@@ -24,6 +24,7 @@
 
 #define SWEEP_SECONDS_MAX 60
 #define SWEEP_FAILURES_SHOWN 400
+#define SWEEP_FAULTS_MAX 256
 #define SWEEP_GO_ON 3 /* a child's exit code: there is more to do, in a fresh one */
 #ifdef LTI_NT
 #define SWEEP_PROGRAM "fault_sweep_nt"
@@ -37,8 +38,9 @@ struct sweep_shared {
     size_t next;     /* index of the combination to go on with, when a child has died */
     uint64_t passed; /* of the group */
     uint64_t failed;
-    uint64_t shown;               /* of all groups */
-    struct lti_sweep_place place; /* the run under way */
+    uint64_t shown;                                   /* of all groups */
+    struct lti_sweep_tally tallies[SWEEP_FAULTS_MAX]; /* of each fault, in all groups */
+    struct lti_sweep_place place;                     /* the run under way */
 };
 
 struct sweep_filter {
@@ -131,6 +133,8 @@ static bool sweep_position(const struct lti_sweep_story *story, uint64_t positio
             sweep_report(story, &place, reason);
         else
             sweep_shared->passed++;
+        if (!sweep_quiet)
+            lti_sweep_count(story, &base, &run, &sweep_shared->tallies[place.fault]);
         if (sweep_filter.verbose)
             printf("without:\n%s\nwith:\n%s\nagain:\n%s\nfiles left: %s\n", base.text, run.text,
                    run.again, run.files);
@@ -302,6 +306,9 @@ static int sweep_all(void)
         passed += sweep_shared->passed;
         failed += sweep_shared->failed;
     }
+    /* Where it runs apart, all systems below are the same; of the others more may be true. */
+    if (whole && sweep_apart() && !sweep_filter.at && !sweep_filter.fault && !sweep_filter.mode)
+        failed += lti_sweep_table_lies(sweep_shared->tallies);
     if (!known) {
         fprintf(stderr, "fault_sweep: no such scenario: %s\n", sweep_filter.scenario);
         return 2;
@@ -353,7 +360,7 @@ int main(int count, char **arguments)
     }
     sweep_shared = sweep_shared_make();
     sweep_folder = lti_sweep_folder_make();
-    if (!sweep_shared || !sweep_folder) {
+    if (!sweep_shared || !sweep_folder || lti_fault_count() > SWEEP_FAULTS_MAX) {
         perror("fault_sweep");
         return 1;
     }

@@ -9,6 +9,7 @@
 #include "story.h"
 
 #define LTI_SWEEP_TEXT (LTI_STORY_LANES * LTI_STORY_LANE_BYTES)
+#define LTI_SWEEP_LANE '\f' /* behind each lane of a text */
 #define LTI_SWEEP_FILES 512
 #define LTI_SWEEP_FATAL 256u /* a trait of bad stories: its process dies */
 
@@ -65,6 +66,19 @@ bool lti_sweep_world(void (*function)(void *argument), void *argument);
 /* Null when the run was right, else what was wrong with it. */
 const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lti_sweep_run *base,
                             const struct lti_sweep_place *place, const struct lti_sweep_run *run);
+
+/* What came of one fault in all runs. */
+struct lti_sweep_tally {
+    uint64_t told; /* what the user was told first, in bits of the table */
+    uint64_t runs, unnoticed;
+};
+
+void lti_sweep_count(const struct lti_sweep_story *story, const struct lti_sweep_run *base,
+                     const struct lti_sweep_run *run, struct lti_sweep_tally *tally);
+
+/* Prints which rows of the table allow what never came, or came too often, given the tally of each
+ * fault; says how many. */
+size_t lti_sweep_table_lies(const struct lti_sweep_tally *tallies);
 
 /* Stories that the sweep must find wrong, so that a sweep that sees nothing is noticed. */
 size_t lti_sweep_bad_stories(const struct lti_sweep_story **stories_out);

@@ -21,8 +21,7 @@ static void run_join(const struct lti_story *story, char text_out[LTI_SWEEP_TEXT
         size_t size = strlen(story->text[lane]);
         memcpy(text_out + used, story->text[lane], size);
         used += size;
-        if (size > 0)
-            text_out[used++] = '-';
+        text_out[used++] = LTI_SWEEP_LANE;
     }
     text_out[used] = '\0';
 }

@@ -180,6 +180,41 @@ TEST(nt_fault_short_transfers)
     probe_end(probe);
 }
 
+TEST(nt_fault_messages_are_written_whole_and_not_made_up)
+{
+    struct probe *probe = probe_pair(LTI_OS_PIPE_MESSAGE, PROBE_QUOTA);
+    const intptr_t ends[2] = {probe->server, probe->client};
+    for (int i = 0; i < 2; i++) {
+        object_arm(LTI_FAULT_CALL_pipe_write, "HALF");
+        CHECK_INT(probe_write(probe, ends[i], 0, 0, 10), 10);
+        object_hit();
+        object_arm(LTI_FAULT_CALL_pipe_read, "HALF");
+        CHECK_INT(probe_read(probe, ends[1 - i], 1, 0, 12), LTI_OS_PIPE_MORE | 6);
+        object_hit();
+        CHECK_INT(probe_read(probe, ends[1 - i], 1, 6, 12), 4);
+        CHECK_MEM(probe->got, probe->sent, 10);
+        CHECK_KIND(probe_read(probe, ends[i], 2, 0, 12), LTI_OS_IN_PROGRESS);
+        object_arm(LTI_FAULT_CALL_pipe_cancel, "ENDS_WELL");
+        CHECK_INT(lti_os_pipe_cancel(ends[i], &probe->ops[2].os), 0);
+        object_hit();
+        CHECK_KIND(probe_done(probe, 2), LTI_OS_CANCELLED);
+    }
+    probe_end(probe);
+}
+
+TEST(nt_fault_late_message_that_goes_on)
+{
+    struct probe *probe = probe_pair(LTI_OS_PIPE_MESSAGE, PROBE_QUOTA);
+    CHECK_INT(probe_write(probe, probe->client, 0, 0, 10), 10);
+    object_arm(LTI_FAULT_CALL_pipe_read, "LATE");
+    CHECK_KIND(probe_read(probe, probe->server, 1, 0, 4), LTI_OS_IN_PROGRESS);
+    object_hit();
+    CHECK_INT(probe_done(probe, 1), LTI_OS_PIPE_MORE | 4);
+    CHECK_INT(probe_read(probe, probe->server, 1, 4, 6), 6);
+    CHECK_MEM(probe->got, probe->sent, 10);
+    probe_end(probe);
+}
+
 TEST(nt_fault_cancel_that_finds_nothing_has_cancelled)
 {
     struct probe *probe = probe_pair(0, PROBE_QUOTA);
@@ -218,7 +253,7 @@ TEST(nt_fault_wait_that_ends_early_loses_nothing)
 {
     struct probe *probe = probe_begin();
     struct lti_os_completion completion;
-    REQUIRE_INT(lti_os_queue_post(probe->queue), 0);
+    REQUIRE_INT(lti_os_queue_post(probe->queue, NULL, 0), 0);
     object_arm(LTI_FAULT_CALL_queue_wait, "EMPTY");
     CHECK_INT(lti_os_queue_wait(probe->queue, &completion, 1, -1), 0);
     object_hit();

@@ -51,15 +51,17 @@ struct lti_sim_faults {
 };
 
 struct lti_sim_options {
-    uint64_t seed;            /* default 1 */
-    uint32_t buffer_bytes;    /* what a stream accepts unread; default 212992, with the kernel's
+    uint64_t seed;             /* default 1 */
+    uint32_t buffer_bytes;     /* what a stream accepts unread; default 212992, with the kernel's
                                   accounting; below 4608 plain bytes are counted; a pipe: at most
                                   this, whatever it asked for */
-    uint32_t descriptors_max; /* a process; default 1024 */
-    uint32_t clock_grain_ns;  /* what the clock counts by; default 1 */
-    uint32_t yield_one_in;    /* RANDOM, STARVE_ONE: chance of a switch at each call; default 8 */
-    bool descriptors_pass;    /* peers might send descriptors: short reads may say RECV_MORE */
-    bool misuse_is_counted;   /* else a call on a closed descriptor ends the program, and so does
+    uint32_t buffer_bytes_max; /* what a socket of packets may ask for; default 4194304, as Linux
+                                  6.18; 212992 before */
+    uint32_t descriptors_max;  /* a process; default 1024 */
+    uint32_t clock_grain_ns;   /* what the clock counts by; default 1 */
+    uint32_t yield_one_in;     /* RANDOM, STARVE_ONE: chance of a switch at each call; default 8 */
+    bool descriptors_pass;     /* peers might send descriptors: short reads may say RECV_MORE */
+    bool misuse_is_counted;    /* else a call on a closed descriptor ends the program, and so does
                                   what is done to an operation that the system owns */
     enum lti_sim_schedule schedule;
     struct lti_sim_faults faults;
@@ -119,7 +121,16 @@ uint32_t lti_sim_process(void); /* of the caller */
 void lti_sim_set_faults(const struct lti_sim_faults *faults); /* null: none; open windows close */
 void lti_sim_set_buffer(uint32_t buffer_bytes);               /* of sockets made from now on */
 void lti_sim_setenv(const char *name, const char *value);     /* null: unset */
+/* From now on a pipe's handle is one that was opened in this way. A synchronous one belongs to no
+ * queue, and a second call on it while one waits is a misuse: it would wait as well. */
+void lti_sim_pipe_opened(intptr_t handle, bool synchronous, bool can_read, bool can_write);
+/* A write on the synchronous handle that there is no room for does nothing (PIPE_NOWAIT). */
+void lti_sim_pipe_nowait(intptr_t handle);
 void lti_sim_set_privileged(bool privileged);
+/* What servers other than ours do before they use an instance again: all that was not read is lost,
+ * at both ends, and whatever the client tries is 233. The library never does it, so it is no call
+ * of the seam. */
+int64_t lti_sim_pipe_disconnect(intptr_t server);
 /* Files for tests; paths are absolute. A folder's parent must exist. */
 bool lti_sim_file_add(const char *path, char type, uint32_t uid, uint32_t mode); /* f d l */
 

@@ -11,6 +11,7 @@
 
 #include "leat/leat.h"
 #include "sim_kernel.h"
+#include "sim_story.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -60,10 +61,10 @@ static void story_client(void *argument)
     uint8_t chunk[1000];
     uint32_t sent = 0;
     int poller = story_poller();
-    int64_t fd = lti_os_socket();
+    int64_t fd = lti_os_socket(false);
     while (story_waits(fd)) {
         lti_sim_sleep(1000000);
-        fd = lti_os_socket();
+        fd = lti_os_socket(false);
     }
     while (lti_os_connect((int)fd, NAME, sizeof NAME - 1) < 0)
         lti_sim_sleep(1000000);
@@ -113,10 +114,10 @@ static void story_server(void *argument)
 {
     struct story *story = argument;
     int poller = story_poller();
-    int64_t listener = lti_os_socket();
+    int64_t listener = lti_os_socket(false);
     while (story_waits(listener)) {
         lti_sim_sleep(1000000);
-        listener = lti_os_socket();
+        listener = lti_os_socket(false);
     }
     story->bad += lti_os_bind((int)listener, NAME, sizeof NAME - 1) != 0;
     story->bad += lti_os_listen((int)listener, 2) != 0;
@@ -134,17 +135,17 @@ static void story_server(void *argument)
     (void)lti_os_close(poller);
 }
 
-static uint64_t story_run(const struct lti_sim_options *options, struct story *story)
+static uint64_t story_run(const struct lti_sim_options *options)
 {
     struct lti_sim_count count;
+    struct story story = {.clients = 4};
     lti_sim_begin(options);
-    *story = (struct story){.clients = 4};
-    (void)lti_sim_spawn("server", story_server, story);
-    for (uint32_t i = 0; i < story->clients; i++)
-        (void)lti_sim_spawn("client", story_client, story);
+    (void)lti_sim_spawn("server", story_server, &story);
+    for (uint32_t i = 0; i < story.clients; i++)
+        (void)lti_sim_spawn("client", story_client, &story);
     CHECK_INT(lti_sim_run(2000000), LTI_SIM_DONE);
-    CHECK_INT(story->bad, 0);
-    CHECK_INT(story->received, story->clients * BYTES);
+    CHECK_INT(story.bad, 0);
+    CHECK_INT(story.received, story.clients * BYTES);
     for (uint32_t i = 0; i < 5; i++) {
         lti_sim_count(i, &count);
         CHECK_INT(count.descriptors, 0);
@@ -167,41 +168,17 @@ static void story_faults(struct lti_sim_faults *faults, uint32_t millionths)
 
 TEST(sim_fibers_exchange)
 {
-    struct story story;
-    struct lti_sim_options options = {.seed = 1};
-    for (int schedule = LTI_SIM_RANDOM; schedule <= LTI_SIM_STARVE_ONE; schedule++) {
-        options.schedule = (enum lti_sim_schedule)schedule;
-        (void)story_run(&options, &story);
-    }
+    sim_story_every_schedule(story_run);
 }
 
 TEST(sim_faults_lose_nothing)
 {
-    struct story story;
-    uint64_t faults_done = 0;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
-        struct lti_sim_options options = {.seed = seed, .clock_grain_ns = 1000000};
-        options.schedule = (enum lti_sim_schedule)(seed % 3);
-        options.buffer_bytes = seed % 4 == 0 ? 100 : 0;
-        story_faults(&options.faults, seed % 2 ? 10000 : 200000);
-        (void)story_run(&options, &story);
-        faults_done += lti_sim_faults_done();
-    }
-    CHECK(faults_done > 1000);
+    sim_story_with_faults(story_run, story_faults);
 }
 
 TEST(sim_a_seed_is_one_run)
 {
-    struct story story;
-    struct lti_sim_options options = {.seed = 7};
-    story_faults(&options.faults, 100000);
-    uint64_t first = story_run(&options, &story);
-    CHECK_INT(story_run(&options, &story), first);
-    options.seed = 8;
-    CHECK(story_run(&options, &story) != first);
-    /* This number is the same on every machine, with every compiler and sanitizer. */
-    options = (struct lti_sim_options){.seed = 7, .schedule = LTI_SIM_ROUND_ROBIN};
-    CHECK_INT(story_run(&options, &story), (int64_t)UINT64_C(0x9e42854c816675db));
+    sim_story_is_one_run(story_run, story_faults, UINT64_C(0x9e42854c816675db));
 }
 
 /* ---- Killing
@@ -215,7 +192,7 @@ static void victim_main(void *argument)
     struct lti_os_ready ready[1];
     victim_memory = lti_os_alloc(100);
     int64_t poller = lti_os_poller_create();
-    int64_t listener = lti_os_socket();
+    int64_t listener = lti_os_socket(false);
     (void)lti_os_bind((int)listener, NAME, sizeof NAME - 1);
     (void)lti_os_listen((int)listener, 1);
     (void)lti_os_poller_add((int)poller, (int)listener, LTI_OS_IN, 1);
@@ -229,13 +206,13 @@ static void killer_main(void *argument)
 {
     uint32_t *seen = argument, flags = 0;
     char byte;
-    int64_t fd = lti_os_socket();
+    int64_t fd = lti_os_socket(false);
     while (lti_os_connect((int)fd, NAME, sizeof NAME - 1) < 0)
         lti_sim_sleep(1000);
     lti_sim_sleep(1000000);
     lti_sim_kill(1);
     seen[0] = lti_os_recv((int)fd, &byte, 1, &flags) == 0;
-    int64_t again = lti_os_socket();
+    int64_t again = lti_os_socket(false);
     seen[1] = lti_os_kind_of(lti_os_connect((int)again, NAME, sizeof NAME - 1));
     (void)lti_os_unlink(NAME);
     (void)lti_os_close((int)fd);
@@ -347,7 +324,7 @@ TEST(sim_access_by_mode_and_owner)
     CHECK(lti_sim_file_add("/tmp/theirs/s", 's', 5, 0777));
     CHECK(lti_sim_file_add("/tmp/link", 'l', 1000, 0777));
     CHECK(lti_sim_file_add("/tmp/file", 'f', 5, 0600));
-    int64_t fd = lti_os_socket();
+    int64_t fd = lti_os_socket(false);
     int64_t result = lti_os_connect((int)fd, "/tmp/theirs/s", 13);
     CHECK_INT(lti_os_kind_of(result), LTI_OS_ACCESS);
     CHECK_INT(lti_os_kind_of(lti_os_bind((int)fd, "/run/x", 6)), LTI_OS_ACCESS);
@@ -369,7 +346,7 @@ TEST(sim_misuse_is_counted)
     uint32_t flags = 0;
     const struct lti_sim_options options = {.misuse_is_counted = true};
     lti_sim_begin(&options);
-    int64_t fd = lti_os_socket();
+    int64_t fd = lti_os_socket(false);
     CHECK_INT(lti_os_close((int)fd), 0);
     CHECK_INT(lti_os_kind_of(lti_os_close((int)fd)), LTI_OS_NOT_SOCKET);
     CHECK_INT(lti_os_kind_of(lti_os_recv((int)fd, &byte, 1, &flags)), LTI_OS_NOT_SOCKET);

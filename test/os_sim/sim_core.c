@@ -82,6 +82,7 @@ static const struct {
     {ENOTSOCK, LTI_OS_NOT_SOCKET},    {EBADF, LTI_OS_NOT_SOCKET},
     {EINVAL, LTI_OS_INVALID},         {EOPNOTSUPP, LTI_OS_UNSUPPORTED},
     {ENOTCONN, LTI_OS_NOT_CONNECTED}, {EISCONN, LTI_OS_IS_CONNECTED},
+    {EPROTOTYPE, LTI_OS_WRONG_TYPE},  {EMSGSIZE, LTI_OS_TOO_BIG},
 };
 
 int64_t sim_fail(int error)
@@ -108,6 +109,8 @@ static void core_options(const struct lti_sim_options *options)
         mine->seed = 1;
     if (mine->buffer_bytes == 0)
         mine->buffer_bytes = 212992;
+    if (mine->buffer_bytes_max == 0)
+        mine->buffer_bytes_max = 4194304;
     if (mine->descriptors_max == 0)
         mine->descriptors_max = 1024;
     if (mine->clock_grain_ns == 0)

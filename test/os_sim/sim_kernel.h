@@ -39,10 +39,11 @@ enum sim_kind {
     SIM_THREAD
 };
 
-/* One send's bytes in the queue of the one who will read them. */
+/* One send's bytes, or one packet, in the queue of the one who will read them. */
 struct sim_segment {
     struct sim_segment *next;
     uint32_t size, shown, taken, charge; /* taken <= shown <= size */
+    bool arrived; /* some of it is shown; of a packet, which may be empty, all */
     uint8_t data[];
 };
 
@@ -70,7 +71,9 @@ struct sim_object {
     uint32_t mode;
     uint32_t inode; /* index + 1 of the name it is bound to, or of the lock file */
     bool bound, delayed;
-    struct { /* SIM_STREAM */
+    bool packets; /* a socket of packets; its kind is that of a stream's */
+    bool stamped; /* received packets are stamped, so that an empty one is told from the end */
+    struct {      /* SIM_STREAM */
         struct sim_object *peer;
         struct sim_segment *first, *last;
         struct sim_state state, hidden;
@@ -94,6 +97,7 @@ struct sim_object {
  * --------------------------------------------------------------------- */
 
 struct sim_block;     /* one allocation */
+struct sim_request;   /* an operation of a pipe */
 struct sim_pipe_name; /* a name of pipes and its instances */
 
 struct sim_process {
@@ -120,6 +124,8 @@ struct sim_fiber {
     struct sim_object *poller; /* or whatever else it waits for */
     struct sim_object *thread; /* a reference; null: nobody can join it */
     struct lti_os_mutex *mutex;
+    struct sim_request *waits; /* for this, in a call on a synchronous handle; null: for none */
+    int64_t told;              /* its result */
     void (*function)(void *argument);
     void *argument;
     ucontext_t context;

@@ -33,7 +33,7 @@ static int64_t recv_some(int fd, void *buffer, size_t size)
 
 static void pair_open(int fds[2])
 {
-    REQUIRE_INT(lti_os_socketpair(fds), 0);
+    REQUIRE_INT(lti_os_socketpair(false, fds), 0);
 }
 
 static void close_all(const int *fds, size_t count)
@@ -44,7 +44,7 @@ static void close_all(const int *fds, size_t count)
 
 static int socket_open(void)
 {
-    int64_t fd = lti_os_socket();
+    int64_t fd = lti_os_socket(false);
     REQUIRE(fd >= 0);
     return (int)fd;
 }
@@ -256,25 +256,25 @@ TEST(kernel_a_socket_that_is_not_connected)
 {
     char byte = 'x';
     int fd = socket_open();
-    struct lti_os_socket_facts facts = {false, true, true};
+    struct lti_os_socket_facts facts = {false, true, true, true};
     CHECK_INT(lti_os_kind_of(recv_some(fd, &byte, 1)), LTI_OS_INVALID);
     CHECK_INT(lti_os_kind_of(send_some(fd, &byte, 1)), LTI_OS_NOT_CONNECTED);
     CHECK_INT(lti_os_kind_of(lti_os_accept(fd)), LTI_OS_INVALID);
     CHECK_INT(lti_os_kind_of(lti_os_listen(fd, 1)), LTI_OS_INVALID);
     CHECK_INT(lti_os_shutdown_write(fd), 0);
     REQUIRE_INT(lti_os_socket_facts(fd, &facts), 0);
-    CHECK(facts.unix_stream && !facts.listening && !facts.connected);
+    CHECK(facts.unix_stream && !facts.unix_packets && !facts.listening && !facts.connected);
     close_all(&fd, 1);
 }
 
 TEST(kernel_facts_and_peer)
 {
     int fds[2];
-    struct lti_os_socket_facts facts = {false, true, false};
+    struct lti_os_socket_facts facts = {false, true, true, false};
     struct lti_os_peer peer = {0, 0, 0};
     pair_open(fds);
     REQUIRE_INT(lti_os_socket_facts(fds[0], &facts), 0);
-    CHECK(facts.unix_stream && !facts.listening && facts.connected);
+    CHECK(facts.unix_stream && !facts.unix_packets && !facts.listening && facts.connected);
     REQUIRE_INT(lti_os_peer(fds[0], &peer), 0);
     CHECK_INT(peer.uid, lti_os_euid());
     CHECK(peer.pid > 0);
@@ -300,7 +300,7 @@ TEST(kernel_connect_accept_exchange)
     int listener = listener_open(path, size, 5);
     int client = socket_open();
     struct lti_os_peer peer = {0, 0, 0};
-    struct lti_os_socket_facts facts = {false, false, true};
+    struct lti_os_socket_facts facts = {false, true, false, true};
     CHECK_INT(lti_os_kind_of(lti_os_accept(listener)), LTI_OS_AGAIN);
     CHECK_INT(lti_os_connect(client, path, size), 0);
     CHECK_INT(lti_os_kind_of(lti_os_connect(client, path, size)), LTI_OS_IS_CONNECTED);
@@ -313,7 +313,7 @@ TEST(kernel_connect_accept_exchange)
     REQUIRE_INT(lti_os_peer(client, &peer), 0);
     CHECK_INT(peer.uid, lti_os_euid());
     REQUIRE_INT(lti_os_socket_facts(listener, &facts), 0);
-    CHECK(facts.unix_stream && facts.listening && !facts.connected);
+    CHECK(facts.unix_stream && !facts.unix_packets && facts.listening && !facts.connected);
     CHECK_INT(lti_os_kind_of(recv_some(listener, buffer, 1)), LTI_OS_INVALID);
     CHECK_INT(lti_os_kind_of(lti_os_connect(listener, path, size)), LTI_OS_INVALID);
     CHECK_INT(lti_os_kind_of(lti_os_accept(server)), LTI_OS_INVALID);

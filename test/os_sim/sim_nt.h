@@ -36,6 +36,7 @@ struct sim_request {
     uint8_t *bytes;   /* what a read got */
     int64_t result;
     uint64_t arrival_ns;
+    struct sim_fiber *sleeper; /* it is in the call, and waits; null: nobody is */
 };
 
 struct sim_requests { /* first in, first out */
@@ -50,7 +51,8 @@ void sim_requests_remove(struct sim_requests *list, const struct sim_request *re
 void sim_op_check(const struct lti_os_op *op);
 /* One that was over at once: its record shows it. */
 void sim_op_done(struct lti_os_op *op, int64_t result);
-/* Takes the operation over. A write gives its data, a read its buffer. */
+/* Takes the operation over. A write gives its data, a read its buffer; without an end it is
+ * nobody's but the caller's. */
 struct sim_request *sim_request_begin(struct sim_object *end, enum sim_direction direction,
                                       struct lti_os_op *op, void *buffer, const void *data,
                                       size_t size);
@@ -103,7 +105,7 @@ bool sim_security_allows(const struct sim_security *security, const struct sim_w
 #define SIM_SERVER 0
 #define SIM_CLIENT 1
 
-enum sim_pipe_state { SIM_LISTENING = 0, SIM_CONNECTED, SIM_CLOSING };
+enum sim_pipe_state { SIM_LISTENING = 0, SIM_CONNECTED, SIM_CLOSING, SIM_DISCONNECTED };
 
 /* One write that was not read completely. */
 struct sim_entry {
@@ -145,11 +147,17 @@ struct sim_pipe_name {
 /* ---- Objects: what a handle stands for ------------------------------------------------------- */
 
 struct sim_nt {
-    struct {                           /* SIM_PIPE */
-        struct sim_instance *instance; /* it may be gone when the handle is closed */
+    struct { /* SIM_PIPE */
+        /* Null: a client that was disconnected. It may be gone when the handle is closed. */
+        struct sim_instance *instance;
         uint32_t side;
         bool messages;                    /* read as messages */
+        bool synchronous;                 /* opened for synchronous I/O */
+        bool busy;                        /* and somebody is in a call that waits */
+        bool no_read, no_write;           /* what the handle may not be used for */
+        bool nowait;                      /* a write without room does nothing */
         struct sim_object *queue;         /* a reference */
+        bool queue_all;                   /* what succeeds at once comes to it, too */
         uint64_t last_ns[SIM_DIRECTIONS]; /* when the last completion arrives */
     } pipe;
     struct { /* SIM_QUEUE */
@@ -166,14 +174,25 @@ struct sim_object *sim_handle_find(intptr_t handle, enum sim_kind kind, int64_t 
 
 /* sim_pipe.c */
 void sim_pipe_close(struct sim_object *end);
+/* Null: not open, counted, no pipe, or disconnected; *result_out says so. */
+struct sim_object *sim_pipe_find(intptr_t handle, int64_t *result_out);
 
 /* sim_pipe_io.c */
-/* Ends what waits in the channel, and forgets what is unread. */
-void sim_channel_break(struct sim_channel *channel);
+/* Ends what waits in the channel, with this error, and forgets what is unread. */
+void sim_channel_break(struct sim_channel *channel, uint32_t error);
 /* Ends what the closed end still writes, and forgets what nobody read of it. */
 void sim_channel_break_writes(struct sim_channel *channel);
 /* Takes a waiting operation out of its pipe. False: it was not there. */
 bool sim_pipe_withdraw(struct sim_instance *instance, struct sim_request *request);
+int64_t sim_pipe_read(struct sim_object *end, void *buffer, size_t size, struct lti_os_op *op);
+int64_t sim_pipe_write(struct sim_object *end, const uint8_t *data, size_t size,
+                       struct lti_os_op *op);
+/* The first operation of the end that waits, or exactly this one; null: there is none. */
+struct sim_request *sim_pipe_waiting(const struct sim_object *end, const struct lti_os_op *op);
+
+/* sim_pipe_sync.c */
+/* Of a call on the end: counted when another call on it waits, and so would this one. */
+void sim_pipe_sync_check(const struct sim_object *end);
 
 /* sim_queue.c */
 void sim_queue_put(struct sim_object *queue, struct sim_request *request);

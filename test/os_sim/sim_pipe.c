@@ -8,7 +8,8 @@
  *             new. All instances taken is 231; a name without a server's handle is 2.
  * Invariants: an instance lives until both of its ends are closed, and counts until then: a client
  *             that stays keeps it, and with it the name, though nobody can open it any more. The
- *             first instance decides type, maximum and who may open.
+ *             first instance decides type, maximum and who may open. A client that was
+ *             disconnected has no instance any more.
  */
 #include "sim_nt.h"
 
@@ -135,6 +136,8 @@ void sim_pipe_close(struct sim_object *end)
 {
     struct sim_instance *instance = end->nt->pipe.instance;
     uint32_t side = end->nt->pipe.side;
+    if (!instance)
+        return;
     instance->ends[side] = NULL;
     if (side == SIM_SERVER)
         instance->name->servers--;
@@ -146,7 +149,7 @@ void sim_pipe_close(struct sim_object *end)
     case SIM_CONNECTED: {
         struct sim_channel *peers = &instance->channels[1 - side];
         instance->state = SIM_CLOSING;
-        sim_channel_break(&instance->channels[side]);
+        sim_channel_break(&instance->channels[side], LTI_NT_BROKEN_PIPE);
         /* What was written can still be read; who waits for more waits in vain. */
         while (peers->readers.first)
             sim_request_complete(sim_requests_take(&peers->readers),
@@ -156,11 +159,54 @@ void sim_pipe_close(struct sim_object *end)
         return;
     }
     case SIM_CLOSING:
-        sim_channel_break(&instance->channels[side]);
-        sim_channel_break(&instance->channels[1 - side]);
+    case SIM_DISCONNECTED:
+        sim_channel_break(&instance->channels[side], LTI_NT_BROKEN_PIPE);
+        sim_channel_break(&instance->channels[1 - side], LTI_NT_BROKEN_PIPE);
         instance_free(instance);
         break;
     }
+}
+
+struct sim_object *sim_pipe_find(intptr_t handle, int64_t *result_out)
+{
+    struct sim_object *end = sim_handle_find(handle, SIM_PIPE, result_out);
+    if (end && !end->nt->pipe.instance) {
+        *result_out = sim_nt_fail(LTI_NT_PIPE_NOT_CONNECTED);
+        return NULL;
+    }
+    if (end)
+        sim_pipe_sync_check(end);
+    return end;
+}
+
+static int64_t pipe_disconnect(const struct sim_object *end)
+{
+    struct sim_instance *instance = end->nt->pipe.instance;
+    struct sim_object *client = instance->ends[SIM_CLIENT];
+    if (end->nt->pipe.side != SIM_SERVER)
+        return sim_nt_fail(LTI_NT_INVALID_FUNCTION);
+    if (instance->state == SIM_DISCONNECTED)
+        return sim_nt_fail(LTI_NT_PIPE_NOT_CONNECTED);
+    instance_listens_end(instance, sim_nt_fail(LTI_NT_PIPE_NOT_CONNECTED));
+    sim_channel_break(&instance->channels[SIM_SERVER], LTI_NT_PIPE_NOT_CONNECTED);
+    sim_channel_break(&instance->channels[SIM_CLIENT], LTI_NT_PIPE_NOT_CONNECTED);
+    if (client)
+        client->nt->pipe.instance = NULL;
+    instance->ends[SIM_CLIENT] = NULL;
+    instance->pids[SIM_CLIENT] = 0;
+    instance->client_read = false;
+    instance->state = SIM_DISCONNECTED;
+    return 0;
+}
+
+int64_t lti_sim_pipe_disconnect(intptr_t handle)
+{
+    sim_enter();
+    int64_t result = 0;
+    const struct sim_object *end = sim_pipe_find(handle, &result);
+    if (end)
+        result = pipe_disconnect(end);
+    return sim_leave("nt_disconnect", handle, 0, result);
 }
 
 /* ---- Making and opening ---------------------------------------------------------------------- */
@@ -271,6 +317,7 @@ static int64_t pipe_listen(struct sim_object *end, struct lti_os_op *op)
         return sim_nt_fail(LTI_NT_NO_DATA);
     if (sim_fault(sim_world.options.faults.resources))
         return sim_nt_fail(LTI_NT_NO_SYSTEM_RESOURCES);
+    instance->state = SIM_LISTENING;
     struct sim_request *request = sim_request_begin(end, SIM_LISTENS, op, NULL, NULL, 0);
     sim_requests_add(&instance->listens, request);
     return sim_nt_fail(LTI_NT_IO_PENDING);
@@ -280,7 +327,7 @@ int64_t lti_os_pipe_listen(intptr_t handle, struct lti_os_op *op)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *end = sim_handle_find(handle, SIM_PIPE, &result);
+    struct sim_object *end = sim_pipe_find(handle, &result);
     if (end)
         result = pipe_listen(end, op);
     return sim_leave("nt_listen", handle, 0, result);
@@ -292,7 +339,7 @@ int64_t lti_os_pipe_read_messages(intptr_t handle)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *end = sim_handle_find(handle, SIM_PIPE, &result);
+    struct sim_object *end = sim_pipe_find(handle, &result);
     if (end && !end->nt->pipe.instance->name->messages)
         result = sim_nt_fail(LTI_NT_INVALID_PARAMETER);
     else if (end)
@@ -306,11 +353,15 @@ int64_t lti_os_pipe_facts(intptr_t handle, struct lti_os_pipe_facts *facts_out)
     /* The one call that may be asked about a number that is not open: adopting does so. */
     const struct sim_object *end = sim_handle_look(handle);
     *facts_out = (struct lti_os_pipe_facts){.pipe = false};
-    if (!end || end->kind != SIM_PIPE)
+    if (!end || end->kind != SIM_PIPE || !end->nt->pipe.instance)
         return sim_leave("nt_facts", handle, 0, end ? 0 : sim_nt_fail(LTI_NT_INVALID_HANDLE));
     const struct sim_instance *instance = end->nt->pipe.instance;
     uint32_t side = end->nt->pipe.side;
-    facts_out->pipe = facts_out->overlapped = true;
+    sim_pipe_sync_check(end);
+    facts_out->pipe = true;
+    facts_out->overlapped = !end->nt->pipe.synchronous;
+    facts_out->can_read = !end->nt->pipe.no_read;
+    facts_out->can_write = !end->nt->pipe.no_write;
     facts_out->server = side == SIM_SERVER;
     facts_out->message = instance->name->messages;
     facts_out->connected = instance->state == SIM_CONNECTED;
@@ -327,7 +378,7 @@ int64_t lti_os_pipe_peer_pid(intptr_t handle, bool server)
 {
     sim_enter();
     int64_t result = 0;
-    const struct sim_object *end = sim_handle_find(handle, SIM_PIPE, &result);
+    const struct sim_object *end = sim_pipe_find(handle, &result);
     if (end) {
         const struct sim_instance *instance = end->nt->pipe.instance;
         result = instance->pids[server ? SIM_SERVER : SIM_CLIENT];
@@ -341,7 +392,7 @@ int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
 {
     sim_enter();
     int64_t result = 0;
-    const struct sim_object *end = sim_handle_find(handle, SIM_PIPE, &result);
+    const struct sim_object *end = sim_pipe_find(handle, &result);
     if (end)
         memcpy(sid_out, end->nt->pipe.instance->name->security.owner, LTI_OS_SID_BYTES);
     return sim_leave("nt_owner", handle, 0, result);

@@ -11,78 +11,35 @@
 #include "harness.h"
 
 #include "sim_pipe_test.h"
+#include "sim_story.h"
 
 #define BYTES 60000u
 #define CLIENTS 4u
 
 /* ---- One server, several clients, each client with a stream of its own ----------------------- */
 
-struct story {
-    uint32_t done, bad;
-    uint64_t received;
-};
-
 static uint8_t story_byte(uint64_t offset)
 {
     return (uint8_t)(offset * 7 + offset / 251);
 }
 
-/* Worth another try: the kernel is short of something, or of a client. */
-static bool story_waits(int64_t result)
-{
-    enum lti_os_kind kind = lti_os_kind_of(result);
-    return kind == LTI_OS_MEMORY || kind == LTI_OS_BUSY || kind == LTI_OS_NOT_FOUND;
-}
-
-static intptr_t story_queue(void)
-{
-    int64_t queue = lti_os_queue_create();
-    while (queue < 0) {
-        lti_sim_sleep(1000000);
-        queue = lti_os_queue_create();
-    }
-    return (intptr_t)queue;
-}
-
-/* The result of an operation that a call began, when its completion came. */
-static int64_t story_result(intptr_t queue, const struct lti_os_op *op, int64_t result)
-{
-    struct lti_os_completion completion = {NULL, 0};
-    if (lti_os_kind_of(result) != LTI_OS_IN_PROGRESS)
-        return result;
-    while (completion.op != op)
-        (void)lti_os_queue_wait(queue, &completion, 1, 10000000);
-    return completion.result;
-}
-
-static intptr_t story_open(intptr_t queue)
-{
-    int64_t handle = lti_os_pipe_open(SIM_TEST_NAME);
-    while (story_waits(handle)) {
-        lti_sim_sleep(1000000);
-        handle = lti_os_pipe_open(SIM_TEST_NAME);
-    }
-    CHECK_INT(lti_os_queue_add(queue, (intptr_t)handle), 0);
-    return (intptr_t)handle;
-}
-
 static void story_client(void *argument)
 {
-    struct story *story = argument;
+    struct sim_test_story *story = argument;
     struct lti_os_op op;
     uint8_t chunk[1000];
     uint32_t sent = 0;
-    intptr_t queue = story_queue();
-    intptr_t handle = story_open(queue);
+    intptr_t queue = sim_test_queue();
+    intptr_t handle = sim_test_open(queue);
     while (sent < BYTES) {
         uint32_t size = BYTES - sent < sizeof chunk ? BYTES - sent : (uint32_t)sizeof chunk;
         for (uint32_t i = 0; i < size; i++)
             chunk[i] = story_byte(sent + i);
         int64_t result = lti_os_pipe_write(handle, chunk, size, sim_test_clear(&op));
-        result = story_result(queue, &op, result);
+        result = sim_test_result(queue, &op, result);
         if (result > 0)
             sent += (uint32_t)result;
-        else if (!story_waits(result))
+        else if (!sim_test_waits(result))
             break;
     }
     story->bad += sent != BYTES;
@@ -90,13 +47,13 @@ static void story_client(void *argument)
     int64_t end = 0;
     while (lti_os_kind_of(end) != LTI_OS_PIPE) {
         end = lti_os_pipe_read(handle, chunk, 1, sim_test_clear(&op));
-        end = story_result(queue, &op, end);
+        end = sim_test_result(queue, &op, end);
     }
     (void)lti_os_handle_close(handle);
     (void)lti_os_handle_close(queue);
 }
 
-static void story_read(struct story *story, intptr_t queue, intptr_t handle)
+static void story_read(struct sim_test_story *story, intptr_t queue, intptr_t handle)
 {
     struct lti_os_op op;
     uint8_t chunk[4096];
@@ -106,8 +63,8 @@ static void story_read(struct story *story, intptr_t queue, intptr_t handle)
         /* Now and then without a buffer, as an idle connection waits. */
         size_t size = turn++ % 3 == 0 ? 0 : sizeof chunk;
         int64_t result = lti_os_pipe_read(handle, chunk, size, sim_test_clear(&op));
-        result = story_result(queue, &op, result);
-        if (result < 0 && !story_waits(result)) {
+        result = sim_test_result(queue, &op, result);
+        if (result < 0 && !sim_test_waits(result)) {
             story->bad++;
             return;
         }
@@ -117,100 +74,40 @@ static void story_read(struct story *story, intptr_t queue, intptr_t handle)
     story->received += offset;
 }
 
-static intptr_t story_instance(intptr_t queue)
-{
-    int64_t handle = lti_os_pipe_create(SIM_TEST_NAME, 0, 255, 4096, NULL);
-    while (story_waits(handle)) {
-        lti_sim_sleep(1000000);
-        handle = lti_os_pipe_create(SIM_TEST_NAME, 0, 255, 4096, NULL);
-    }
-    CHECK_INT(lti_os_queue_add(queue, (intptr_t)handle), 0);
-    return (intptr_t)handle;
-}
-
 static void story_server(void *argument)
 {
-    struct story *story = argument;
-    struct lti_os_op op;
-    intptr_t queue = story_queue();
-    intptr_t handle = story_instance(queue);
-    while (story->done < CLIENTS) {
-        int64_t result = lti_os_pipe_listen(handle, sim_test_clear(&op));
-        result = story_result(queue, &op, result);
-        if (story_waits(result))
-            continue;
-        story->bad += result != 0;
-        intptr_t next = story_instance(queue);
-        story_read(story, queue, handle);
-        (void)lti_os_handle_close(handle);
-        handle = next;
-        story->done++;
-    }
-    (void)lti_os_handle_close(handle);
-    (void)lti_os_handle_close(queue);
+    sim_test_serve(argument, 0, CLIENTS, story_read);
 }
 
-static uint64_t story_run(const struct lti_sim_options *options, struct story *story)
+static uint64_t story_run(const struct lti_sim_options *options)
 {
+    struct sim_test_story story = {.done = 0};
     lti_sim_begin(options);
-    *story = (struct story){.done = 0};
-    (void)lti_sim_spawn("server", story_server, story);
+    (void)lti_sim_spawn("server", story_server, &story);
     for (uint32_t i = 0; i < CLIENTS; i++)
-        (void)lti_sim_spawn("client", story_client, story);
+        (void)lti_sim_spawn("client", story_client, &story);
     CHECK_INT(lti_sim_run(2000000), LTI_SIM_DONE);
-    CHECK_INT(story->bad, 0);
-    CHECK_INT(story->received, CLIENTS * BYTES);
+    CHECK_INT(story.bad, 0);
+    CHECK_INT(story.received, CLIENTS * BYTES);
     CHECK_INT(lti_test_descriptors_live(), 0);
     CHECK_INT(lti_test_allocations_live(), 0);
     CHECK_INT(lti_sim_misuses(), 0);
     return lti_sim_hash();
 }
 
-static void story_faults(struct lti_sim_faults *faults, uint32_t millionths)
-{
-    *faults = (struct lti_sim_faults){.short_read = millionths};
-    faults->poll_empty = faults->poll_shuffle = faults->delay = millionths;
-    faults->pend = faults->cancel = faults->linger = millionths;
-    faults->descriptors = faults->resources = faults->clock = millionths / 10;
-}
-
 TEST(sim_pipe_fibers_exchange)
 {
-    struct story story;
-    struct lti_sim_options options = {.seed = 1};
-    for (int schedule = LTI_SIM_RANDOM; schedule <= LTI_SIM_STARVE_ONE; schedule++) {
-        options.schedule = (enum lti_sim_schedule)schedule;
-        (void)story_run(&options, &story);
-    }
+    sim_story_every_schedule(story_run);
 }
 
 TEST(sim_pipe_faults_lose_nothing)
 {
-    struct story story;
-    uint64_t faults_done = 0;
-    for (uint64_t seed = 1; seed <= 40; seed++) {
-        struct lti_sim_options options = {.seed = seed, .clock_grain_ns = 1000000};
-        options.schedule = (enum lti_sim_schedule)(seed % 3);
-        options.buffer_bytes = seed % 4 == 0 ? 100 : 0;
-        story_faults(&options.faults, seed % 2 ? 10000 : 200000);
-        (void)story_run(&options, &story);
-        faults_done += lti_sim_faults_done();
-    }
-    CHECK(faults_done > 1000);
+    sim_story_with_faults(story_run, sim_test_faults);
 }
 
 TEST(sim_pipe_a_seed_is_one_run)
 {
-    struct story story;
-    struct lti_sim_options options = {.seed = 7};
-    story_faults(&options.faults, 100000);
-    uint64_t first = story_run(&options, &story);
-    CHECK_INT(story_run(&options, &story), first);
-    options.seed = 8;
-    CHECK(story_run(&options, &story) != first);
-    /* This number is the same on every machine, with every compiler and sanitizer. */
-    options = (struct lti_sim_options){.seed = 7, .schedule = LTI_SIM_ROUND_ROBIN};
-    CHECK_INT(story_run(&options, &story), (int64_t)UINT64_C(0xe4de270f25529682));
+    sim_story_is_one_run(story_run, sim_test_faults, UINT64_C(0xe4de270f25529682));
 }
 
 /* ---- Killing --------------------------------------------------------------------------------- */
@@ -225,7 +122,7 @@ static void victim_main(void *argument)
     memset(mine, 0, sizeof *mine);
     mine->queue = (intptr_t)lti_os_queue_create();
     mine->server = (intptr_t)lti_os_pipe_create(SIM_TEST_NAME, 0, 255, 16, NULL);
-    (void)lti_os_queue_add(mine->queue, mine->server);
+    (void)lti_os_queue_add(mine->queue, mine->server, false);
     (void)lti_os_pipe_listen(mine->server, &mine->ops[0]);
     (void)lti_os_queue_wait(mine->queue, &completion, 1, -1);
     (void)lti_os_pipe_read(mine->server, mine->bytes, sizeof mine->bytes, &mine->ops[1]);
@@ -284,7 +181,7 @@ TEST(sim_pipe_kill_at_every_call)
         options.faults.delay = options.faults.pend = 300000;
         lti_sim_begin(&options);
         uint32_t victim = lti_sim_spawn("victim", victim_main, NULL);
-        (void)lti_sim_spawn("client", story_client, &(struct story){.done = 0});
+        (void)lti_sim_spawn("client", story_client, &(struct sim_test_story){.done = 0});
         lti_sim_kill_after(victim, calls);
         (void)lti_sim_run(1000);
         struct lti_sim_count count;
@@ -388,7 +285,7 @@ TEST(sim_pipe_handle_numbers_are_used_again)
     CHECK_INT(queue, 4);
     CHECK_INT(lti_os_handle_close(queue), 0);
     CHECK_INT(lti_os_kind_of(lti_os_handle_close(queue)), LTI_OS_NOT_SOCKET);
-    CHECK_INT(lti_os_kind_of(lti_os_queue_post(queue)), LTI_OS_NOT_SOCKET);
+    CHECK_INT(lti_os_kind_of(lti_os_queue_post(queue, NULL, 0)), LTI_OS_NOT_SOCKET);
     CHECK_INT(lti_sim_misuses(), 2);
     /* The number is a signal's now, so that a pipe's call on it does not work. */
     CHECK_INT(lti_os_signal_create(), queue);

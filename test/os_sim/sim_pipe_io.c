@@ -6,11 +6,11 @@
  *             what is there. A write that is within the quota is over at once, else when enough of
  *             it was read.
  * Fails:      reading: 109 when the peer has closed and everything was read; writing: 232 as soon
- *             as it has closed; 536 where nobody came yet. What could be over at once is told
- *             later by a fault.
+ *             as it has closed; 536 where nobody came yet, 233 after a disconnect. What could be
+ *             over at once is told later by a fault.
  * Invariants: in a channel, bytes wait or readers do, never both. A write that is given up takes
  *             what nobody read of it along, and never says how much was read. A read of no bytes
- *             takes nothing.
+ *             takes nothing but an empty message.
  */
 #include "sim_nt.h"
 
@@ -56,9 +56,8 @@ static void channel_settle(struct sim_channel *channel)
 /* The result of a read of the channel, which holds something. */
 static int64_t channel_take(struct sim_channel *channel, bool messages, uint8_t *to, size_t size)
 {
-    const struct sim_entry *first = channel->first;
-    if (size == 0)
-        return messages && first->size > first->taken ? LTI_OS_PIPE_MORE : 0;
+    if (size == 0 && channel->first->size > 0)
+        return messages ? LTI_OS_PIPE_MORE : 0;
     if (!messages && channel->unread > 1 && size > 1 &&
         sim_fault(sim_world.options.faults.short_read)) {
         uint64_t most = channel->unread < size ? channel->unread : size;
@@ -86,12 +85,12 @@ static int64_t channel_take(struct sim_channel *channel, bool messages, uint8_t 
     return (int64_t)taken | more;
 }
 
-void sim_channel_break(struct sim_channel *channel)
+void sim_channel_break(struct sim_channel *channel, uint32_t error)
 {
     while (channel->readers.first)
-        sim_request_complete(sim_requests_take(&channel->readers), sim_nt_fail(LTI_NT_BROKEN_PIPE));
+        sim_request_complete(sim_requests_take(&channel->readers), sim_nt_fail(error));
     while (channel->first) {
-        entry_over(channel->first, sim_nt_fail(LTI_NT_BROKEN_PIPE));
+        entry_over(channel->first, sim_nt_fail(error));
         entry_remove(channel, channel->first);
     }
 }
@@ -128,7 +127,7 @@ static struct sim_entry *channel_append(struct sim_channel *channel, const uint8
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* A fault: the result is known, and a completion will tell it. */
+/* A fault, or what was asked for: the result is known, and a completion will tell it. */
 static int64_t io_tell_later(struct sim_request *request, int64_t result)
 {
     sim_request_complete(request, result);
@@ -138,7 +137,8 @@ static int64_t io_tell_later(struct sim_request *request, int64_t result)
 static bool io_waits(const struct sim_object *end)
 {
     const struct sim_object *queue = end->nt->pipe.queue;
-    return queue && !queue->closed && sim_fault(sim_world.options.faults.pend);
+    return queue && !queue->closed &&
+           (end->nt->pipe.queue_all || sim_fault(sim_world.options.faults.pend));
 }
 
 static void io_client_seen(struct sim_instance *instance, uint32_t reader, int64_t result)
@@ -171,13 +171,17 @@ static int64_t pipe_take(struct sim_object *end, void *buffer, size_t size, stru
     return io_tell_later(request, result);
 }
 
-static int64_t pipe_read(struct sim_object *end, void *buffer, size_t size, struct lti_os_op *op)
+int64_t sim_pipe_read(struct sim_object *end, void *buffer, size_t size, struct lti_os_op *op)
 {
     struct sim_instance *instance = end->nt->pipe.instance;
     struct sim_channel *channel = &instance->channels[end->nt->pipe.side];
     sim_op_check(op);
+    if (end->nt->pipe.no_read)
+        return sim_nt_fail(LTI_NT_ACCESS_DENIED);
     if (instance->state == SIM_LISTENING)
         return sim_nt_fail(LTI_NT_PIPE_LISTENING);
+    if (instance->state == SIM_DISCONNECTED)
+        return sim_nt_fail(LTI_NT_PIPE_NOT_CONNECTED);
     if (sim_fault(sim_world.options.faults.resources))
         return sim_nt_fail(LTI_NT_NOT_ENOUGH_QUOTA);
     if (channel->first)
@@ -197,9 +201,9 @@ int64_t lti_os_pipe_read(intptr_t handle, void *buffer, size_t size, struct lti_
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *end = sim_handle_find(handle, SIM_PIPE, &result);
+    struct sim_object *end = sim_pipe_find(handle, &result);
     if (end)
-        result = pipe_read(end, buffer, size, op);
+        result = sim_pipe_read(end, buffer, size, op);
     return sim_leave("nt_read", handle, (int64_t)size, result);
 }
 
@@ -227,15 +231,19 @@ static size_t write_serve(struct sim_instance *instance, uint32_t reader, const 
     return given;
 }
 
-static int64_t pipe_write(struct sim_object *end, const uint8_t *data, size_t size,
-                          struct lti_os_op *op)
+int64_t sim_pipe_write(struct sim_object *end, const uint8_t *data, size_t size,
+                       struct lti_os_op *op)
 {
     struct sim_instance *instance = end->nt->pipe.instance;
     uint32_t reader = 1 - end->nt->pipe.side;
     struct sim_channel *channel = &instance->channels[reader];
     sim_op_check(op);
+    if (end->nt->pipe.no_write)
+        return sim_nt_fail(LTI_NT_ACCESS_DENIED);
     if (instance->state == SIM_LISTENING)
         return sim_nt_fail(LTI_NT_PIPE_LISTENING);
+    if (instance->state == SIM_DISCONNECTED)
+        return sim_nt_fail(LTI_NT_PIPE_NOT_CONNECTED);
     if (sim_fault(sim_world.options.faults.resources))
         return sim_nt_fail(LTI_NT_NOT_ENOUGH_QUOTA);
     bool later = io_waits(end);
@@ -267,9 +275,9 @@ int64_t lti_os_pipe_write(intptr_t handle, const void *data, size_t size, struct
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *end = sim_handle_find(handle, SIM_PIPE, &result);
+    struct sim_object *end = sim_pipe_find(handle, &result);
     if (end)
-        result = pipe_write(end, data, size, op);
+        result = sim_pipe_write(end, data, size, op);
     return sim_leave("nt_write", handle, (int64_t)size, result);
 }
 
@@ -298,10 +306,11 @@ bool sim_pipe_withdraw(struct sim_instance *instance, struct sim_request *reques
     return true;
 }
 
-/* The first operation of the end that waits, or exactly this one. */
-static struct sim_request *cancel_find(const struct sim_object *end, const struct lti_os_op *op)
+struct sim_request *sim_pipe_waiting(const struct sim_object *end, const struct lti_os_op *op)
 {
     const struct sim_instance *instance = end->nt->pipe.instance;
+    if (!instance) /* disconnected, and with it all that was under way */
+        return NULL;
     uint32_t side = end->nt->pipe.side;
     struct sim_request *it = side == SIM_SERVER ? instance->listens.first : NULL;
     while (it && op && it->op != op)
@@ -321,13 +330,13 @@ static struct sim_request *cancel_find(const struct sim_object *end, const struc
 
 static int64_t pipe_cancel(const struct sim_object *end, const struct lti_os_op *op)
 {
-    struct sim_request *request = cancel_find(end, op);
+    struct sim_request *request = sim_pipe_waiting(end, op);
     if (!request) {
         uint32_t lies = sim_world.options.faults.cancel;
         bool yes = lies > 0 && sim_request_untaken(end, op) && sim_fault(lies);
         return yes ? 0 : sim_nt_fail(LTI_NT_NOT_FOUND);
     }
-    for (; request; request = op ? NULL : cancel_find(end, NULL)) {
+    for (; request; request = op ? NULL : sim_pipe_waiting(end, NULL)) {
         (void)sim_pipe_withdraw(end->nt->pipe.instance, request);
         sim_request_complete(request, sim_nt_fail(LTI_NT_OPERATION_ABORTED));
     }

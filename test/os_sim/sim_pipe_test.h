@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What the control tests of the simulated named pipes share: one connected pipe.
+ * What the control tests of the simulated named pipes share: one connected pipe, and the steps of a
+ * process that is short of something now and then.
  */
 #ifndef LTI_SIM_PIPE_TEST_H
 #define LTI_SIM_PIPE_TEST_H
@@ -11,6 +12,7 @@
 #include <string.h>
 
 #define SIM_TEST_NAME u"\\\\.\\pipe\\sim"
+#define SIM_TEST_QUOTA 4096u
 
 struct sim_test_pair {
     intptr_t queue, server, client;
@@ -34,8 +36,8 @@ static inline struct sim_test_pair *sim_test_pair(uint32_t quota)
     pair->server = (intptr_t)lti_os_pipe_create(SIM_TEST_NAME, 0, 255, quota, NULL);
     pair->client = (intptr_t)lti_os_pipe_open(SIM_TEST_NAME);
     REQUIRE(pair->queue > 0 && pair->server > 0 && pair->client > 0);
-    REQUIRE_INT(lti_os_queue_add(pair->queue, pair->server), 0);
-    REQUIRE_INT(lti_os_queue_add(pair->queue, pair->client), 0);
+    REQUIRE_INT(lti_os_queue_add(pair->queue, pair->server, false), 0);
+    REQUIRE_INT(lti_os_queue_add(pair->queue, pair->client, false), 0);
     return pair;
 }
 
@@ -56,6 +58,96 @@ static inline void sim_test_unpair(struct sim_test_pair *pair)
         CHECK_INT(lti_os_handle_close(pair->client), 0);
     CHECK_INT(lti_os_handle_close(pair->queue), 0);
     lti_os_free(pair);
+}
+
+/* ---- In processes of their own --------------------------------------------------------------- */
+
+/* Worth another try: the kernel is short of something, or of a client. */
+static inline bool sim_test_waits(int64_t result)
+{
+    enum lti_os_kind kind = lti_os_kind_of(result);
+    return kind == LTI_OS_MEMORY || kind == LTI_OS_BUSY || kind == LTI_OS_NOT_FOUND;
+}
+
+static inline intptr_t sim_test_queue(void)
+{
+    int64_t queue = lti_os_queue_create();
+    while (queue < 0) {
+        lti_sim_sleep(1000000);
+        queue = lti_os_queue_create();
+    }
+    return (intptr_t)queue;
+}
+
+/* The result of an operation that a call began, when its completion came. */
+static inline int64_t sim_test_result(intptr_t queue, const struct lti_os_op *op, int64_t result)
+{
+    struct lti_os_completion completion = {NULL, 0};
+    if (lti_os_kind_of(result) != LTI_OS_IN_PROGRESS)
+        return result;
+    while (completion.op != op)
+        (void)lti_os_queue_wait(queue, &completion, 1, 10000000);
+    return completion.result;
+}
+
+static inline intptr_t sim_test_open(intptr_t queue)
+{
+    int64_t handle = lti_os_pipe_open(SIM_TEST_NAME);
+    while (sim_test_waits(handle)) {
+        lti_sim_sleep(1000000);
+        handle = lti_os_pipe_open(SIM_TEST_NAME);
+    }
+    CHECK_INT(lti_os_queue_add(queue, (intptr_t)handle, false), 0);
+    return (intptr_t)handle;
+}
+
+static inline intptr_t sim_test_instance(intptr_t queue, uint32_t flags)
+{
+    int64_t handle = lti_os_pipe_create(SIM_TEST_NAME, flags, 255, SIM_TEST_QUOTA, NULL);
+    while (sim_test_waits(handle)) {
+        lti_sim_sleep(1000000);
+        handle = lti_os_pipe_create(SIM_TEST_NAME, flags, 255, SIM_TEST_QUOTA, NULL);
+    }
+    CHECK_INT(lti_os_queue_add(queue, (intptr_t)handle, false), 0);
+    return (intptr_t)handle;
+}
+
+/* What came of several clients: `received` and `parts` are the story's own to count. */
+struct sim_test_story {
+    uint32_t done, bad;
+    uint64_t received, parts;
+};
+
+/* One client after another; each is read by the function and left. */
+static inline void sim_test_serve(struct sim_test_story *story, uint32_t flags, uint32_t clients,
+                                  void (*read)(struct sim_test_story *story, intptr_t queue,
+                                               intptr_t handle))
+{
+    struct lti_os_op op;
+    intptr_t queue = sim_test_queue();
+    intptr_t handle = sim_test_instance(queue, flags);
+    while (story->done < clients) {
+        int64_t result = lti_os_pipe_listen(handle, sim_test_clear(&op));
+        result = sim_test_result(queue, &op, result);
+        if (sim_test_waits(result))
+            continue;
+        story->bad += result != 0;
+        intptr_t next = sim_test_instance(queue, flags);
+        read(story, queue, handle);
+        (void)lti_os_handle_close(handle);
+        handle = next;
+        story->done++;
+    }
+    (void)lti_os_handle_close(handle);
+    (void)lti_os_handle_close(queue);
+}
+
+static inline void sim_test_faults(struct lti_sim_faults *faults, uint32_t millionths)
+{
+    *faults = (struct lti_sim_faults){.short_read = millionths};
+    faults->poll_empty = faults->poll_shuffle = faults->delay = millionths;
+    faults->pend = faults->cancel = faults->linger = millionths;
+    faults->descriptors = faults->resources = faults->clock = millionths / 10;
 }
 
 #endif

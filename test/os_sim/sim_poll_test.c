@@ -21,7 +21,7 @@ static void probe_open(struct probe *probe, uint32_t interest)
     int64_t poller = lti_os_poller_create();
     REQUIRE(poller >= 0);
     probe->poller = (int)poller;
-    REQUIRE_INT(lti_os_socketpair(probe->fds), 0);
+    REQUIRE_INT(lti_os_socketpair(false, probe->fds), 0);
     REQUIRE_INT(lti_os_poller_add(probe->poller, probe->fds[0], interest, 77), 0);
 }
 
@@ -149,7 +149,7 @@ TEST(poll_a_closed_descriptor_is_out)
     probe_send(&probe, 1);
     CHECK_INT(lti_os_close(probe.fds[0]), 0);
     CHECK_INT(probe_flags(&probe), 0);
-    int64_t again = lti_os_socket();
+    int64_t again = lti_os_socket(false);
     CHECK_INT(again, probe.fds[0]); /* the number is used again at once */
     int64_t result = lti_os_poller_modify(probe.poller, (int)again, LTI_OS_IN, 77);
     CHECK_INT(lti_os_kind_of(result), LTI_OS_NOT_FOUND);
@@ -159,6 +159,33 @@ TEST(poll_a_closed_descriptor_is_out)
     result = lti_os_poller_remove(probe.poller, (int)again);
     CHECK_INT(lti_os_kind_of(result), LTI_OS_NOT_FOUND);
     probe_close(&probe);
+}
+
+TEST(poll_a_listener_has_no_room)
+{
+    for (int packets = 0; packets < 2; packets++) {
+        struct probe probe;
+        char name[18] = "\0leat-poll-";
+        uint8_t random[4];
+        REQUIRE_INT(lti_os_random(random, sizeof random), sizeof random);
+        for (size_t i = 0; i < 4; i++)
+            name[11 + i] = (char)('a' + random[i] % 26);
+        int64_t listener = lti_os_socket(packets != 0);
+        int64_t client = lti_os_socket(packets != 0);
+        REQUIRE(listener >= 0 && client >= 0);
+        REQUIRE_INT(lti_os_bind((int)listener, name, 15), 0);
+        REQUIRE_INT(lti_os_listen((int)listener, 1), 0);
+        probe.poller = (int)lti_os_poller_create();
+        REQUIRE(probe.poller >= 0);
+        probe.fds[0] = (int)listener;
+        probe.fds[1] = (int)client;
+        uint32_t interest = LTI_OS_IN | LTI_OS_OUT;
+        REQUIRE_INT(lti_os_poller_add(probe.poller, probe.fds[0], interest, 77), 0);
+        CHECK_INT(probe_flags(&probe), 0);
+        CHECK_INT(lti_os_connect(probe.fds[1], name, 15), 0);
+        CHECK_INT(probe_flags(&probe), LTI_OS_IN);
+        probe_close(&probe);
+    }
 }
 
 TEST(poll_registration_once)
@@ -178,7 +205,7 @@ TEST(poll_no_more_than_asked_for_and_no_less_later)
     struct lti_os_ready ready[2];
     probe_open(&probes[0], LTI_OS_IN);
     for (int i = 1; i < 3; i++) {
-        REQUIRE_INT(lti_os_socketpair(probes[i].fds), 0);
+        REQUIRE_INT(lti_os_socketpair(false, probes[i].fds), 0);
         probes[i].poller = probes[0].poller;
         REQUIRE_INT(lti_os_poller_add(probes[0].poller, probes[i].fds[0], LTI_OS_IN, 77), 0);
     }

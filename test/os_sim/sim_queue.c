@@ -56,6 +56,9 @@ struct sim_object *sim_handle_find(intptr_t handle, enum sim_kind kind, int64_t 
 int64_t lti_os_handle_close(intptr_t handle)
 {
     sim_enter();
+    const struct sim_object *object = sim_handle_look(handle);
+    if (object && object->kind == SIM_PIPE)
+        sim_pipe_sync_check(object);
     bool closed = sim_descriptor_close(handle_descriptor(handle));
     return sim_leave("nt_close", handle, 0, closed ? 0 : sim_nt_fail(LTI_NT_INVALID_HANDLE));
 }
@@ -169,22 +172,23 @@ int64_t lti_os_queue_create(void)
     return sim_leave("nt_queue", 0, 0, result);
 }
 
-int64_t lti_os_queue_add(intptr_t queue, intptr_t handle)
+int64_t lti_os_queue_add(intptr_t queue, intptr_t handle, bool all)
 {
     sim_enter();
     int64_t result = 0;
     struct sim_object *object = sim_handle_find(queue, SIM_QUEUE, &result);
     struct sim_object *end = object ? sim_handle_find(handle, SIM_PIPE, &result) : NULL;
-    if (end && end->nt->pipe.queue) {
+    if (end && (end->nt->pipe.queue || end->nt->pipe.synchronous)) {
         result = sim_nt_fail(LTI_NT_INVALID_PARAMETER);
     } else if (end) {
         sim_object_hold(object);
         end->nt->pipe.queue = object;
+        end->nt->pipe.queue_all = all;
     }
     return sim_leave("nt_add", queue, handle, result);
 }
 
-int64_t lti_os_queue_post(intptr_t queue)
+int64_t lti_os_queue_post(intptr_t queue, struct lti_os_op *op, int64_t given)
 {
     sim_enter();
     int64_t result = 0;
@@ -192,12 +196,14 @@ int64_t lti_os_queue_post(intptr_t queue)
     if (object && sim_fault(sim_world.options.faults.resources)) {
         result = sim_nt_fail(LTI_NT_NO_SYSTEM_RESOURCES);
     } else if (object) {
-        struct sim_request *post = calloc(1, sizeof *post);
-        if (!post)
-            sim_fatal("the machine is out of memory");
+        if (op)
+            sim_op_check(op);
+        struct sim_request *post = sim_request_begin(NULL, SIM_READS, op, NULL, NULL, 0);
+        post->over = true;
+        post->result = given;
         sim_queue_put(object, post);
     }
-    return sim_leave("nt_post", queue, 0, result);
+    return sim_leave("nt_post", queue, op != NULL, result);
 }
 
 uint64_t sim_queue_deadline(int64_t timeout_ns)

@@ -228,7 +228,7 @@ TEST(sim_queue_shortage_of_handles_and_memory)
     CHECK_INT(lti_os_code_of(result).raw, LTI_NT_NOT_ENOUGH_QUOTA);
     result = lti_os_pipe_read(pair->client, pair->bytes, 1, &pair->ops[0]);
     CHECK_INT(lti_os_code_of(result).raw, LTI_NT_NOT_ENOUGH_QUOTA);
-    CHECK_INT(lti_os_kind_of(lti_os_queue_post(pair->queue)), LTI_OS_MEMORY);
+    CHECK_INT(lti_os_kind_of(lti_os_queue_post(pair->queue, NULL, 0)), LTI_OS_MEMORY);
     lti_sim_set_faults(NULL);
     /* Nothing happened, so the operation is as new. */
     CHECK_INT(lti_os_pipe_write(pair->client, "x", 1, &pair->ops[0]), 1);
@@ -247,7 +247,7 @@ static void party_poster(void *argument)
     struct party *party = argument;
     party->bad += lti_os_signal_wait(party->go, -1) != 1;
     party->posted++;
-    party->bad += lti_os_queue_post(party->queue) != 0;
+    party->bad += lti_os_queue_post(party->queue, NULL, 0) != 0;
 }
 
 static void party_main(void *argument)

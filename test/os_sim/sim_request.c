@@ -130,8 +130,9 @@ struct sim_request *sim_request_begin(struct sim_object *end, enum sim_direction
     request->data = size > 0 ? data : NULL;
     request->size = size;
     request->sum = data ? sum_of(data, size) : 0;
-    sim_object_hold(end);
-    for (size_t i = 0; i < OP_WORDS; i++)
+    if (end)
+        sim_object_hold(end);
+    for (size_t i = 0; op && i < OP_WORDS; i++)
         op->system[i] = mark_of(i);
     pieces_count(request, true);
     request->all_next = requests;
@@ -199,6 +200,11 @@ void sim_request_complete(struct sim_request *request, int64_t result)
     struct sim_object *queue = nt->pipe.queue;
     request->over = true;
     request->result = result;
+    if (request->sleeper) { /* the call comes back with it */
+        request->sleeper->told = result;
+        request->sleeper->waits = NULL;
+        request->end->event = 1;
+    }
     if (!queue || queue->closed) {
         sim_request_finish(request);
         return;
@@ -229,7 +235,7 @@ void sim_requests_abandon(uint32_t process)
         next = it->all_next;
         if (it->process != process || !it->op)
             continue;
-        struct sim_instance *instance = it->end->nt->pipe.instance;
+        struct sim_instance *instance = it->end ? it->end->nt->pipe.instance : NULL;
         if (it->over) {
             request_forget(it);
         } else if (!instance || !sim_pipe_withdraw(instance, it)) {

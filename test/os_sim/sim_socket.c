@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: MIT
  *
- * Simulated Unix-domain stream sockets: from nothing to connected.
+ * Simulated Unix-domain sockets, of bytes and of packets: from nothing to connected.
  *
  * Happy path: bind gives a name, listen makes it answer, connect puts a finished stream into the
  *             listener's queue at once, accept takes it out.
  * Fails:      as Linux 6.18 does, which the kernel test checks against the real one: a queue of
  *             more than `backlog` is EAGAIN, a name that nobody listens at ECONNREFUSED, no name
- *             ENOENT.
+ *             ENOENT, a file of a socket of the other type EPROTOTYPE; abstract names are one set
+ *             for each type.
  * Invariants: a stream in a queue has no descriptor; closing the listener resets its client.
  */
 #include "sim_kernel.h"
@@ -27,8 +28,7 @@ static bool socket_is(const struct sim_object *object)
     return object->kind == SIM_SOCKET || object->kind == SIM_STREAM || object->kind == SIM_LISTENER;
 }
 
-/* Finds an open socket; *result_out says why not. */
-static struct sim_object *socket_find(int fd, int64_t *result_out)
+struct sim_object *sim_socket_find(int fd, int64_t *result_out)
 {
     struct sim_object *object = sim_descriptor_find(fd);
     if (!object)
@@ -40,21 +40,24 @@ static struct sim_object *socket_find(int fd, int64_t *result_out)
     return NULL;
 }
 
-int64_t lti_os_socket(void)
+int64_t lti_os_socket(bool packets)
 {
     sim_enter();
     if (sim_descriptors_full())
-        return sim_leave("socket", 0, 0, sim_fail(EMFILE));
-    return sim_leave("socket", 0, 0, sim_descriptor_add(sim_object_new(SIM_SOCKET)));
+        return sim_leave("socket", packets, 0, sim_fail(EMFILE));
+    struct sim_object *object = sim_object_new(SIM_SOCKET);
+    object->packets = packets;
+    return sim_leave("socket", packets, 0, sim_descriptor_add(object));
 }
 
-int64_t lti_os_socketpair(int fds_out[2])
+int64_t lti_os_socketpair(bool packets, int fds_out[2])
 {
     sim_enter();
     if (sim_descriptors_full() || sim_process_now()->open + 1 >= sim_world.options.descriptors_max)
         return sim_leave("socketpair", 0, 0, sim_fail(EMFILE));
     struct sim_object *a = sim_object_new(SIM_STREAM);
     struct sim_object *b = sim_object_new(SIM_STREAM);
+    a->packets = b->packets = packets;
     a->peer_credentials = b->peer_credentials = a->owner;
     sim_stream_join(a, b);
     fds_out[0] = (int)sim_descriptor_add(a);
@@ -62,10 +65,11 @@ int64_t lti_os_socketpair(int fds_out[2])
     return sim_leave("socketpair", fds_out[0], fds_out[1], 0);
 }
 
-static struct sim_object *abstract_find(const char *name, size_t size)
+static struct sim_object *abstract_find(const char *name, size_t size, bool packets)
 {
     struct sim_object *it = sim_world.abstract;
-    while (it && (it->listener.name_size != size || memcmp(it->listener.name, name, size) != 0))
+    while (it && (it->packets != packets || it->listener.name_size != size ||
+                  memcmp(it->listener.name, name, size) != 0))
         it = it->listener.abstract_next;
     return it;
 }
@@ -90,7 +94,7 @@ static int64_t socket_bind(struct sim_object *object, const char *address, size_
         object->bound = result == 0;
         return result;
     }
-    if (abstract_find(address + 1, size - 1))
+    if (abstract_find(address + 1, size - 1, object->packets))
         return sim_fail(EADDRINUSE);
     memcpy(object->listener.name, address + 1, size - 1);
     object->listener.name_size = size - 1;
@@ -104,7 +108,7 @@ int64_t lti_os_bind(int fd, const char *address, size_t size)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *object = socket_find(fd, &result);
+    struct sim_object *object = sim_socket_find(fd, &result);
     if (object)
         result = socket_bind(object, address, size);
     return sim_leave("bind", fd, (int64_t)size, result);
@@ -114,7 +118,7 @@ int64_t lti_os_listen(int fd, uint32_t backlog)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *object = socket_find(fd, &result);
+    struct sim_object *object = sim_socket_find(fd, &result);
     if (object && (!object->bound || object->kind == SIM_STREAM))
         result = sim_fail(EINVAL);
     if (result == 0) {
@@ -126,7 +130,8 @@ int64_t lti_os_listen(int fd, uint32_t backlog)
     return sim_leave("listen", fd, backlog, result);
 }
 
-static int64_t connect_find(const char *address, size_t size, struct sim_object **listener_out)
+static int64_t connect_find(const char *address, size_t size, bool packets,
+                            struct sim_object **listener_out)
 {
     if (size == 0 || size > LTI_OS_PATH_MAX)
         return sim_fail(ENAMETOOLONG);
@@ -136,8 +141,10 @@ static int64_t connect_find(const char *address, size_t size, struct sim_object 
         if (result < 0)
             return result;
     } else {
-        found = abstract_find(address + 1, size - 1);
+        found = abstract_find(address + 1, size - 1, packets);
     }
+    if (found && found->packets != packets)
+        return sim_fail(EPROTOTYPE); /* also when it does not listen */
     if (!found || found->kind != SIM_LISTENER)
         return sim_fail(ECONNREFUSED);
     *listener_out = found;
@@ -166,17 +173,19 @@ static int64_t socket_connect(struct sim_object *object, const char *address, si
     if (object->kind == SIM_LISTENER)
         return sim_fail(EINVAL);
     struct sim_object *listener = NULL;
-    int64_t result = connect_find(address, size, &listener);
+    int64_t result = connect_find(address, size, object->packets, &listener);
     if (result < 0)
         return result;
+    if (listener->listener.count > listener->listener.backlog)
+        return sim_fail(EAGAIN);
     if (object->kind == SIM_STREAM)
         return sim_fail(EISCONN);
-    if (listener->listener.count > listener->listener.backlog ||
-        sim_fault(sim_world.options.faults.again))
+    if (sim_fault(sim_world.options.faults.again))
         return sim_fail(EAGAIN);
     const struct sim_process *process = sim_process_now();
     struct sim_object *server = sim_object_new(SIM_STREAM);
     object->kind = SIM_STREAM;
+    server->packets = object->packets;
     object->peer_credentials = listener->owner;
     server->peer_credentials = (struct lti_os_peer){process->uid, process->gid, process->pid};
     server->owner = listener->owner;
@@ -190,7 +199,7 @@ int64_t lti_os_connect(int fd, const char *address, size_t size)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *object = socket_find(fd, &result);
+    struct sim_object *object = sim_socket_find(fd, &result);
     if (object && socket_interrupted())
         result = sim_fail(EINTR);
     else if (object)
@@ -202,7 +211,7 @@ int64_t lti_os_accept(int fd)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *object = socket_find(fd, &result);
+    struct sim_object *object = sim_socket_find(fd, &result);
     if (!object)
         return sim_leave("accept", fd, 0, result);
     if (sim_descriptors_full())
@@ -231,7 +240,7 @@ int64_t lti_os_peer(int fd, struct lti_os_peer *peer_out)
 {
     sim_enter();
     int64_t result = 0;
-    const struct sim_object *object = socket_find(fd, &result);
+    const struct sim_object *object = sim_socket_find(fd, &result);
     /* As SO_PEERCRED: an unconnected socket has the unknown user (uint32_t)-1 and pid 0. */
     const struct lti_os_peer nobody = {UINT32_MAX, UINT32_MAX, 0};
     if (object)
@@ -246,7 +255,8 @@ int64_t lti_os_socket_facts(int fd, struct lti_os_socket_facts *facts_out)
     const struct sim_object *object = sim_descriptor_look(fd);
     if (!object || !socket_is(object))
         return sim_leave("facts", fd, 0, sim_fail(object ? ENOTSOCK : EBADF));
-    facts_out->unix_stream = true;
+    facts_out->unix_stream = !object->packets;
+    facts_out->unix_packets = object->packets;
     facts_out->listening = object->kind == SIM_LISTENER;
     facts_out->connected = object->kind == SIM_STREAM;
     return sim_leave("facts", fd, 0, 0);
@@ -294,6 +304,6 @@ uint32_t sim_socket_mask(const struct sim_object *object)
     if (object->kind == SIM_STREAM)
         return sim_stream_mask(object);
     if (object->kind == SIM_LISTENER)
-        return LTI_OS_OUT | (object->listener.visible > 0 ? LTI_OS_IN : 0);
+        return object->listener.visible > 0 ? LTI_OS_IN : 0;
     return LTI_OS_OUT | LTI_OS_HANGUP; /* as Linux reports a socket that is not connected */
 }

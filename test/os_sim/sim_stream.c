@@ -38,17 +38,22 @@ static uint32_t kernel_rounded(uint32_t size)
 /* What the kernel charges for one send: the sk_buff, its head with the shared info, its pages. */
 static uint32_t stream_charge(const struct sim_object *stream, uint32_t size)
 {
-    if (stream->stream.budget < PLAIN_BUDGET)
+    if (sim_stream_plain(stream))
         return size;
     uint32_t pages = size > 3776 ? (size - 3776 + 4095) / 4096 * 4096 : 0;
     uint32_t head = size > pages ? size - pages : 0;
     return 256 + kernel_rounded((head + 63) / 64 * 64 + 320) + pages;
 }
 
+bool sim_stream_plain(const struct sim_object *stream)
+{
+    return stream->stream.budget < PLAIN_BUDGET;
+}
+
 static bool stream_writable(const struct sim_object *stream)
 {
     uint32_t charged = stream->stream.charged;
-    if (stream->stream.budget < PLAIN_BUDGET)
+    if (sim_stream_plain(stream))
         return charged < stream->stream.budget;
     return (uint64_t)charged * 4 <= stream->stream.budget;
 }
@@ -58,7 +63,7 @@ uint32_t sim_stream_mask(const struct sim_object *stream)
     const struct sim_state *state = &stream->stream.state;
     const struct sim_segment *first = stream->stream.first;
     uint32_t mask = stream_writable(stream) ? LTI_OS_OUT : 0;
-    if (first && first->shown > first->taken)
+    if (first && first->arrived && (stream->packets || first->shown > first->taken))
         mask |= LTI_OS_IN;
     if (state->reset)
         mask |= LTI_OS_ERROR;
@@ -98,8 +103,10 @@ static void stream_tell(struct sim_object *stream, struct sim_state news)
 
 void sim_stream_reveal_all(struct sim_object *stream)
 {
-    for (struct sim_segment *it = stream->stream.first; it; it = it->next)
+    for (struct sim_segment *it = stream->stream.first; it; it = it->next) {
+        it->arrived = true;
         it->shown = it->size;
+    }
     state_join(&stream->stream.state, &stream->stream.hidden);
     stream->stream.hidden = (struct sim_state){false, false, false};
     stream->delayed = false;
@@ -112,13 +119,14 @@ void sim_stream_reveal(struct sim_object *stream)
     struct sim_random *random = &sim_world.delay_random;
     if (!stream->delayed)
         return;
-    while (it && it->shown == it->size)
+    while (it && it->arrived && it->shown == it->size)
         it = it->next;
     if (!it || sim_random_below(random, 2) == 0) {
         sim_stream_reveal_all(stream);
         return;
     }
-    it->shown += 1 + sim_random_below(random, it->size - it->shown);
+    it->arrived = true;
+    it->shown += stream->packets ? it->size : 1 + sim_random_below(random, it->size - it->shown);
     sim_action_add(SIM_REVEAL, stream, sim_delay());
     sim_poll_wake(stream, LTI_OS_IN);
 }
@@ -136,7 +144,9 @@ static void segments_free(struct sim_object *stream)
 void sim_stream_close(struct sim_object *stream, bool unaccepted)
 {
     struct sim_object *peer = stream->stream.peer;
-    bool lost = stream->stream.first != NULL || unaccepted;
+    const struct sim_segment *first = stream->stream.first;
+    /* A lone empty packet is not missed: Linux 6.18 takes it for one that was read. */
+    bool lost = unaccepted || (first && (first->size > 0 || first->next));
     segments_free(stream);
     stream->stream.peer = NULL;
     if (!peer)
@@ -146,7 +156,7 @@ void sim_stream_close(struct sim_object *stream, bool unaccepted)
     stream_tell(peer, (struct sim_state){.no_read = true, .no_write = true, .reset = lost});
 }
 
-static struct sim_object *stream_find(int fd, int64_t *result_out, int otherwise)
+struct sim_object *sim_stream_find(int fd, int64_t *result_out, int otherwise)
 {
     struct sim_object *object = sim_descriptor_find(fd);
     if (!object)
@@ -154,7 +164,7 @@ static struct sim_object *stream_find(int fd, int64_t *result_out, int otherwise
     else if (object->kind == SIM_STREAM)
         return object;
     else if (object->kind == SIM_SOCKET || object->kind == SIM_LISTENER)
-        *result_out = otherwise ? sim_fail(otherwise) : 0;
+        *result_out = otherwise ? sim_fail(object->packets ? ENOTCONN : otherwise) : 0;
     else
         *result_out = sim_fail(ENOTSOCK);
     return NULL;
@@ -164,7 +174,8 @@ int64_t lti_os_shutdown_write(int fd)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *stream = stream_find(fd, &result, 0); /* not connected is no error here */
+    struct sim_object *stream =
+        sim_stream_find(fd, &result, 0); /* not connected is no error here */
     if (!stream)
         return sim_leave("shutdown", fd, 0, result);
     stream->stream.state.no_write = true;
@@ -188,10 +199,22 @@ static size_t stream_visible(const struct sim_object *stream, size_t most)
     return sum < most ? sum : most;
 }
 
-static void stream_take(struct sim_object *stream, uint8_t *buffer, size_t size)
+bool sim_stream_remove_first(struct sim_object *stream)
 {
     struct sim_object *peer = stream->stream.peer;
-    bool freed = false;
+    struct sim_segment *segment = stream->stream.first;
+    if (peer)
+        peer->stream.charged -= segment->charge;
+    stream->stream.first = segment->next;
+    if (!segment->next)
+        stream->stream.last = NULL;
+    free(segment);
+    return peer && stream_writable(peer);
+}
+
+static void stream_take(struct sim_object *stream, uint8_t *buffer, size_t size)
+{
+    bool room = false;
     while (size > 0) {
         struct sim_segment *segment = stream->stream.first;
         uint32_t piece = segment->shown - segment->taken;
@@ -201,18 +224,11 @@ static void stream_take(struct sim_object *stream, uint8_t *buffer, size_t size)
         segment->taken += piece;
         buffer += piece;
         size -= piece;
-        if (segment->taken < segment->size)
-            continue;
-        if (peer)
-            peer->stream.charged -= segment->charge;
-        freed = true;
-        stream->stream.first = segment->next;
-        if (!segment->next)
-            stream->stream.last = NULL;
-        free(segment);
+        if (segment->taken == segment->size)
+            room = sim_stream_remove_first(stream);
     }
-    if (freed && peer && stream_writable(peer))
-        sim_poll_wake(peer, LTI_OS_OUT);
+    if (room)
+        sim_poll_wake(stream->stream.peer, LTI_OS_OUT);
 }
 
 static int64_t stream_recv(struct sim_object *stream, void *buffer, size_t size, uint32_t *flags)
@@ -254,9 +270,11 @@ int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *stream = stream_find(fd, &result, EINVAL);
+    struct sim_object *stream = sim_stream_find(fd, &result, EINVAL);
     if (stream && sim_fault(sim_world.options.faults.interrupt))
         result = sim_fail(EINTR);
+    else if (stream && stream->packets)
+        result = sim_packet_recv(stream, buffer, size, flags);
     else if (stream)
         result = stream_recv(stream, buffer, size, flags);
     return sim_leave("recv", fd, (int64_t)size, result);
@@ -288,29 +306,33 @@ static void gather_copy(struct gather *gather, uint8_t *to, size_t size)
     }
 }
 
-static uint32_t stream_put(struct sim_object *stream, struct gather *gather, size_t size)
+struct sim_segment *sim_stream_append(struct sim_object *stream, uint32_t size, uint32_t charge)
 {
     struct sim_object *peer = stream->stream.peer;
-    uint32_t room = stream->stream.budget - stream->stream.charged;
-    uint32_t most = stream->stream.budget < PLAIN_BUDGET ? room : SEND_CHUNK_MAX;
-    uint32_t piece = size < most ? (uint32_t)size : most;
-    struct sim_segment *segment = malloc(sizeof *segment + piece);
+    struct sim_segment *segment = malloc(sizeof *segment + size);
     if (!segment)
         sim_fatal("the machine is out of memory");
-    segment->next = NULL;
-    segment->size = piece;
-    segment->taken = 0;
-    segment->charge = stream_charge(stream, piece);
-    gather_copy(gather, segment->data, piece);
-    stream->stream.charged += segment->charge;
+    *segment = (struct sim_segment){.size = size, .charge = charge};
+    stream->stream.charged += charge;
     if (peer->stream.last)
         peer->stream.last->next = segment;
     else
         peer->stream.first = segment;
     peer->stream.last = segment;
-    segment->shown = sim_stream_delays(peer) ? 0 : piece;
-    if (segment->shown)
+    segment->arrived = !sim_stream_delays(peer);
+    segment->shown = segment->arrived ? size : 0;
+    if (segment->arrived)
         sim_poll_wake(peer, LTI_OS_IN);
+    return segment;
+}
+
+static uint32_t stream_put(struct sim_object *stream, struct gather *gather, size_t size)
+{
+    uint32_t room = stream->stream.budget - stream->stream.charged;
+    uint32_t most = sim_stream_plain(stream) ? room : SEND_CHUNK_MAX;
+    uint32_t piece = size < most ? (uint32_t)size : most;
+    struct sim_segment *segment = sim_stream_append(stream, piece, stream_charge(stream, piece));
+    gather_copy(gather, segment->data, piece);
     return piece;
 }
 
@@ -346,9 +368,11 @@ int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count)
 {
     sim_enter();
     int64_t result = 0;
-    struct sim_object *stream = stream_find(fd, &result, ENOTCONN);
+    struct sim_object *stream = sim_stream_find(fd, &result, ENOTCONN);
     if (stream && sim_fault(sim_world.options.faults.interrupt))
         result = sim_fail(EINTR);
+    else if (stream && stream->packets)
+        result = sim_packet_send(stream, slices, count);
     else if (stream)
         result = stream_send(stream, slices, count);
     return sim_leave("send", fd, (int64_t)count, result);

@@ -114,7 +114,7 @@ int64_t lti_os_pipe_client(intptr_t handle, struct lti_os_identity *identity_out
 {
     sim_enter();
     int64_t result = 0;
-    const struct sim_object *end = sim_handle_find(handle, SIM_PIPE, &result);
+    const struct sim_object *end = sim_pipe_find(handle, &result);
     if (end)
         result = who_client(end, identity_out);
     return sim_leave("nt_client", handle, 0, result);

@@ -6,6 +6,7 @@
  * usage: windows_driver serve|connect NAME [OPTION...]
  *
  *   --messages            the message protocol
+ *   --packets, --finish   packets; an empty one is the end
  *   --echo, --flood, --deaf   gives back what comes; writes for ever; never reads. Else: reads
  *   --hold                reads one byte of a connection, and then pauses it
  *   --backlog N, --handshake MS, --partial MS, --stall MS   as in leat.h
@@ -42,7 +43,7 @@ enum role { READS, ECHOES, FLOODS, DEAF };
 struct driver {
     struct leat_hub *hub;
     const char *name;
-    bool serves, messages, again, quiet, hold;
+    bool serves, messages, packets, again, quiet, hold;
     leat_conn last;
     enum role role;
     uint32_t count;
@@ -295,6 +296,10 @@ static bool option_word(struct driver *driver, const char *word)
 {
     if (strcmp(word, "--messages") == 0)
         driver->messages = true;
+    else if (strcmp(word, "--packets") == 0)
+        driver->messages = driver->packets = true;
+    else if (strcmp(word, "--finish") == 0)
+        driver->conn.empty_is_finish = true;
     else if (strcmp(word, "--echo") == 0)
         driver->role = ECHOES;
     else if (strcmp(word, "--flood") == 0)
@@ -330,7 +335,9 @@ static void options_read(struct driver *driver, int argc, char **argv)
     }
     driver->serves = strcmp(argv[1], "serve") == 0;
     driver->name = argv[2];
-    driver->conn.protocol = driver->messages ? LEAT_MESSAGES : LEAT_BYTES;
+    driver->conn.protocol = driver->packets    ? LEAT_PACKETS
+                            : driver->messages ? LEAT_MESSAGES
+                                               : LEAT_BYTES;
 }
 
 static void begin(struct driver *driver)

@@ -15,6 +15,8 @@
  *   zero:N                    writes nothing, N times
  *   echo:N                    writes N bytes and reads the same back
  *   read:N, end               reads N bytes; reads until the pipe ends
+ *   part:N                    reads once, with room for N bytes: 234 says that the message goes on
+ *   cancel                    gives up what was begun and left waiting
  *   pend-read, pend-write:N   begins it and leaves it waiting
  *   churn:N                   connects and leaves N times
  *   crowd:N                   N threads connect; when all have, each does echo:1000
@@ -245,6 +247,16 @@ static DWORD read_some(struct peer *peer, uint64_t most)
     return ERROR_SUCCESS;
 }
 
+static DWORD read_part(struct peer *peer, size_t size)
+{
+    DWORD got;
+    char *bytes = pattern(size);
+    DWORD error = transfer(peer->handle, false, bytes, (DWORD)size, &got);
+    peer->moved = got;
+    free(bytes);
+    return error;
+}
+
 /* The bytes come back as they were, or the error is ERROR_CRC. */
 static DWORD echo(HANDLE handle, size_t size, uint64_t *moved)
 {
@@ -385,6 +397,8 @@ static DWORD handle_step(struct peer *peer, const char *step)
         return write_hello(peer);
     if (strcmp(step, "end") == 0)
         return read_some(peer, UINT64_MAX);
+    if (strcmp(step, "cancel") == 0)
+        return CancelIoEx(peer->handle, NULL) ? ERROR_SUCCESS : GetLastError();
     if (strcmp(step, "pend-read") == 0)
         return leave_pending(peer, false, QUOTA);
     if (strcmp(step, "wait") == 0)
@@ -395,8 +409,8 @@ static DWORD handle_step(struct peer *peer, const char *step)
 
 static DWORD counted_step(struct peer *peer, const char *step, const char *colon)
 {
-    static const char *const names[] = {"hex",        "bytes", "zero",  "echo", "read",
-                                        "pend-write", "churn", "crowd", "kill", NULL};
+    static const char *const names[] = {"hex",   "bytes", "zero", "echo", "read", "pend-write",
+                                        "churn", "crowd", "kill", "part", NULL};
     size_t count = strtoul(colon + 1, NULL, 10);
     size_t length = (size_t)(colon - step);
     int which = 0;
@@ -421,6 +435,8 @@ static DWORD counted_step(struct peer *peer, const char *step, const char *colon
         return crowd(peer, count);
     case 8:
         return kill_process((DWORD)count);
+    case 9:
+        return read_part(peer, count);
     default:
         fprintf(stderr, "windows_peer: no such step: %s\n", step);
         exit(2);

@@ -14,6 +14,7 @@ import sys
 from support import MIB, main, same, test, wait_until
 from windows_peer_kit import (Command, Driver, Peer, at_rest, good_client, good_messages_client,
                               in_time, kill, new_name, peer_serves, pipe_of, serve)
+from windows_support import needs_wine
 
 DEEP = os.environ.get("LEAT_DEEP") == "1"
 STALL_MS = 1500
@@ -213,6 +214,7 @@ def server_of_messages(place):
 @test
 def server_that_nobody_owns(place):
     """wine gives a pipe without a descriptor no owner; who is unknown is not trusted."""
+    needs_wine("only there a pipe has no owner")
     peer, name = peer_serves(place, "wait", create="create-plain")
     client = Driver(place, "connect", name)
     closed = client.told("CLOSED")
@@ -445,7 +447,7 @@ def server_killed_and_restarted(place):
     wait_until(lambda: clients.report()["open"] == count and second.report()["open"] == count,
                "not all have connected")
     errors = {line["error"] for line in clients.lines() if line.get("event") == "CLOSED"}
-    assert errors <= {"BROKEN"}, errors
+    assert errors == {"BROKEN"}, errors  # of one at least, which had connected
     clients.end()
     wait_until(lambda: second.report()["open"] == 0, "connections stay open")
     second.end()

@@ -13,9 +13,8 @@ import subprocess
 import sys
 import tempfile
 import threading
-import traceback
 
-from support import DEADLINE, Skip, wait_until
+from support import DEADLINE, Skip, run_tests, test, wait_until  # test: handed on
 
 WINDOWS = os.name == "nt"
 WINE = [] if WINDOWS else [os.environ.get("LEAT_WINE", "wine")]
@@ -139,41 +138,16 @@ class Place:
         shutil.rmtree(self.root, ignore_errors=True)
 
 
-_tests = []
-
-
-def test(function):
-    _tests.append(function)
-    return function
-
-
 def needs_windows():
     if not WINDOWS:
         raise Skip("needs real Windows")
 
 
+def needs_wine(why):
+    if WINDOWS:
+        raise Skip("needs wine: " + why)
+
+
 def main(title):
-    leat = os.path.abspath(sys.argv[1] if len(sys.argv) > 1 else "build-windows/leat.exe")
-    wanted = sys.argv[2:]
-    passed = failed = skipped = 0
     threading.excepthook = lambda words: None  # a test's own thread tells by its result
-    print("%s: %s" % (title, os.path.basename(leat)), flush=True)
-    for function in _tests:
-        name = function.__name__
-        if wanted and name not in wanted:
-            continue
-        place = Place(leat)
-        try:
-            function(place)
-            passed += 1
-            print("ok   " + name, flush=True)
-        except Skip as reason:
-            skipped += 1
-            print("skipped %s\n    %s" % (name, reason), flush=True)
-        except Exception:
-            failed += 1
-            print("FAIL %s\n%s" % (name, traceback.format_exc()), flush=True)
-        finally:
-            place.close()
-    print("%d passed, %d failed, %d skipped" % (passed, failed, skipped), flush=True)
-    sys.exit(1 if failed or passed + skipped == 0 else 0)
+    run_tests(title, "build-windows/leat.exe", Place, all_may_skip=True)

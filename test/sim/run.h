@@ -41,8 +41,8 @@
         }                                                                                          \
     }
 #define RUN_SOCKETS false
-/* Each stream may have a buffer, which the hub does not count. */
-#define RUN_PORT_BYTES INT64_C(10000000)
+/* Streams that bytes just came on have a buffer each, which the hub does not count. */
+#define RUN_PORT_BYTES INT64_C(1000000)
 #else
 #define RUN_FOLDER "/tmp/run"
 #define RUN_NAMES                                                                                  \

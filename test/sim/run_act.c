@@ -9,6 +9,13 @@
  */
 #include "run.h"
 
+/* The end goes over the line as a message of its own; else the system must have a half-close. */
+static bool finish_is_said(const struct run_end *end)
+{
+    const struct leat_conn_options *options = &run_state.plan.messages;
+    return end->messages && (options->protocol == LEAT_MESSAGES || options->empty_is_finish);
+}
+
 void run_end_finish(struct run_end *end)
 {
     enum leat_error error;
@@ -17,7 +24,7 @@ void run_end_finish(struct run_end *end)
     if (end->side == 0 && end->header_done < RUN_HEADER_BYTES)
         return;
     error = leat_finish(end->process->hub, end->conn);
-    if (!RUN_SOCKETS && !end->messages && error == LEAT_E_UNSUPPORTED)
+    if (!RUN_SOCKETS && !finish_is_said(end) && error == LEAT_E_UNSUPPORTED)
         return;
     switch (error) {
     case LEAT_OK:

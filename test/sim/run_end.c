@@ -195,6 +195,9 @@ static void message_write(struct run_end *end)
     struct run_process *process = end->process;
     if (!end->trying)
         end->message_size = run_below(&process->random, run_state.plan.chunk_max + 1);
+    /* An empty one may mean the end. */
+    if (end->message_size == 0 && run_state.plan.messages.empty_is_finish)
+        end->message_size = 1;
     end->trying = true;
     lti_history_fill(run_state.history, end->index, end->side, end->accepted, 0, process->buffer,
                      end->message_size);

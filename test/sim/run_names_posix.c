@@ -24,7 +24,8 @@ void run_names_judge(void)
 int64_t run_hostile_connect(bool messages)
 {
     const char *path = messages ? RUN_FOLDER "/m" : RUN_FOLDER "/b";
-    int64_t fd = lti_os_socket();
+    bool packets = messages && run_state.plan.messages.protocol == LEAT_PACKETS;
+    int64_t fd = lti_os_socket(packets);
     if (fd < 0 || lti_os_connect((int)fd, path, strlen(path)) >= 0)
         return fd;
     (void)lti_os_close((int)fd);

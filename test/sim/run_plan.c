@@ -102,6 +102,15 @@ static void draw_conn(struct run_random *random, enum leat_protocol protocol,
         options->handshake_ms = 100 + run_below(random, 2000);
 }
 
+/* Messages whose boundaries the system keeps, in a third of the runs. */
+static void draw_packets(struct run_random *random, struct leat_conn_options *options)
+{
+    if (!run_chance(random, 3))
+        return;
+    options->protocol = LEAT_PACKETS;
+    options->empty_is_finish = run_chance(random, 2);
+}
+
 static void draw_less(uint32_t *chunk_max, uint32_t buffer_bytes)
 {
     if (buffer_bytes != 0 && buffer_bytes < 20000 && *chunk_max > 2 * buffer_bytes + 100)
@@ -136,10 +145,12 @@ void run_plan_draw(uint64_t seed, struct run_plan *plan_out)
         plan_out->server_dies = 100 + run_below(&random, 3000);
     if (run_chance(&random, 4))
         plan_out->client_dies = 1 + run_below(&random, 1000);
+    draw_packets(&random, &plan_out->messages);
 }
 
 void run_plan_print(const struct run_plan *plan)
 {
+    static const char *const names[] = {"bytes", "messages", "packets"};
     const struct lti_sim_faults *faults = &plan->sim.faults;
     (void)printf("clients %u, connections %u (bytes one in %u), hostile %u, turns %u, chunk %u\n",
                  plan->clients, plan->conns, plan->bytes_one_in, plan->hostiles, plan->turns,
@@ -152,7 +163,7 @@ void run_plan_print(const struct run_plan *plan)
         const struct leat_conn_options *it = i == 0 ? &plan->bytes : &plan->messages;
         (void)printf("%s: inbox %zu (%zu), outbox %zu (%zu, %u), frame %u, stall %u, partial %u, "
                      "handshake %u, keepalive %u\n",
-                     i == 0 ? "bytes" : "messages", it->inbox_bytes, it->inbox_low_bytes,
+                     names[it->protocol - 1], it->inbox_bytes, it->inbox_low_bytes,
                      it->outbox_bytes, it->outbox_low_bytes, it->outbox_messages_max,
                      it->frame_bytes_max, it->write_stall_ms, it->partial_frame_ms,
                      it->handshake_ms, it->keepalive_ms);
