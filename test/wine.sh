@@ -54,6 +54,7 @@ folder=$(mktemp -d)
 running=
 
 finish() {
+    trap '' HUP INT TERM # a second one must not cut this short
     [ -z "$running" ] || kill "$running" 2>/dev/null || true
     [ -z "$server" ] || timeout -s KILL 30 "$server" -k 9>&- >/dev/null 2>&1 </dev/null || true
     rm -rf "$folder"
