@@ -124,6 +124,7 @@ enum leat_error leat_hub_info_get(struct leat_hub *hub, struct leat_hub_info *in
     info.memory_bytes_high = hub->pool.bytes_high;
     info.waits = hub->waits;
     info.os_code = hub->os_code.raw;
+    info.threads = lti_port_threads(hub->port);
     lti_hub_leave(hub);
     return struct_give(info_out, &info, sizeof info);
 }

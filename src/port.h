@@ -100,6 +100,9 @@ enum leat_error lti_port_resolve(const char *name, bool create, struct lti_addre
                                  struct os_code *code_out);
 uint32_t lti_port_user(void); /* the effective user, to judge peers by */
 
+/* Threads that the port started and that have not ended. */
+uint32_t lti_port_threads(const struct lti_port *port);
+
 /* A link's life. */
 void lti_link_init(struct lti_link *link);
 /* LTI_DONE_* bits. Every completion is taken, in order; the link is null when its cookie is

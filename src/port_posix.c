@@ -107,6 +107,12 @@ uint32_t lti_port_user(void)
     return lti_os_euid();
 }
 
+uint32_t lti_port_threads(const struct lti_port *port)
+{
+    (void)port;
+    return 0;
+}
+
 void lti_link_init(struct lti_link *link)
 {
     link->handle = -1;

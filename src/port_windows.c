@@ -34,6 +34,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
     port->forward = 0;
     port->tick_at = 0;
     port->outstanding = 0;
+    port->threads = 0;
     port->ask = 1;
     atomic_init(&port->posted, false);
     *port_out = port;
@@ -197,6 +198,11 @@ enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,
 uint32_t lti_port_user(void)
 {
     return LTI_NT_USER_SELF;
+}
+
+uint32_t lti_port_threads(const struct lti_port *port)
+{
+    return port->threads;
 }
 
 void lti_link_init(struct lti_link *link)

@@ -145,6 +145,7 @@ struct lti_port {
     struct lti_nt_forward *forward; /* null: nobody asked for the waitable */
     uint64_t tick_at;
     uint32_t outstanding; /* operations that the system owns */
+    uint32_t threads;     /* for the waitable, and one a synchronous handle */
     uint32_t ask;         /* how many completions the next wait asks for */
     atomic_bool posted;
     struct lti_os_completion completions[LTI_DONE_MAX];

@@ -77,6 +77,7 @@ enum leat_error lti_nt_forward_start(struct lti_port *port, struct os_code *code
     }
     forward->thread = (intptr_t)result;
     port->forward = forward;
+    port->threads++;
     return LEAT_OK;
 }
 
@@ -111,6 +112,7 @@ bool lti_nt_forward_stop(struct lti_port *port)
         }
     }
     port->forward = 0;
+    port->threads--;
     forward_free(forward);
     return true;
 }

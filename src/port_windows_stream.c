@@ -101,6 +101,7 @@ void lti_nt_stream_release(struct lti_nt_stream *stream)
             return;
         lti_nt_list_remove(&stream->port->watch, stream, true);
         lti_nt_sync_free(stream->sync);
+        stream->port->threads--;
     }
     if (stream->family)
         lti_nt_family_drop(stream->port, stream->family);

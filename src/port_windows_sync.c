@@ -178,6 +178,7 @@ enum leat_error lti_nt_sync_start(struct lti_nt_stream *stream, intptr_t handle,
     sync->thread = (intptr_t)result;
     stream->sync = sync;
     port->outstanding++;
+    port->threads++;
     return LEAT_OK;
 }
 

@@ -963,6 +963,8 @@ struct leat_hub_info {
         os_code; /* of the last leat_listen, leat_connect or adopting call that failed because of
                       * the system: errno or GetLastError, 0 when that says nothing (a lock that
                       * another holds); connections keep their own */
+    uint32_t threads; /* that the hub has started and that still run; Windows: one for the waitable,
+                       * one for each handle that was opened for synchronous I/O */
 };
 
 /* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the

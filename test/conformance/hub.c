@@ -328,8 +328,10 @@ TEST(deadline_is_zero_while_events_are_ready)
     struct leat_hub *hub = kit_begin();
     uint32_t timeout_ms = 5;
     intptr_t waitable = -1;
+    CHECK_INT(kit_hub_info(hub).threads, 0);
     CHECK_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
     CHECK(waitable >= 0);
+    CHECK_INT(kit_hub_info(hub).threads, KIT_PIPES ? 1 : 0);
     struct kit_ends ends = kit_pair(hub, NULL);
     kit_write_text(hub, ends.dialled, "x");
     KIT_NEXT(hub, LEAT_EVENT_READABLE);

@@ -259,12 +259,18 @@ TEST(nt_sync_idle_holds_nothing)
     struct leat_event event;
     intptr_t other;
     uint32_t deadline_ms = 0;
+    CHECK_INT(kit_hub_info(hub).threads, 0);
     leat_conn conn = sync_open(hub, NULL, &other);
+    CHECK_INT(kit_hub_info(hub).threads, 1);
     CHECK_INT(lti_os_pipe_write_sync(other, "hello", 5), 5);
     kit_read_text(hub, conn, "hello");
     CHECK_ERROR(leat_next(hub, &event, 500), LEAT_E_TIMEOUT);
     CHECK_ERROR(leat_hub_deadline(hub, &deadline_ms), LEAT_OK);
     CHECK_INT(deadline_ms, LEAT_FOREVER);
+    CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
+    for (uint32_t i = 0; i < KIT_SOON_MS / 100 && kit_hub_info(hub).threads; i++)
+        CHECK_ERROR(leat_next(hub, &event, 100), LEAT_E_TIMEOUT);
+    CHECK_INT(kit_hub_info(hub).threads, 0);
     sync_close(other);
     kit_end(hub);
 }
