@@ -52,15 +52,53 @@ TEST(address_pipe_forms)
     expect_form("x", LTI_NAME_PLAIN, "x");
     expect_form("my-service_1.example", LTI_NAME_PLAIN, "my-service_1.example");
     expect_form("pipe", LTI_NAME_PLAIN, "pipe");
-    expect_form("\\\\.\\pipe\\x", LTI_NAME_PATH, "x");
-    expect_form("\\\\.\\PIPE\\X y", LTI_NAME_PATH, "X y");
-    expect_form("\\\\?\\pipe\\x", LTI_NAME_PATH, "x");
-    expect_form("\\\\?\\PiPe\\LOCAL\\x", LTI_NAME_PATH, "LOCAL\\x");
-    expect_form("pipe:x", LTI_NAME_PATH, "x");
-    expect_form("PIPE:x", LTI_NAME_PATH, "x");
-    expect_form("pipe:\xC3\xA9\xF0\x9F\x98\x80", LTI_NAME_PATH, "\xC3\xA9\xF0\x9F\x98\x80");
-    expect_form("pipe:a.b..c", LTI_NAME_PATH, "a.b..c");
-    expect_form("pipe:...", LTI_NAME_PATH, "...");
+    expect_form("\\\\.\\pipe\\x", LTI_NAME_PIPE, "x");
+    expect_form("\\\\.\\PIPE\\X y", LTI_NAME_PIPE, "X y");
+    expect_form("\\\\?\\pipe\\x", LTI_NAME_PIPE, "x");
+    expect_form("\\\\?\\PiPe\\LOCAL\\x", LTI_NAME_PIPE, "LOCAL\\x");
+    expect_form("pipe:x", LTI_NAME_PIPE, "x");
+    expect_form("PIPE:x", LTI_NAME_PIPE, "x");
+    expect_form("pipe:\xC3\xA9\xF0\x9F\x98\x80", LTI_NAME_PIPE, "\xC3\xA9\xF0\x9F\x98\x80");
+    expect_form("pipe:a.b..c", LTI_NAME_PIPE, "a.b..c");
+    expect_form("pipe:...", LTI_NAME_PIPE, "...");
+    expect_form("system:x", LTI_NAME_SYSTEM, "x");
+    expect_form("system", LTI_NAME_PLAIN, "system");
+    expect_form("qt", LTI_NAME_PLAIN, "qt");
+    expect_form("pipe:ProtectedPrefix\\Administrators\\x", LTI_NAME_PIPE,
+                "ProtectedPrefix\\Administrators\\x");
+}
+
+/* Qt puts the prefix before whatever does not begin with it, letter for letter. */
+TEST(address_pipe_qt)
+{
+    static const char *const bad[] = {
+        "qt:\\\\.\\PIPE\\x",
+        "qt:\\\\?\\pipe\\x",
+        "qt:\\\\.\\pipe\\",
+        "qt:\\\\host\\pipe\\x",
+        "qt:a\\",
+        "qt:\\a",
+        "qt:a\\..\\b",
+        "qt:.",
+        "qt:a/b",
+        "qt:a\nb",
+        "QT:a",
+        "qt:",
+        "qt:..",
+        "system:A",
+        "system:a\\b",
+        "SYSTEM:a",
+        "system:",
+    };
+    expect_form("qt:foo", LTI_NAME_PIPE, "foo");
+    expect_form("qt:My App-1.2", LTI_NAME_PIPE, "My App-1.2");
+    expect_form("qt:a\\b", LTI_NAME_PIPE, "a\\b");
+    expect_form("qt:pipe:x", LTI_NAME_PIPE, "pipe:x");
+    expect_form("qt:\\\\.\\pipe\\foo", LTI_NAME_PIPE, "foo");
+    expect_error("qt:/tmp/x", 9, LEAT_E_UNSUPPORTED);
+    expect_error("qt:a\0b", 6, LEAT_E_NAME);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        expect_error(bad[i], strlen(bad[i]), LEAT_E_NAME);
 }
 
 TEST(address_pipe_bad)
@@ -129,6 +167,17 @@ TEST(address_pipe_lengths)
         memcpy(name + 5 + 4 * i, "\xF0\x9F\x98\x80", 4);
     CHECK_ERROR(parse(name, 5 + 4 * (most / 2), &form, part), LEAT_OK);
     CHECK_ERROR(parse(name, 5 + 4 * (most / 2 + 1), &form, part), LEAT_E_NAME_TOO_LONG);
+    memset(name, 'n', sizeof name);
+    memcpy(name, "qt:", 3);
+    CHECK_ERROR(parse(name, 3 + most, &form, part), LEAT_OK);
+    CHECK_ERROR(parse(name, 3 + most + 1, &form, part), LEAT_E_NAME_TOO_LONG);
+    memcpy(name, "qt:\\\\.\\pipe\\", 3 + LTI_PIPE_PREFIX_BYTES);
+    CHECK_ERROR(parse(name, 3 + LTI_PIPE_UNITS_MAX, &form, part), LEAT_OK);
+    CHECK_ERROR(parse(name, 3 + LTI_PIPE_UNITS_MAX + 1, &form, part), LEAT_E_NAME_TOO_LONG);
+    memcpy(name, "system:", 7);
+    memset(name + 7, 'n', sizeof name - 7);
+    CHECK_ERROR(parse(name, 7 + 64, &form, part), LEAT_OK);
+    CHECK_ERROR(parse(name, 7 + 65, &form, part), LEAT_E_NAME_TOO_LONG);
     memset(name, 'n', 65);
     CHECK_ERROR(parse(name, 64, &form, part), LEAT_OK);
     CHECK_ERROR(parse(name, 65, &form, part), LEAT_E_NAME_TOO_LONG);

@@ -68,17 +68,38 @@ TEST(address_forms)
     expect_form("unix:@x", LTI_NAME_ABSTRACT, "x");
     expect_form("unix:@@", LTI_NAME_ABSTRACT, "@");
     expect_form("unix:@a/../b", LTI_NAME_ABSTRACT, "a/../b");
+    expect_form("system", LTI_NAME_PLAIN, "system");
+    expect_form("system:x", LTI_NAME_SYSTEM, "x");
+    expect_form("system:my-service_1.example", LTI_NAME_SYSTEM, "my-service_1.example");
+    expect_form("qt", LTI_NAME_PLAIN, "qt");
+    expect_form("qt:My App", LTI_NAME_QT, "My App");
+    expect_form("qt:a/./b", LTI_NAME_QT, "a/./b");
+    expect_form("qt:/tmp/x", LTI_NAME_QT, "/tmp/x");
+    expect_form("qt:system:x", LTI_NAME_QT, "system:x");
+    expect_form("qt:-\\\xC3\xA4", LTI_NAME_QT, "-\\\xC3\xA4");
+    expect_form("pipe", LTI_NAME_PLAIN, "pipe");
+    expect_form("pipe:X y", LTI_NAME_PIPE, "X y");
+    expect_form("PIPE:x", LTI_NAME_PIPE, "x");
+    expect_form("\\\\.\\pipe\\x", LTI_NAME_PIPE, "x");
+    expect_form("\\\\?\\PiPe\\LOCAL\\x", LTI_NAME_PIPE, "LOCAL\\x");
 }
 
 TEST(address_no_names)
 {
     static const char *const bad[] = {
-        "",          "-a",         ".a",        "_a",       "A",        "aB",     "a b",
-        "a/b",       "a..b",       "a..",       "..",       ".",        "a\n",    "\xC3\xA4",
-        "unix:",     "unix:x",     "unix:a/b",  "unix:./a", "unix:@",   "@x",     "UNIX:/a",
-        "unix: /a",  "tcp:/a",     "unix:\xFF", "/",        "/a/",      "unix:/", "unix:/a/",
-        "/..",       "/../a",      "/a/../b",   "/a/..",    "unix:/..", "/\xFF",  "/a\xC3",
-        "/\xC0\xAF", "unix:@\xFF", "./a",       "../a",     "//",       "a:b",    "a@b",
+        "",           "-a",       ".a",         "_a",        "A",         "aB",
+        "a b",        "a/b",      "a..b",       "a..",       "..",        ".",
+        "a\n",        "\xC3\xA4", "unix:",      "unix:x",    "unix:a/b",  "unix:./a",
+        "unix:@",     "@x",       "UNIX:/a",    "unix: /a",  "tcp:/a",    "unix:\xFF",
+        "/",          "/a/",      "unix:/",     "unix:/a/",  "/..",       "/../a",
+        "/a/../b",    "/a/..",    "unix:/..",   "/\xFF",     "/a\xC3",    "/\xC0\xAF",
+        "unix:@\xFF", "./a",      "../a",       "//",        "a:b",       "a@b",
+        "system:",    "system:A", "system:a/b", "system:..", "system:.a", "system:a..b",
+        "System:a",   "SYSTEM:a", " system:a",  "system:/a", "system:@a", "system:system:a",
+        "qt:",        "QT:a",     "qt:..",      "qt:../a",   "qt:a/..",   "qt:a/../b",
+        "qt:/",       "qt:/a/",   "qt:/..",     "qt:a/",     "qt:\xFF",   "qt:a\xC3",
+        "pipe:",      "pipe:a/b", "pipe:..",    "pipe:\\a",  "pipe:a\n",  "\\\\host\\pipe\\x",
+        "\\\\.\\x",
     };
     for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
         expect_error(bad[i], strlen(bad[i]), LEAT_E_NAME);
@@ -95,6 +116,11 @@ TEST(address_zero_bytes)
     expect_error("unix:@\0", 7, LEAT_E_NAME);
     expect_error("unix:@a\0", 8, LEAT_E_NAME);
     expect_error("unix\0/a", 7, LEAT_E_NAME);
+    expect_error("system:\0", 8, LEAT_E_NAME);
+    expect_error("system:a\0", 9, LEAT_E_NAME);
+    expect_error("system\0:a", 9, LEAT_E_NAME);
+    expect_error("qt:\0", 4, LEAT_E_NAME);
+    expect_error("qt:a\0b", 6, LEAT_E_NAME);
 }
 
 /* Every byte, as a name and inside of one. */
@@ -135,6 +161,12 @@ TEST(address_lengths)
     expect_length("unix:/", 5 + 108, LEAT_E_NAME_TOO_LONG);
     expect_length("unix:@", 6 + 107, LEAT_OK);
     expect_length("unix:@", 6 + 108, LEAT_E_NAME_TOO_LONG);
+    expect_length("system:a", 7 + 64, LEAT_OK);
+    expect_length("system:a", 7 + 65, LEAT_E_NAME_TOO_LONG);
+    expect_length("system:A", 7 + 65, LEAT_E_NAME);
+    expect_length("qt:a", 3 + 300, LEAT_OK); /* its folder decides */
+    expect_length("pipe:a", 5 + 247, LEAT_OK);
+    expect_length("pipe:a", 5 + 248, LEAT_E_NAME_TOO_LONG);
     expect_length("/../", 300, LEAT_E_NAME);
     expect_length("unix:", 300, LEAT_E_NAME);
 }
@@ -161,6 +193,82 @@ TEST(address_plain_path)
     CHECK_ERROR(lti_address_plain("/run/leat", &name, 5, path, &size), LEAT_E_NAME_TOO_LONG);
     CHECK_INT(size, 77);
     CHECK_MEM(path, "/name", 5);
+}
+
+/* ---- Where Qt listens ------------------------------------------------------------------------ */
+
+static void expect_qt(const char *tmpdir, const char *text, const char *path)
+{
+    char found[PATH_MAX_BYTES + 1] = "";
+    size_t size = 0;
+    struct lti_name name = {LTI_NAME_QT, text, strlen(text)};
+    CHECK_ERROR(lti_address_qt(tmpdir, &name, PATH_MAX_BYTES, found, &size), LEAT_OK);
+    if (!CHECK_INT(size, strlen(path)) || !CHECK_MEM(found, path, size))
+        printf("for the name \"%s\" in \"%s\"\n", text, tmpdir ? tmpdir : "(none)");
+}
+
+/* As QDir::cleanPath(QDir::tempPath()) + '/' + name, or the name. */
+TEST(address_qt_path)
+{
+    expect_qt(NULL, "foo", "/tmp/foo");
+    expect_qt("", "foo", "/tmp/foo");
+    expect_qt("/var/tmp", "foo", "/var/tmp/foo");
+    expect_qt("/var/tmp/", "foo", "/var/tmp/foo");
+    expect_qt("//var///tmp//", "foo", "/var/tmp/foo");
+    expect_qt("/./var/./tmp/.", "foo", "/var/tmp/foo");
+    expect_qt("/var/tmp/../x", "foo", "/var/x/foo");
+    expect_qt("/var/..", "foo", "/foo");
+    expect_qt("/a/b/../../c", "foo", "/c/foo");
+    expect_qt("/", "foo", "/foo");
+    expect_qt("/...", "foo", "/.../foo");
+    expect_qt("/a b/\xC3\xA4", "x y", "/a b/\xC3\xA4/x y");
+    /* The name is not tidied up. */
+    expect_qt("/t", "a//b/./c", "/t/a//b/./c");
+    expect_qt("/t", "/abs/x", "/abs/x");
+    expect_qt("relative", "/abs/x", "/abs/x");
+    expect_qt("/..", "//abs", "//abs");
+}
+
+TEST(address_qt_no_path)
+{
+    static const char *const folders[] = {"tmp",      "./tmp", ".",     "..",     "~",    "/..",
+                                          "/a/../..", "/../a", "/\xFF", "/a\xC3", " /tmp"};
+    char path[PATH_MAX_BYTES + 1];
+    size_t size = 77;
+    struct lti_name name = {LTI_NAME_QT, "foo", 3};
+    for (size_t i = 0; i < sizeof folders / sizeof folders[0]; i++)
+        if (!CHECK_ERROR(lti_address_qt(folders[i], &name, PATH_MAX_BYTES, path, &size),
+                         LEAT_E_UNSUPPORTED))
+            printf("for \"%s\"\n", folders[i]);
+    CHECK_INT(size, 77);
+}
+
+/* A path of 106 bytes is the longest that Qt takes. The buffer is no larger than what is said. */
+TEST(address_qt_lengths)
+{
+    for (size_t length = 1; length <= 130; length++) {
+        char folder[200] = "/";
+        char text[200];
+        size_t size = 77;
+        char *path = malloc(LTI_QT_PATH_BYTES_MAX);
+        REQUIRE(path != NULL);
+        memset(text, 'n', length);
+        struct lti_name name = {LTI_NAME_QT, text, length};
+        bool fits = strlen("/tmp/") + length <= 106;
+        CHECK_ERROR(lti_address_qt(NULL, &name, 1000, path, &size),
+                    fits ? LEAT_OK : LEAT_E_NAME_TOO_LONG);
+        CHECK_INT(size, fits ? strlen("/tmp/") + length : 77);
+        text[0] = '/';
+        CHECK_ERROR(lti_address_qt(NULL, &name, 1000, path, &size),
+                    length <= 106 ? LEAT_OK : LEAT_E_NAME_TOO_LONG);
+        memset(folder + 1, 'f', length);
+        name = (struct lti_name){LTI_NAME_QT, "x", 1};
+        CHECK_ERROR(lti_address_qt(folder, &name, 1000, path, &size),
+                    length + 3 <= 106 ? LEAT_OK : LEAT_E_NAME_TOO_LONG);
+        CHECK_ERROR(lti_address_qt(folder, &name, 50, path, &size),
+                    length + 3 <= 50 ? LEAT_OK : LEAT_E_NAME_TOO_LONG);
+        free(path);
+    }
 }
 
 /* ---- UTF-8, against the definition: decode, and encode again --------------------------------- */

@@ -51,6 +51,12 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
         conn->closed_told = true;
         hub->retire = conn->base.id;
         break;
+    case LTI_PENDING_ASKED:
+        event->type = LEAT_EVENT_ASKED;
+        event->listener.id = conn->listener->base.id;
+        conn->ask_due = false;
+        conn->asked_told = true;
+        break;
     case LTI_PENDING_REPORT:
         memset(event, 0, sizeof *event);
         event->type = LEAT_EVENT_CLOSE_REPORT;

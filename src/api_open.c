@@ -22,13 +22,25 @@ static enum leat_error failed(struct leat_hub *hub, enum leat_error error, struc
     return error;
 }
 
+static enum leat_error resolve(struct leat_hub *hub, const char *name, bool create,
+                               struct lti_address *address_out)
+{
+    struct os_code code = no_code;
+    const char *reason = 0;
+    enum leat_error error = lti_port_resolve(name, create, address_out, &reason, &code);
+    if (error != LEAT_OK || reason)
+        lti_hub_log(hub, reason ? reason : "a name leads nowhere", error);
+    return failed(hub, error, code);
+}
+
 enum leat_error leat_resolve(const char *name, char *buffer, size_t size, size_t *size_out)
 {
     struct lti_address address;
     struct os_code code = no_code;
+    const char *reason;
     if (!name || !size_out || (!buffer && size))
         return LEAT_E_ARGUMENT;
-    enum leat_error error = lti_port_resolve(name, false, &address, &code);
+    enum leat_error error = lti_port_resolve(name, false, &address, &reason, &code);
     if (error != LEAT_OK)
         return error;
     *size_out = address.size;
@@ -39,18 +51,21 @@ enum leat_error leat_resolve(const char *name, char *buffer, size_t size, size_t
 }
 
 static enum leat_error listener_bind(struct leat_hub *hub, struct lti_listener *listener,
-                                     const char *name, uint32_t backlog)
+                                     const char *name, const struct leat_listen_options *options)
 {
+    const struct lti_listen listen = {.access = listener->access,
+                                      .backlog = options->backlog,
+                                      .packets = listener->conn_options.protocol == LEAT_PACKETS,
+                                      .take_over = options->take_over};
     struct lti_address address;
     struct os_code code = no_code;
-    enum leat_error error = lti_port_resolve(name, true, &address, &code);
+    enum leat_error error = resolve(hub, name, true, &address);
     if (error != LEAT_OK)
-        return failed(hub, error, code);
+        return error;
     listener->address = lti_address_make(hub, &address);
     if (!listener->address)
         return LEAT_E_MEMORY;
-    error = lti_port_listen(hub->port, &listener->link, &listener->claim, &address, backlog,
-                            listener->who, listener->conn_options.protocol == LEAT_PACKETS, &code);
+    error = lti_port_listen(hub->port, &listener->link, &listener->claim, &address, &listen, &code);
     return failed(hub, error, code);
 }
 
@@ -70,7 +85,7 @@ static enum leat_error listener_add(struct leat_hub *hub, const char *name, intp
         error = lti_listener_create(hub, &in_force, &listener);
     if (error == LEAT_OK) {
         if (name) {
-            error = listener_bind(hub, listener, name, in_force.backlog);
+            error = listener_bind(hub, listener, name, &in_force);
         } else {
             error = lti_port_adopt(hub->port, &listener->link, handle, true,
                                    listener->conn_options.protocol == LEAT_PACKETS, &code);
@@ -120,19 +135,58 @@ enum leat_error leat_listener_close(struct leat_hub *hub, leat_listener listener
     return error;
 }
 
+/* The connection that ASKED brought, and that nobody has answered for yet. */
+static enum leat_error asked_enter(struct leat_hub *hub, leat_conn conn, struct lti_conn **found)
+{
+    enum leat_error error = lti_hub_enter_conn(hub, conn, found);
+    if (error == LEAT_OK && (*found)->state != LTI_CONN_ASKING) {
+        lti_hub_leave_conn(hub, *found);
+        error = LEAT_E_STATE;
+    }
+    return error;
+}
+
+enum leat_error leat_allow(struct leat_hub *hub, leat_conn conn)
+{
+    struct lti_conn *found;
+    enum leat_error error = asked_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    found->readable = true; /* what it said to be known may be there already */
+    lti_conn_admit(hub, found);
+    lti_hub_leave_conn(hub, found);
+    return LEAT_OK;
+}
+
+enum leat_error leat_refuse(struct leat_hub *hub, leat_conn conn)
+{
+    struct lti_conn *found;
+    enum leat_error error = asked_enter(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    found->listener->denied++;
+    found->closing = true;
+    lti_conn_enter(hub, found, LTI_CONN_GONE);
+    lti_hub_leave(hub);
+    return LEAT_OK;
+}
+
 static enum leat_error conn_dial(struct leat_hub *hub, const char *name,
                                  const struct leat_connect_options *options, struct lti_conn *conn)
 {
     struct lti_address address;
-    struct os_code code = no_code;
     conn->base.tag = options->tag;
     conn->dialled = true;
     conn->announced = true;
-    conn->who = options->who;
     conn->absent = options->absent;
-    enum leat_error error = lti_port_resolve(name, false, &address, &code);
+    enum leat_error error =
+        lti_access_make(&hub->pool, options->who, options->group, options->users,
+                        options->users_count, false, &conn->access);
     if (error != LEAT_OK)
-        return failed(hub, error, code);
+        return error;
+    error = resolve(hub, name, false, &address);
+    if (error != LEAT_OK)
+        return error;
     conn->address = lti_address_make(hub, &address);
     if (!conn->address)
         return LEAT_E_MEMORY;
@@ -179,8 +233,6 @@ static enum leat_error conn_adopt(struct leat_hub *hub, intptr_t handle, uint64_
     struct os_code code = no_code;
     conn->base.tag = tag;
     conn->announced = true;
-    /* Who handed the descriptor over has decided who may be at its other end. */
-    conn->who = LEAT_WHO_INSECURE_ANYONE;
     if (conn->options.protocol == LEAT_MESSAGES && lti_port_one_way(handle))
         return LEAT_E_HANDLE;
     if (conn->options.protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))

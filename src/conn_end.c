@@ -92,8 +92,9 @@ void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger
     conn->want_writable = conn->writable_due = conn->connected_due = false;
     switch (conn->state) {
     case LTI_CONN_CONNECTING:
+    case LTI_CONN_ASKING:
     case LTI_CONN_HANDSHAKE:
-        if (early_bytes(conn) && linger_at > lti_hub_now(hub)) {
+        if (conn->state != LTI_CONN_ASKING && early_bytes(conn) && linger_at > lti_hub_now(hub)) {
             if (conn->limit_at == 0 || linger_at < conn->limit_at)
                 conn->limit_at = linger_at;
             break;
@@ -150,8 +151,11 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
 
 static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
 {
-    enum leat_operation operation =
-        conn->state == LTI_CONN_CONNECTING ? LEAT_OP_CONNECT : LEAT_OP_HANDSHAKE;
+    enum leat_operation operation = LEAT_OP_HANDSHAKE;
+    if (conn->state == LTI_CONN_CONNECTING)
+        operation = LEAT_OP_CONNECT;
+    else if (conn->state == LTI_CONN_ASKING)
+        operation = LEAT_OP_IDENTIFY;
     if (conn->closing) {
         lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
         return;

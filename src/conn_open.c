@@ -37,6 +37,7 @@ struct lti_address_ref *lti_address_make(struct leat_hub *hub, const struct lti_
         return 0;
     address->holders = 1;
     address->address.size = from->size;
+    address->address.guarded = from->guarded;
     memcpy(address->address.text, from->text, from->size + 1);
     return address;
 }
@@ -90,6 +91,7 @@ void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
     lti_outbox_clear(&conn->outbox, &hub->pool);
     lti_inbox_clear(&conn->inbox, &hub->pool);
     lti_address_drop(hub, conn->address);
+    lti_access_drop(&hub->pool, conn->access);
     lti_deadlines_unreserve(&hub->deadlines);
     lti_slots_remove(&hub->conns, conn->base.id);
     lti_pool_free(&hub->pool, conn, sizeof *conn);
@@ -107,8 +109,9 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     conn->attempt_at = 0;
-    enum leat_error error = lti_port_connect(hub->port, &conn->link, &conn->address->address,
-                                             conn->options.protocol == LEAT_PACKETS, &code);
+    enum leat_error error =
+        lti_port_connect(hub->port, &conn->link, &conn->address->address, conn->access,
+                         conn->options.protocol == LEAT_PACKETS, &code);
     bool absent = error == LEAT_E_NOT_FOUND || error == LEAT_E_REFUSED;
     if (error == LEAT_OK) {
         lti_conn_established(hub, conn);
@@ -117,29 +120,71 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
         conn->attempts++;
         conn->os_code = code;
     } else {
+        if (error == LEAT_E_UNTRUSTED)
+            lti_hub_log(hub, "what stands at the path is not of a trusted user", error);
         lti_conn_fail(hub, conn, LEAT_OP_CONNECT, error, code);
     }
+}
+
+/* The system said what it knows, and it does not suffice. */
+void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
+                     struct os_code code)
+{
+    lti_hub_log(hub, conn->peer.reason ? conn->peer.reason : "the peer is not trusted", error);
+    if (conn->listener)
+        conn->listener->denied++;
+    lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
+}
+
+/* Who the peer is, and whether there is room for one more of its user. */
+static enum leat_error judge(struct leat_hub *hub, struct lti_conn *conn, struct os_code *code_out)
+{
+    enum leat_error error = lti_port_judge(&conn->link, conn->access, &conn->peer, code_out);
+    if (error != LEAT_OK || !lti_listener_crowded(hub, conn))
+        return error;
+    conn->peer.reason = "the peer's user has all the connections that one user may have";
+    return LEAT_E_LIMIT;
+}
+
+void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    enum leat_error error = judge(hub, conn, &code);
+    conn->readable = conn->readable && error != LEAT_E_EMPTY;
+    if (error == LEAT_E_EMPTY)
+        return;
+    if (error == LEAT_E_UNTRUSTED || error == LEAT_E_LIMIT)
+        lti_conn_denied(hub, conn, error, code);
+    else if (error != LEAT_OK)
+        lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
+    else
+        conn->ask_due = true;
 }
 
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     conn->os_code = no_code;
-    enum leat_error error = lti_port_peer(&conn->link, &conn->peer, &code);
-    if (conn->who != LEAT_WHO_INSECURE_ANYONE && error != LEAT_OK)
-        error = LEAT_E_UNTRUSTED;
-    else
-        error = lti_access_judge(conn->who, lti_port_user(), &conn->peer);
-    if (error != LEAT_OK) {
-        lti_hub_log(hub, lti_access_reason(&conn->peer), error);
-        if (conn->listener)
-            conn->listener->denied++;
-        lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
+    if (conn->access && conn->access->who == LEAT_WHO_ASK) {
+        lti_conn_enter(hub, conn, LTI_CONN_ASKING);
+        conn->limit_at = lti_hub_after(hub, conn->options.handshake_ms);
+        lti_conn_identify(hub, conn);
         return;
     }
+    enum leat_error error = judge(hub, conn, &code);
+    if (error != LEAT_OK)
+        lti_conn_denied(hub, conn, error, code);
+    else
+        lti_conn_admit(hub, conn);
+}
+
+void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn)
+{
+    struct os_code code = no_code;
+    conn->limit_at = conn->dialled ? conn->limit_at : 0;
     if (conn->options.protocol == LEAT_PACKETS) {
         conn->peer_frame_bytes_max = conn->options.frame_bytes_max;
-        error = lti_port_packets(&conn->link, &conn->peer_frame_bytes_max, &code);
+        enum leat_error error = lti_port_packets(&conn->link, &conn->peer_frame_bytes_max, &code);
         if (error != LEAT_OK) {
             lti_conn_fail(hub, conn, LEAT_OP_CONNECT, error, code);
             return;

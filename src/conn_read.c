@@ -75,6 +75,8 @@ static void stream_end(struct leat_hub *hub, struct lti_conn *conn)
 void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->hangup = true;
+    if (conn->state == LTI_CONN_ASKING)
+        lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, LEAT_E_BROKEN, no_code);
     /* Two ends that both half-closed look like this too; they have ended in good order before. */
     if (conn->eof && conn->state == LTI_CONN_OPEN && conn->options.protocol != LEAT_MESSAGES)
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_CLOSED, no_code);
@@ -101,6 +103,9 @@ void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
         break;
     case LEAT_E_MEMORY:
         lti_conn_read_later(hub, conn);
+        break;
+    case LEAT_E_UNTRUSTED: /* the port could say who it is only now */
+        lti_conn_denied(hub, conn, error, code);
         break;
     default:
         conn->hangup = conn->hangup || error == LEAT_E_BROKEN;
@@ -195,6 +200,8 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
 
 void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
 {
+    if (conn->readable && lti_conn_unidentified(conn))
+        lti_conn_identify(hub, conn);
     if (!conn->readable || !lti_conn_may_read(conn))
         return;
     if (conn->closing && conn->state == LTI_CONN_LINGER) {

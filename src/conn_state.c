@@ -18,9 +18,11 @@
 
 /* ARCHITECTURE.md says the same in words. */
 static const uint8_t legal[] = {
-    [LTI_CONN_NEW] = BIT(LTI_CONN_CONNECTING) | BIT(LTI_CONN_HANDSHAKE) | BIT(LTI_CONN_OPEN) |
-                     BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
+    [LTI_CONN_NEW] = BIT(LTI_CONN_CONNECTING) | BIT(LTI_CONN_ASKING) | BIT(LTI_CONN_HANDSHAKE) |
+                     BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
     [LTI_CONN_CONNECTING] =
+        BIT(LTI_CONN_HANDSHAKE) | BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
+    [LTI_CONN_ASKING] =
         BIT(LTI_CONN_HANDSHAKE) | BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
     [LTI_CONN_HANDSHAKE] = BIT(LTI_CONN_OPEN) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
     [LTI_CONN_OPEN] = BIT(LTI_CONN_LINGER) | BIT(LTI_CONN_ENDED) | BIT(LTI_CONN_GONE),
@@ -35,6 +37,7 @@ enum leat_state lti_conn_public_state(const struct lti_conn *conn)
     case LTI_CONN_NEW:
     case LTI_CONN_CONNECTING:
         return LEAT_STATE_CONNECTING;
+    case LTI_CONN_ASKING:
     case LTI_CONN_HANDSHAKE:
         return LEAT_STATE_HANDSHAKE;
     case LTI_CONN_OPEN:
@@ -68,7 +71,7 @@ static void link_end(struct leat_hub *hub, struct lti_conn *conn)
     bool forked = hub->fork_count != lti_os_fork_count();
     if (conn->link.handle >= 0)
         conn->link_draining = !lti_port_end(hub->port, &conn->link, 0, 0, forked);
-    conn->readable = false;
+    conn->readable = conn->ask_due = false;
     conn->eof = true;
     conn->need_more = false;
     conn->writable_due = conn->want_writable = false;
@@ -137,7 +140,7 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
         lti_conn_linger_over(hub, conn, error);
         return;
     }
-    if (!conn->announced && conn->listener) {
+    if (!conn->announced && conn->listener && !conn->asked_told) {
         struct lti_listener *listener = conn->listener;
         if (conn->handshaking)
             listener->handshakes_failed++;
@@ -149,6 +152,10 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
         lti_hub_log(hub, "a connection failed before it was accepted", conn->error);
         lti_conn_enter(hub, conn, LTI_CONN_GONE);
         return;
+    }
+    if (!conn->announced) { /* the user knows it from ASKED: it is to hear of the end */
+        lti_listener_lost(hub, conn);
+        conn->announced = true;
     }
     /* Whoever paused reading until there is room again is to try, and to be told. */
     bool waits = conn->want_writable || conn->writable_due;
@@ -214,8 +221,10 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
     if (conn->state == LTI_CONN_GONE) {
         pending = conn->report ? LTI_PENDING_REPORT : 0;
     } else {
-        if (conn->readable && lti_conn_may_read(conn))
+        if (conn->readable && (lti_conn_may_read(conn) || lti_conn_unidentified(conn)))
             pending |= LTI_PENDING_WORK;
+        if (conn->ask_due)
+            pending |= LTI_PENDING_ASKED;
         if (conn->announced && !conn->closing)
             pending |= pending_events(conn);
         uint64_t time_ns = first_time(conn);

@@ -6,6 +6,7 @@
 #ifndef LTI_CORE_H
 #define LTI_CORE_H
 
+#include "access.h"
 #include "deadlines.h"
 #include "frame.h"
 #include "inbox.h"
@@ -28,6 +29,7 @@
 #define LTI_PENDING_ACCEPTED 256u
 #define LTI_PENDING_ERROR 512u
 #define LTI_PENDING_TIMER 1024u
+#define LTI_PENDING_ASKED 2048u
 
 struct lti_list {
     struct lti_endpoint *first, *last;
@@ -48,6 +50,7 @@ struct lti_endpoint {
 enum lti_conn_state {
     LTI_CONN_NEW = 0,
     LTI_CONN_CONNECTING, /* dialled; the next attempt is due at attempt_at */
+    LTI_CONN_ASKING,     /* connected; the user is to say whether the peer may come in */
     LTI_CONN_HANDSHAKE,  /* connected; the peer's hello is not complete */
     LTI_CONN_OPEN,
     LTI_CONN_LINGER, /* closed by the user: sending the rest, dropping what comes */
@@ -69,7 +72,9 @@ struct lti_conn {
     bool dialled : 1;
     bool head_message : 1;   /* the outbox's first frame is a message */
     bool closing : 1;        /* the user closed it: the id is dead, no event comes */
-    bool announced : 1;      /* the user knows it */
+    bool announced : 1;      /* the user has it: CONNECTED or ACCEPTED, or dialled it */
+    bool ask_due : 1;        /* ASKED is to be told */
+    bool asked_told : 1;     /* the user knows it from ASKED */
     bool handshaking : 1;    /* counts in the listener's handshakes */
     bool accepted_queue : 1; /* waits in the listener's accepted queue */
     bool readable : 1;       /* the port may have bytes for us */
@@ -133,7 +138,7 @@ struct lti_conn {
     struct lti_peer peer;
     enum leat_error error; /* why it ended; the first one sticks */
     enum leat_operation operation;
-    enum leat_who who;
+    struct lti_access *access; /* null: whoever handed it over has judged */
     enum leat_absent absent;
     uint32_t attempts;
 };
@@ -150,8 +155,8 @@ struct lti_listener {
     uint64_t accepted, denied, handshakes_failed, accept_errors;
     struct os_code os_code;
     enum leat_error error;
-    enum leat_who who;
-    uint32_t conns, conns_max, handshakes, handshakes_max;
+    struct lti_access *access;
+    uint32_t conns, conns_max, handshakes, handshakes_max, per_user_max;
     bool acceptable : 1;
     bool backing_off : 1;
     bool error_told : 1; /* of this run of failures */
@@ -211,6 +216,12 @@ static inline bool lti_conn_has_data(const struct lti_conn *conn)
                                                 : lti_inbox_size(&conn->inbox) > 0;
 }
 
+/* Who it is will be known when its first bytes came. */
+static inline bool lti_conn_unidentified(const struct lti_conn *conn)
+{
+    return conn->state == LTI_CONN_ASKING && !conn->ask_due && !conn->asked_told;
+}
+
 static inline bool lti_conn_may_read(const struct lti_conn *conn)
 {
     if (conn->eof || !lti_conn_connected(conn))
@@ -263,11 +274,6 @@ enum leat_error lti_options_listen(const struct leat_listen_options *from,
 enum leat_error lti_options_connect(const struct leat_connect_options *from,
                                     struct leat_connect_options *to);
 
-/* access.c */
-enum leat_error lti_access_judge(enum leat_who who, uint32_t own_uid, const struct lti_peer *peer);
-/* why it was not trusted; for the log */
-const char *lti_access_reason(const struct lti_peer *peer);
-
 /* conn_state.c */
 void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_state state);
 void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn); /* what is pending and due */
@@ -283,7 +289,11 @@ enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_opt
 void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn); /* the link is connected */
-void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn);      /* it is usable */
+void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn); /* who is at the other end */
+void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn);    /* it may come in */
+void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
+                     struct os_code code); /* it may not: logged, counted, failed */
+void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn); /* it is usable */
 struct lti_address_ref *lti_address_make(struct leat_hub *hub, const struct lti_address *from);
 struct lti_address_ref *lti_address_hold(struct lti_address_ref *address);
 void lti_address_drop(struct leat_hub *hub, struct lti_address_ref *address);
@@ -362,6 +372,9 @@ void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn); /* its deadline 
 void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener);
 void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener);
 void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener);
+/* The peer's user has more connections than one user may have. */
+bool lti_listener_crowded(struct leat_hub *hub, const struct lti_conn *conn);
+bool lti_listener_greets(const struct lti_listener *listener);
 void lti_listener_accepted(struct leat_hub *hub, struct lti_conn *conn); /* to the accepted queue */
 void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn);     /* one of it is gone */
 struct lti_conn *lti_listener_take(struct leat_hub *hub, struct lti_listener *listener);

@@ -110,6 +110,8 @@ const char *leat_event_name(enum leat_event_type type)
         return "TIMER";
     case LEAT_EVENT_WOKEN:
         return "WOKEN";
+    case LEAT_EVENT_ASKED:
+        return "ASKED";
     }
     return "UNKNOWN";
 }

@@ -70,8 +70,8 @@ TEST(error_event_names)
 {
     static const char *const names[] = {
         "UNKNOWN", "CONNECTED",    "ACCEPTED",     "READABLE", "WRITABLE", "FINISHED", "HANGUP",
-        "CLOSED",  "CLOSE_REPORT", "LISTEN_ERROR", "TIMER",    "WOKEN",    "UNKNOWN"};
-    for (int i = 0; i < 13; i++)
+        "CLOSED",  "CLOSE_REPORT", "LISTEN_ERROR", "TIMER",    "WOKEN",    "ASKED",    "UNKNOWN"};
+    for (int i = 0; i < 14; i++)
         CHECK_STR(leat_event_name((enum leat_event_type)i), names[i]);
     CHECK_INT(LEAT_EVENT_WOKEN, 11);
 }

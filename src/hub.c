@@ -297,7 +297,7 @@ void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t t
 struct lti_conn *lti_hub_conn(const struct leat_hub *hub, leat_conn conn)
 {
     struct lti_conn *found = lti_slots_find(&hub->conns, conn.id);
-    return found && !found->closing && found->announced ? found : 0;
+    return found && !found->closing && (found->announced || found->asked_told) ? found : 0;
 }
 
 struct lti_listener *lti_hub_listener(const struct leat_hub *hub, leat_listener listener)

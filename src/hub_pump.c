@@ -73,7 +73,7 @@ static void done_dispatch(struct leat_hub *hub, const struct lti_done *done)
         listener->acceptable = true;
         lti_listener_update(hub, listener);
         /* Clients wait for our hello, whatever the user waits for. */
-        if (listener->conn_options.protocol == LEAT_MESSAGES)
+        if (lti_listener_greets(listener))
             lti_listener_work(hub, listener);
     }
 }

@@ -69,26 +69,34 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
     enum leat_error error = lti_options_conn(options->conn, &conn_options);
     if (error != LEAT_OK)
         return error;
+    struct lti_access *access;
+    error = lti_access_make(&hub->pool, options->who, options->group, options->users,
+                            options->users_count, true, &access);
+    if (error != LEAT_OK)
+        return error;
     struct lti_listener *listener = lti_pool_alloc(&hub->pool, sizeof *listener);
-    if (!listener)
+    if (!listener) {
+        lti_access_drop(&hub->pool, access);
         return LEAT_E_MEMORY;
+    }
     memset(listener, 0, sizeof *listener);
+    listener->access = access;
     lti_link_init(&listener->link);
-    listener->claim.lock = -1;
+    listener->claim.lock = listener->claim.folder = -1;
     lti_deadline_init(&listener->base.deadline);
     listener->base.kind = LTI_KIND_LISTENER;
     listener->base.tag = options->tag;
     listener->conn_options = conn_options;
-    listener->who = options->who;
     listener->conns_max = options->conns_max;
     listener->handshakes_max = options->handshakes_max;
-    if (!lti_deadlines_reserve(&hub->deadlines, &hub->pool)) {
-        lti_pool_free(&hub->pool, listener, sizeof *listener);
-        return LEAT_E_MEMORY;
-    }
-    listener->base.id = lti_slots_add(&hub->listeners, &hub->pool, listener);
+    listener->per_user_max = options->per_user_max;
+    bool reserved = lti_deadlines_reserve(&hub->deadlines, &hub->pool);
+    if (reserved)
+        listener->base.id = lti_slots_add(&hub->listeners, &hub->pool, listener);
     if (listener->base.id == 0) {
-        lti_deadlines_unreserve(&hub->deadlines);
+        if (reserved)
+            lti_deadlines_unreserve(&hub->deadlines);
+        lti_access_drop(&hub->pool, access);
         lti_pool_free(&hub->pool, listener, sizeof *listener);
         return LEAT_E_MEMORY;
     }
@@ -118,11 +126,19 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
         (void)lti_port_end(hub->port, &listener->link, &listener->claim,
                            listener->address ? &listener->address->address : 0, forked);
     lti_address_drop(hub, listener->address);
+    lti_access_drop(&hub->pool, listener->access);
     lti_deadlines_unreserve(&hub->deadlines);
     lti_slots_remove(&hub->listeners, listener->base.id);
     lti_pool_free(&hub->pool, listener, sizeof *listener);
     hub->listeners_used--;
     hub->changed = true; /* a thread may wait for just this listener */
+}
+
+/* Clients wait for what we do, whatever the user waits for. */
+bool lti_listener_greets(const struct lti_listener *listener)
+{
+    return listener->conn_options.protocol == LEAT_MESSAGES ||
+           listener->access->who == LEAT_WHO_ASK;
 }
 
 void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
@@ -137,7 +153,7 @@ void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
     if (pending & ~listener->base.pending)
         hub->changed = true;
     listener->base.pending = pending;
-    bool chore = listener->conn_options.protocol == LEAT_MESSAGES;
+    bool chore = lti_listener_greets(listener);
     struct lti_list *list = &hub->ready;
     if (pending == 0)
         list = 0;
@@ -171,16 +187,27 @@ void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener)
     lti_listener_update(hub, listener);
 }
 
+bool lti_listener_crowded(struct leat_hub *hub, const struct lti_conn *conn)
+{
+    uint32_t place = 0, count = 0;
+    const struct lti_conn *each;
+    if (!conn->listener || !conn->peer.other)
+        return false;
+    while ((each = lti_slots_next(&hub->conns, &place)))
+        count += each->listener == conn->listener && each->peer.uid == conn->peer.uid;
+    return count > conn->listener->per_user_max;
+}
+
 /* The new connection is judged, and made ready or shaken hands with. */
 static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, struct lti_conn *conn)
 {
     bool messages = conn->options.protocol == LEAT_MESSAGES;
     conn->base.tag = listener->base.tag;
-    conn->who = listener->who;
+    conn->access = lti_access_hold(listener->access);
     conn->listener = listener;
     conn->address = lti_address_hold(listener->address);
     listener->conns++;
-    if (messages) {
+    if (messages || listener->access->who == LEAT_WHO_ASK) {
         if (listener->handshakes >= listener->handshakes_max) {
             struct os_code none = no_code;
             lti_conn_fail(hub, listener->handshake_first, LEAT_OP_HANDSHAKE, LEAT_E_LIMIT, none);
@@ -208,7 +235,8 @@ void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
     }
     enum leat_error error = lti_conn_create(hub, &listener->conn_options, &conn);
     if (error == LEAT_OK)
-        error = lti_port_accept(hub->port, &listener->link, &conn->link, &more, &code);
+        error = lti_port_accept(hub->port, &listener->link, &conn->link, listener->access, &more,
+                                &code);
     if (error != LEAT_OK && conn)
         lti_conn_free(hub, conn);
     if (error == LEAT_OK) {

@@ -92,21 +92,16 @@ enum leat_error lti_options_conn(const struct leat_conn_options *from, struct le
     return good ? LEAT_OK : LEAT_E_OPTIONS;
 }
 
-static bool who_known(enum leat_who who)
-{
-    return who == LEAT_WHO_SAME_USER || who == LEAT_WHO_INSECURE_ANYONE;
-}
-
 enum leat_error lti_options_listen(const struct leat_listen_options *from,
                                    struct leat_listen_options *to)
 {
     enum leat_error error = options_take(to, sizeof *to, from);
     if (error != LEAT_OK)
         return error;
-    bool good = who_known(to->who);
-    good = good && number_take(&to->backlog, 0, 4096);
+    bool good = number_take(&to->backlog, 0, 4096);
     good = good && number_take(&to->conns_max, 128, 65536);
     good = good && number_take(&to->handshakes_max, 16, 65536);
+    good = good && number_take(&to->per_user_max, 16, 65536);
     return good ? LEAT_OK : LEAT_E_OPTIONS;
 }
 
@@ -116,8 +111,7 @@ enum leat_error lti_options_connect(const struct leat_connect_options *from,
     enum leat_error error = options_take(to, sizeof *to, from);
     if (error != LEAT_OK)
         return error;
-    bool good = who_known(to->who);
-    good = good && (to->absent == LEAT_ABSENT_FAIL || to->absent == LEAT_ABSENT_WAIT);
+    bool good = (to->absent == LEAT_ABSENT_FAIL || to->absent == LEAT_ABSENT_WAIT);
     good = good && number_take(&to->timeout_ms, 5000, UINT32_MAX);
     return good ? LEAT_OK : LEAT_E_OPTIONS;
 }

@@ -103,11 +103,16 @@ struct lti_os_identity {
     char user[LTI_OS_SID_BYTES];
     char integrity[LTI_OS_SID_BYTES]; /* S-1-16-...; empty: not known */
     bool container;                   /* runs in an AppContainer */
+    bool member;                      /* a client: of the group that was asked about */
+    bool session_known;
+    uint32_t session;
     uint32_t level; /* of a client: 0 anonymous, 1 identification, 2 impersonation, 3 delegation */
 };
 int64_t lti_os_identity(struct lti_os_identity *identity_out); /* our own */
-/* The client's, at the server's end, after its first byte was read. */
-int64_t lti_os_pipe_client(intptr_t handle, struct lti_os_identity *identity_out);
+/* The client's, at the server's end, after its first byte was read; and whether it is in a group
+ * (null: not asked). */
+int64_t lti_os_pipe_client(intptr_t handle, const char *group,
+                           struct lti_os_identity *identity_out);
 /* Who owns the pipe, at either end. LTI_OS_NOT_FOUND: nobody does. */
 int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES]);
 /* Makes a security descriptor of its text; lti_os_security_free gives it back. */

@@ -17,12 +17,16 @@ struct leat_slice;
  * An address is the bytes of sun_path: a path without its zero byte, or a zero byte and an abstract
  * name. */
 #define LTI_OS_PATH_MAX 107 /* longest path in sun_path, its zero byte not counted */
+#define LTI_OS_NAME_MAX 82  /* longest name that fits behind what folder_path gives, and a slash */
 
 int64_t lti_os_socket(bool packets); /* descriptor */
 int64_t lti_os_socketpair(bool packets, int fds_out[2]);
 int64_t lti_os_bind(int fd, const char *address, size_t size);
 int64_t lti_os_listen(int fd, uint32_t backlog);
 int64_t lti_os_connect(int fd, const char *address, size_t size);
+/* To what a descriptor of open_node stands for, wherever that is by now. LTI_OS_UNSUPPORTED: the
+ * system shows no descriptors (no /proc). */
+int64_t lti_os_connect_node(int fd, int node);
 int64_t lti_os_accept(int fd); /* descriptor */
 int64_t lti_os_shutdown_write(int fd);
 int64_t lti_os_close(int fd);
@@ -49,6 +53,11 @@ struct lti_os_peer {
     int64_t pid; /* 0 when it is not visible from here */
 };
 int64_t lti_os_peer(int fd, struct lti_os_peer *peer_out);
+int64_t lti_os_peer_process(int fd); /* descriptor of its process */
+/* Bytes, with a zero byte behind them; `size` is room for both. LTI_OS_UNSUPPORTED. */
+int64_t lti_os_peer_label(int fd, char *label_out, size_t size);
+/* The peer's groups beside gid, as they were then; how many. LTI_OS_UNSUPPORTED. */
+int64_t lti_os_peer_groups(int fd, uint32_t *groups_out, size_t count);
 
 struct lti_os_socket_facts {
     bool unix_stream;
@@ -57,31 +66,54 @@ struct lti_os_socket_facts {
     bool connected;
 };
 int64_t lti_os_socket_facts(int fd, struct lti_os_socket_facts *facts_out);
-int64_t lti_os_set_flags(int fd); /* makes a foreign descriptor close-on-exec and non-blocking */
+/* Makes a foreign descriptor close-on-exec and non-blocking, and lets it take no descriptors from
+ * now on, where the system has a word for that. */
+int64_t lti_os_set_flags(int fd);
 
 /* Files. */
 enum lti_os_file_type {
     LTI_OS_FILE_OTHER = 0,
     LTI_OS_FILE_SOCKET,
     LTI_OS_FILE_DIR,
-    LTI_OS_FILE_REGULAR
+    LTI_OS_FILE_REGULAR,
+    LTI_OS_FILE_LINK
 };
 struct lti_os_file {
     enum lti_os_file_type type;
-    uint32_t uid, mode; /* mode: permission bits, 07777 */
+    uint32_t uid, gid, mode; /* mode: permission bits, 07777 */
     uint64_t device, inode, links, size;
 };
 int64_t lti_os_lstat(const char *path, struct lti_os_file *file_out);
 int64_t lti_os_fstat(int fd, struct lti_os_file *file_out);
 int64_t lti_os_fchmod(int fd, uint32_t mode);
+/* Descriptors that stand for a file and can neither read nor write it, for fstat and those below:
+ * of whatever is at the path, a link included; and of a folder, links followed. */
+int64_t lti_os_open_node(const char *path);
+int64_t lti_os_open_folder(const char *path);
+/* A path that leads to the folder of this descriptor as long as it is open, whatever becomes of the
+ * folder's own path; with a zero byte. Its size; LTI_OS_UNSUPPORTED: as above. */
+#define LTI_OS_FOLDER_PATH_BYTES 25
+int64_t lti_os_folder_path(int folder, char path_out[LTI_OS_FOLDER_PATH_BYTES]);
+int64_t lti_os_node_group(int node, uint32_t gid);
+/* The umask does not count. LTI_OS_UNSUPPORTED: as above. */
+int64_t lti_os_node_mode(int node, uint32_t mode);
 int64_t lti_os_unlink(const char *path);
+int64_t lti_os_rename(const char *from, const char *to); /* in place of what is there */
 int64_t lti_os_mkdir(const char *path, uint32_t mode);
 /* descriptor: creates with 0600; LTI_OS_EXISTS when anything is there */
 int64_t lti_os_make_lock(const char *path);
 /* descriptor: makes it too, but opens what is there; no link followed, no blocking on a fifo */
 int64_t lti_os_open_lock(const char *path);
-/* exclusive, without waiting: LTI_OS_IN_USE when another holds it */
+/* Locks of an open file, gone with its last descriptor; without waiting: LTI_OS_IN_USE when another
+ * is in the way. lock and share are one lock, alone or beside others that share; each becomes the
+ * other at once, and a failure leaves what was held. turn and turn_share are another such lock. */
 int64_t lti_os_lock(int fd);
+int64_t lti_os_share(int fd);
+int64_t lti_os_share_over(int fd); /* the end of either */
+int64_t lti_os_turn(int fd);
+int64_t lti_os_turn_share(int fd);
+int64_t lti_os_turn_over(int fd);
+int64_t lti_os_unlock(int fd); /* of all; also where a forked child has the descriptor, too */
 
 uint32_t lti_os_euid(void);
 /* set-uid and the like: the environment is not to be trusted */

@@ -25,6 +25,9 @@
 #ifndef SO_PASSRIGHTS
 #define SO_PASSRIGHTS 83
 #endif
+#ifndef SO_PEERPIDFD
+#define SO_PEERPIDFD 77
+#endif
 
 /* As many as the port asks for: it takes a full batch for a sign that there is more. */
 #define LINUX_EVENTS_MAX 128
@@ -65,6 +68,35 @@ int64_t lti_os_peer(int fd, struct lti_os_peer *peer_out)
     *peer_out = (struct lti_os_peer){
         .uid = (uint32_t)native.uid, .gid = (uint32_t)native.gid, .pid = native.pid};
     return 0;
+}
+
+int64_t lti_os_peer_process(int fd)
+{
+    int process = -1;
+    socklen_t length = sizeof process;
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERPIDFD, &process, &length) != 0)
+        return lti_real_errno(errno);
+    return process;
+}
+
+int64_t lti_os_peer_label(int fd, char *label_out, size_t size)
+{
+    socklen_t length = (socklen_t)(size - 1);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERSEC, label_out, &length) != 0)
+        return lti_real_errno(errno);
+    while (length > 0 && label_out[length - 1] == 0)
+        length--; /* some security modules count their zero byte */
+    label_out[length] = 0;
+    return (int64_t)length;
+}
+
+int64_t lti_os_peer_groups(int fd, uint32_t *groups_out, size_t count)
+{
+    _Static_assert(sizeof(gid_t) == sizeof groups_out[0], "groups come as they are");
+    socklen_t length = (socklen_t)(count * sizeof groups_out[0]);
+    if (getsockopt(fd, SOL_SOCKET, SO_PEERGROUPS, groups_out, &length) != 0)
+        return lti_real_errno(errno);
+    return (int64_t)(length / sizeof groups_out[0]);
 }
 
 int64_t lti_os_poller_create(void)

@@ -52,6 +52,9 @@ static int64_t who_ask(HANDLE token, struct lti_os_identity *identity_out)
     if (!GetTokenInformation(token, TokenIsAppContainer, &container, sizeof container, &size))
         return lti_real_last();
     identity_out->container = container != 0;
+    identity_out->member = false;
+    identity_out->session_known = GetTokenInformation(token, TokenSessionId, &identity_out->session,
+                                                      sizeof identity_out->session, &size);
     return 0;
 }
 
@@ -66,8 +69,20 @@ int64_t lti_os_identity(struct lti_os_identity *identity_out)
     return result;
 }
 
+static int64_t who_member(HANDLE token, const char *group, bool *member_out)
+{
+    PSID sid = NULL;
+    BOOL member = FALSE;
+    if (!ConvertStringSidToSidA(group, &sid))
+        return lti_real_last();
+    int64_t result = CheckTokenMembership(token, sid, &member) ? 0 : lti_real_last();
+    (void)LocalFree(sid);
+    *member_out = member != FALSE;
+    return result;
+}
+
 /* The token of the client as whom this thread acts just now. */
-static int64_t who_client(struct lti_os_identity *identity_out)
+static int64_t who_client(const char *group, struct lti_os_identity *identity_out)
 {
     HANDLE token = NULL;
     SECURITY_IMPERSONATION_LEVEL level = SecurityAnonymous;
@@ -83,12 +98,14 @@ static int64_t who_client(struct lti_os_identity *identity_out)
     if (result >= 0 &&
         !GetTokenInformation(token, TokenImpersonationLevel, &level, sizeof level, &size))
         result = lti_real_last();
+    if (result >= 0 && group)
+        result = who_member(token, group, &identity_out->member);
     identity_out->level = (uint32_t)level;
     (void)CloseHandle(token);
     return result;
 }
 
-int64_t lti_os_pipe_client(intptr_t handle, struct lti_os_identity *identity_out)
+int64_t lti_os_pipe_client(intptr_t handle, const char *group, struct lti_os_identity *identity_out)
 {
     /* A service's thread may act as somebody already, and must go on doing so afterwards. */
     HANDLE before = NULL;
@@ -99,7 +116,7 @@ int64_t lti_os_pipe_client(intptr_t handle, struct lti_os_identity *identity_out
     if (!ImpersonateNamedPipeClient(real_handle(handle))) {
         result = lti_real_last();
     } else {
-        result = who_client(identity_out);
+        result = who_client(group, identity_out);
         if (!RevertToSelf() || (before && !SetThreadToken(NULL, before)))
             abort();
     }

@@ -12,6 +12,10 @@ int64_t lti_real_errno(int number); /* the word for an errno */
 int64_t
 lti_real_result(int64_t value); /* a call's result as it is, or the word for errno if it is -1 */
 
+/* Where the system shows this process's descriptors as files: with a number behind it. */
+#define LTI_REAL_PROC "/proc/self/fd/"
+#define LTI_REAL_PROC_BYTES (sizeof LTI_REAL_PROC + 10)
+
 /* Tells the system, where it can be told, that no descriptor may be sent to this socket. */
 void lti_real_refuse_descriptors(int fd);
 

@@ -20,6 +20,7 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <stddef.h>
+#include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
@@ -86,6 +87,18 @@ int64_t lti_os_connect(int fd, const char *address, size_t size)
     if (length == 0)
         return lti_real_errno(ENAMETOOLONG);
     return lti_real_result(connect(fd, (const struct sockaddr *)&native, length));
+}
+
+int64_t lti_os_connect_node(int fd, int node)
+{
+    char path[LTI_REAL_PROC_BYTES];
+    struct sockaddr_un native;
+    int size = snprintf(path, sizeof path, LTI_REAL_PROC "%d", node);
+    socklen_t length = socket_address(path, (size_t)size, &native);
+    int result = connect(fd, (const struct sockaddr *)&native, length);
+    /* What an open descriptor stands for is found, so the way to it must be missing. */
+    return result != 0 && errno == ENOENT ? lti_os_fail(LTI_OS_UNSUPPORTED, errno)
+                                          : lti_real_result(result);
 }
 
 int64_t lti_os_accept(int fd)
@@ -178,5 +191,6 @@ int64_t lti_os_set_flags(int fd)
         return lti_real_errno(errno);
     if (fcntl(fd, F_SETFD, descriptor_flags | FD_CLOEXEC) < 0)
         return lti_real_errno(errno);
+    lti_real_refuse_descriptors(fd);
     return 0;
 }

@@ -40,7 +40,8 @@ struct lti_link {
 
 /* What the port keeps of a name that a listener made, beside its link. */
 struct lti_claim {
-    intptr_t lock; /* -1: none; the name is then not ours to remove */
+    intptr_t lock;   /* -1: none; the name is then not ours to remove */
+    intptr_t folder; /* -1: none is held */
     uint64_t device, inode;
 };
 
@@ -63,13 +64,26 @@ struct lti_done {
 #define LTI_ADDRESS_TEXT_MAX 768
 struct lti_address {
     uint32_t size; /* without the zero byte */
+    bool guarded;  /* what stands there is only ours to change: nothing needs to be looked at */
     char text[LTI_ADDRESS_TEXT_MAX];
+};
+
+struct lti_access;
+
+/* What a listener wants beside its name. */
+struct lti_listen {
+    const struct lti_access *access;
+    uint32_t backlog; /* 0: what is usual here */
+    bool packets;
+    bool take_over; /* a server of ours may be at the name: it loses it, at once */
 };
 
 struct lti_peer {
     bool known;
     uint32_t uid, gid;
     int64_t pid;
+    bool other;         /* neither this user nor an administrator: uid tells such users apart */
+    const char *reason; /* why it was not trusted; for the log */
 };
 
 /* A hub's side. */
@@ -94,11 +108,13 @@ enum leat_error lti_port_wake(struct lti_port *port); /* ends a running or the n
 enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,
                                   struct os_code *code_out);
 
-/* Makes the private place of plain names when `create` is set. NAME, NAME_TOO_LONG, UNSUPPORTED,
- * DENIED, UNTRUSTED, SYSTEM. */
+/* Makes the private place of plain names when `create` is set, and that of the system's names when
+ * this is the administrator besides. *reason_out: what the log says of a failure, and of a folder
+ * that was not good enough although another one was; null: nothing. NAME, NAME_TOO_LONG,
+ * UNSUPPORTED, DENIED, UNTRUSTED, SYSTEM. */
 enum leat_error lti_port_resolve(const char *name, bool create, struct lti_address *address_out,
-                                 struct os_code *code_out);
-uint32_t lti_port_user(void); /* the effective user, to judge peers by */
+                                 const char **reason_out, struct os_code *code_out);
+bool lti_port_user_valid(const char *text); /* can it name a user or a group here? */
 
 /* Threads that the port started and that have not ended. */
 uint32_t lti_port_threads(const struct lti_port *port);
@@ -109,22 +125,23 @@ void lti_link_init(struct lti_link *link);
  * stale. */
 uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struct lti_done *done);
 
-/* Opens a listener; backlog 0: what is usual here. IN_USE, NOT_FOUND, DENIED, LIMIT, MEMORY,
- * UNTRUSTED, SYSTEM. A failure leaves the disk as it was, save for a dead socket whose place was
- * being taken. */
+/* Opens a listener. IN_USE, NOT_FOUND, DENIED, LIMIT, MEMORY, UNTRUSTED, NAME_TOO_LONG, UNSUPPORTED
+ * (take_over, where a name cannot be), SYSTEM. A failure leaves the disk as it was, save for a dead
+ * socket whose place was being taken. */
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
-                                uint32_t backlog, enum leat_who who, bool packets,
-                                struct os_code *code_out);
+                                const struct lti_listen *listen, struct os_code *code_out);
 /* OK or EMPTY; *more_out: try again, no completion will tell. LIMIT, MEMORY, SYSTEM: pause
  * and try again. */
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
-                                struct lti_link *link, bool *more_out, struct os_code *code_out);
-/* One attempt. BUSY: the server's backlog is full, try again later. NOT_FOUND, REFUSED, DENIED,
- * LIMIT, MEMORY, SYSTEM: the link may be tried again, and must be ended. */
+                                struct lti_link *link, const struct lti_access *access,
+                                bool *more_out, struct os_code *code_out);
+/* One attempt. BUSY: the server's backlog is full, try again later. UNTRUSTED: what stands at the
+ * name is not of somebody whom `access` lets be there. NOT_FOUND, REFUSED, DENIED, LIMIT, MEMORY,
+ * SYSTEM: the link may be tried again, and must be ended. */
 enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
-                                 const struct lti_address *address, bool packets,
-                                 struct os_code *code_out);
+                                 const struct lti_address *address, const struct lti_access *access,
+                                 bool packets, struct os_code *code_out);
 /* HANDLE, LIMIT, MEMORY, SYSTEM; on failure the handle is unchanged and stays the caller's. */
 enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, intptr_t handle,
                                bool listener, bool packets, struct os_code *code_out);
@@ -133,12 +150,24 @@ bool lti_port_one_way(intptr_t handle);
 /* Two connected handles, to be adopted. */
 enum leat_error lti_port_pair(bool packets, intptr_t handles_out[2], struct os_code *code_out);
 void lti_port_close_handle(intptr_t handle);
-enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer_out,
-                              struct os_code *code_out);
+/* Who is at the other end, and whether `access` (null: everybody) lets it be there. OK; UNTRUSTED;
+ * EMPTY: it is not known before the peer has spoken, READABLE will tell. */
+enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *access,
+                               struct lti_peer *peer_out, struct os_code *code_out);
 
 /* So many bytes that belong together are to come next. Returns how many to ask for: where a read
  * that was filled leaves open whether more is there, a few more than that. */
 size_t lti_port_expect(struct lti_link *link, size_t size);
+/* What is known of the peer; members that are not known are left as they are. UNTRUSTED, SYSTEM. */
+enum leat_error lti_port_identity(const struct lti_link *link, struct leat_peer *peer_out,
+                                  struct os_code *code_out);
+/* How many groups there are; at most `count` are given. UNSUPPORTED, UNTRUSTED, SYSTEM. */
+enum leat_error lti_port_groups(const struct lti_link *link, uint32_t *groups_out, size_t count,
+                                size_t *count_out, struct os_code *code_out);
+/* A handle of the peer's process, for the caller. */
+enum leat_error lti_port_process(const struct lti_link *link, intptr_t *handle_out,
+                                 struct os_code *code_out);
+
 /* Reads once. OK with *size_out > 0; *more_out: a further read may find more now. EMPTY: READABLE
  * will be told. FINISHED: end of stream, by hangup or half-close. BROKEN, MEMORY, SYSTEM. */
 enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, size_t *size_out,

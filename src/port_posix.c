@@ -102,11 +102,6 @@ enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,
     return LEAT_OK;
 }
 
-uint32_t lti_port_user(void)
-{
-    return lti_os_euid();
-}
-
 uint32_t lti_port_threads(const struct lti_port *port)
 {
     (void)port;

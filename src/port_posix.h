@@ -42,11 +42,49 @@ static inline int lti_link_fd(const struct lti_link *link)
 enum leat_error lti_link_watch(struct lti_port *port, struct lti_link *link,
                                struct os_code *code_out);
 
-/* The path or abstract name, as the system wants it, that an address text stands for. */
+/* The path or abstract name that an address text stands for, as the system wants it. */
+#define LTI_PATH_MAX (LTI_ADDRESS_TEXT_MAX - 1 - 5) /* beside "unix:" and a zero byte */
 struct lti_path {
     size_t size;
-    char bytes[LTI_OS_PATH_MAX + 2]; /* with a zero byte behind it */
+    char bytes[LTI_PATH_MAX + 1]; /* with a zero byte behind it */
 };
 void lti_path_of(const struct lti_address *address, struct lti_path *path_out);
+static inline bool lti_path_is_abstract(const struct lti_path *path)
+{
+    return path->bytes[0] == 0;
+}
+/* False: the system has no call for it. A path above LTI_OS_PATH_MAX is reached by its folder, and
+ * then its last component must not be above LTI_OS_NAME_MAX. */
+bool lti_path_reachable(const char *path, size_t size);
+
+/* port_posix_path.c: a client's way to a path of any length. What the system said, EINTR never. */
+int64_t lti_path_connect(int fd, const struct lti_path *path);
+/* Connects only to what was looked at: a socket of somebody whom `access` (null: everybody) lets be
+ * there, no link. OK: *result_out is what connecting said. REFUSED, UNTRUSTED, NOT_FOUND, DENIED,
+ * LIMIT, MEMORY, SYSTEM: it was not connected. */
+enum leat_error lti_path_connect_judged(int fd, const struct lti_path *path,
+                                        const struct lti_access *access, int64_t *result_out,
+                                        struct os_code *code_out);
+
+/* port_posix_place.c: a server's way. `path` becomes one that leads to the same place in whatever
+ * others do to the folders above, and that fits an address with `room` bytes more. *folder_out: -1,
+ * or what keeps it so, to be closed after all. UNTRUSTED: others could change names in its folder
+ * (`guarded`: they cannot, and nor above). NAME_TOO_LONG, UNSUPPORTED, NOT_FOUND, ... */
+enum leat_error lti_place_hold(struct lti_path *path, bool guarded, size_t room,
+                               intptr_t *folder_out, struct os_code *code_out);
+/* The same path again; false: the system shows the folder no more. */
+bool lti_place_again(struct lti_path *path, intptr_t folder);
+
+/* port_posix_claim.c: whose a path is. lti_claim_take gives the lock: of a path that nobody serves,
+ * alone; else, for a take-over only, the turn, beside those that live, and *taken_over_out. IN_USE,
+ * UNTRUSTED, or why not. */
+void lti_claim_none(struct lti_claim *claim);
+enum leat_error lti_claim_take(const struct lti_path *path, bool take_over, struct lti_claim *claim,
+                               bool *made_out, bool *taken_over_out, struct os_code *code_out);
+/* A listener that had the lock alone lives now: others may come beside it. */
+enum leat_error lti_claim_settle(const struct lti_claim *claim, struct os_code *code_out);
+/* Removes what is ours at the path, and with `lock` the lock file unless somebody else lives by it;
+ * unlocks. */
+void lti_claim_remove(const struct lti_claim *claim, const struct lti_path *path, bool lock);
 
 #endif

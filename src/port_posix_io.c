@@ -16,9 +16,26 @@
 /* A read that is not filled has drained the socket, and another one is saved. */
 #define READ_SPARE 8u
 
+/* OK: *result_out is what connecting said; else it was not tried. */
+static enum leat_error link_connect(struct lti_link *link, const struct lti_address *address,
+                                    const struct lti_access *access, int64_t *result_out,
+                                    struct os_code *code_out)
+{
+    struct lti_path path;
+    lti_path_of(address, &path);
+    if (!address->guarded && !lti_path_is_abstract(&path))
+        return lti_path_connect_judged(lti_link_fd(link), &path, access, result_out, code_out);
+    *result_out = lti_path_connect(lti_link_fd(link), &path);
+    /* A server whose name was taken over may have closed after it was found and before it was
+     * reached: then the other one is there now. */
+    if (lti_os_kind_of(*result_out) == LTI_OS_REFUSED && !lti_path_is_abstract(&path))
+        *result_out = lti_path_connect(lti_link_fd(link), &path);
+    return LEAT_OK;
+}
+
 enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
-                                 const struct lti_address *address, bool packets,
-                                 struct os_code *code_out)
+                                 const struct lti_address *address, const struct lti_access *access,
+                                 bool packets, struct os_code *code_out)
 {
     if (link->handle < 0) {
         int64_t fd = lti_os_socket(packets);
@@ -27,11 +44,10 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
         link->handle = (intptr_t)fd;
         link->flags |= lti_os_sockets_plain() ? LTI_LINK_PLAIN : 0;
     }
-    struct lti_path path;
-    lti_path_of(address, &path);
-    int64_t result = lti_os_connect(lti_link_fd(link), path.bytes, path.size);
-    for (int i = 0; i < LTI_RETRIES_MAX && lti_os_kind_of(result) == LTI_OS_INTERRUPTED; i++)
-        result = lti_os_connect(lti_link_fd(link), path.bytes, path.size);
+    int64_t result = 0;
+    enum leat_error tried = link_connect(link, address, access, &result, code_out);
+    if (tried != LEAT_OK)
+        return tried;
     enum leat_error error = lti_port_error(result, code_out);
     switch (lti_os_kind_of(result)) {
     case LTI_OS_NONE:
@@ -263,19 +279,5 @@ enum leat_error lti_port_pair(bool packets, intptr_t handles_out[2], struct os_c
         return lti_port_error(result, code_out);
     handles_out[0] = fds[0];
     handles_out[1] = fds[1];
-    return LEAT_OK;
-}
-
-enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer_out,
-                              struct os_code *code_out)
-{
-    struct lti_os_peer peer;
-    int64_t result = lti_os_peer(lti_link_fd(link), &peer);
-    if (result < 0)
-        return lti_port_error(result, code_out);
-    peer_out->known = true;
-    peer_out->uid = peer.uid;
-    peer_out->gid = peer.gid;
-    peer_out->pid = peer.pid;
     return LEAT_OK;
 }

@@ -1,17 +1,73 @@
 /* SPDX-License-Identifier: MIT
  *
- * The POSIX port, names: where a name leads, and the private folder of plain names.
+ * The POSIX port, names: where a name leads, and the folders of names without a path.
  *
  * Happy path: a plain name lives in $XDG_RUNTIME_DIR/leat, else in /run/user/UID/leat, else in
- *             /tmp/leat-UID; an explicit path or an abstract name is itself.
- * Fails:      a folder that another owns or others may write is never used: UNTRUSTED. The
- *             environment counts for nothing in a privileged program.
- * Invariants: what resolves is never longer than the system takes; nothing is truncated.
+ *             /tmp/leat-UID; one of the system in /run/leat; one of Qt where QLocalServer listens;
+ *             an explicit path or an abstract name is itself.
+ * Fails:      a folder that others could change is never used. A runtime folder that is not good
+ *             is passed over as if it were not there, with a line of the log: it is the same for
+ *             everybody, and whose environment is another user's (su) meets his own servers. With
+ *             what comes last it is UNTRUSTED. The environment counts for nothing in a privileged
+ *             program.
+ * Invariants: what resolves is a name itself, and never longer than the system takes; nothing is
+ *             truncated. Nobody but root makes the folder of the system.
+ *
+ * Folders are judged by path, at each resolve, and no descriptor is kept. Where every folder on the
+ * way belongs to root or to us and nobody else may write to it (or may, but not rename what is not
+ * his: the sticky bit), nobody else can change what a path leads to between the look and the use.
+ * So one look is as good as holding them all open; a folder where it would not be is refused by the
+ * same look. It is not remembered either: a hub lives for long, and a folder that was opened to
+ * others since would pass unseen. /, /run and /run/user are taken for root's without a look,
+ * because who can write there owns the machine: a plain name costs two calls where the login
+ * manager made the runtime folder, and one more for each folder above it elsewhere.
  */
 #include "address.h"
 #include "port_posix.h"
 
 #include <string.h>
+
+#define SYSTEM_FOLDER "/run/leat"
+#define SYSTEM_MODE 0755u
+#define OTHERS_WRITE 0022u
+#define STICKY 01000u
+#define LOGIN_BYTES sizeof "/run/user/4294967295"
+
+/* Which of the rules a folder has to keep. */
+enum place { PLACE_RUNTIME, PLACE_ABOVE, PLACE_OWN, PLACE_TMP, PLACE_SYSTEM };
+
+static const struct rule {
+    bool by_us, by_root;                    /* whose it may be */
+    bool sticky;                            /* which makes up for `closed` */
+    uint32_t closed;                        /* permission bits that it may not have */
+    const char *link, *type, *owner, *mode; /* what the log says of one that breaks the rule */
+} rules[] = {
+    [PLACE_RUNTIME] = {true, false, false, 0077, "passed over: the runtime folder is a link",
+                       "passed over: the runtime folder is no folder",
+                       "passed over: the runtime folder is another user's",
+                       "passed over: the runtime folder is open to other users"},
+    [PLACE_ABOVE] = {true, true, true, OTHERS_WRITE,
+                     "passed over: a folder above the runtime folder is a link",
+                     "passed over: a folder above the runtime folder is no folder",
+                     "passed over: a folder above the runtime folder is another user's",
+                     "passed over: a folder above the runtime folder may be changed by others"},
+    [PLACE_OWN] = {true, false, false, 0077, "the folder of plain names is a link",
+                   "the folder of plain names is no folder",
+                   "the folder of plain names is another user's",
+                   "the folder of plain names is open to other users"},
+    [PLACE_TMP] = {true, true, true, OTHERS_WRITE, "/tmp is a link", "/tmp is no folder",
+                   "/tmp is another user's", "/tmp may be changed by others"},
+    [PLACE_SYSTEM] = {false, true, false, OTHERS_WRITE, SYSTEM_FOLDER " is a link",
+                      SYSTEM_FOLDER " is no folder", SYSTEM_FOLDER " is not root's",
+                      SYSTEM_FOLDER " may be written to by others"},
+};
+
+/* What a look at folders needs, and what it says. */
+struct look {
+    const char **reason;
+    struct os_code *code;
+    bool *guarded; /* the folder is there, and only ours to change */
+};
 
 static size_t text_put(char *to, size_t at, const char *text, size_t size)
 {
@@ -32,70 +88,157 @@ static size_t text_put_number(char *to, size_t at, uint32_t number)
     return at;
 }
 
-/* A folder is private when it is ours and nobody else may enter it. */
-static enum leat_error folder_check(const char *path, struct os_code *code_out)
+static enum leat_error untrusted(const struct look *look, const char *reason)
 {
+    *look->reason = reason;
+    return LEAT_E_UNTRUSTED;
+}
+
+static enum leat_error folder_check(const char *path, enum place place, const struct look *look)
+{
+    const struct rule *rule = &rules[place];
     struct lti_os_file file;
     int64_t result = lti_os_lstat(path, &file);
     if (result < 0)
-        return lti_port_error(result, code_out);
-    if (file.type != LTI_OS_FILE_DIR || file.uid != lti_os_euid() || (file.mode & 0077))
-        return LEAT_E_UNTRUSTED;
+        return lti_port_error(result, look->code);
+    if (file.type == LTI_OS_FILE_LINK)
+        return untrusted(look, rule->link);
+    if (file.type != LTI_OS_FILE_DIR)
+        return untrusted(look, rule->type);
+    if (!(rule->by_us && file.uid == lti_os_euid()) && !(rule->by_root && file.uid == 0))
+        return untrusted(look, rule->owner);
+    if ((file.mode & rule->closed) && !(rule->sticky && (file.mode & STICKY)))
+        return untrusted(look, rule->mode);
     return LEAT_OK;
 }
 
-/* The folder's last part is made when it is missing; what is there is checked either way. */
-static enum leat_error folder_use(const char *path, bool create, struct os_code *code_out)
+/* Looks at every folder above `path`, from the root down. */
+static enum leat_error folders_above(char *path, size_t size, const struct look *look)
 {
-    enum leat_error error = folder_check(path, code_out);
+    enum leat_error error = folder_check("/", PLACE_ABOVE, look);
+    for (size_t i = 1; i < size && error == LEAT_OK; i++) {
+        if (path[i] != '/' || path[i - 1] == '/')
+            continue;
+        path[i] = 0;
+        error = folder_check(path, PLACE_ABOVE, look);
+        path[i] = '/';
+    }
+    return error;
+}
+
+/* Takes back what the umask took from a folder that was made just now. */
+static enum leat_error system_open(const struct look *look)
+{
+    int64_t node = lti_os_open_node(SYSTEM_FOLDER);
+    if (node < 0)
+        return lti_port_error(node, look->code);
+    struct lti_os_file file;
+    int64_t result = lti_os_fstat((int)node, &file);
+    if (result >= 0 && file.type == LTI_OS_FILE_DIR && file.uid == 0)
+        result = lti_os_node_mode((int)node, SYSTEM_MODE);
+    (void)lti_os_close((int)node);
+    /* Without /proc it stays as it is: narrower than it should be, which endangers nobody. */
+    if (lti_os_kind_of(result) == LTI_OS_UNSUPPORTED)
+        return LEAT_OK;
+    return lti_port_error(result, look->code);
+}
+
+static enum leat_error system_make(const struct look *look)
+{
+    int64_t result = lti_os_mkdir(SYSTEM_FOLDER, SYSTEM_MODE);
+    if (result < 0 && lti_os_kind_of(result) != LTI_OS_EXISTS)
+        return lti_port_error(result, look->code);
+    enum leat_error error = result < 0 ? LEAT_OK : system_open(look);
+    return error == LEAT_OK ? folder_check(SYSTEM_FOLDER, PLACE_SYSTEM, look) : error;
+}
+
+/* Without it nobody listens at any name in it, and only root may change that: the path is told all
+ * the same, and who uses it learns that nothing is there. */
+static enum leat_error system_use(bool create, const struct look *look)
+{
+    enum leat_error error = folder_check(SYSTEM_FOLDER, PLACE_SYSTEM, look);
+    if (error != LEAT_E_NOT_FOUND)
+        return error;
+    return create && lti_os_euid() == 0 ? system_make(look) : LEAT_OK;
+}
+
+/* The folder's last part is made when it is missing; what is there is checked either way. */
+static enum leat_error folder_use(const char *path, bool create, const struct look *look)
+{
+    enum leat_error error = folder_check(path, PLACE_OWN, look);
     if (error == LEAT_E_NOT_FOUND && create) {
         int64_t result = lti_os_mkdir(path, 0700);
         if (result < 0 && lti_os_kind_of(result) != LTI_OS_EXISTS)
-            return lti_port_error(result, code_out);
-        error = folder_check(path, code_out);
+            return lti_port_error(result, look->code);
+        error = folder_check(path, PLACE_OWN, look);
     }
+    *look->guarded = error == LEAT_OK;
     return error == LEAT_E_NOT_FOUND && !create ? LEAT_OK : error;
 }
 
-/* Finds the parent that holds our folder: the runtime directory when it is private to us; size 0
- * when there is none. A look that fails is an error: falling back would part server and client. */
-static enum leat_error folder_base(char *folder, size_t room, size_t *size_out,
-                                   struct os_code *code_out)
+/* The folder that the login manager makes for us. */
+static size_t login_folder(char folder[LOGIN_BYTES])
 {
-    const char *runtime = lti_os_privileged() ? 0 : lti_os_getenv("XDG_RUNTIME_DIR");
-    enum leat_error error = LEAT_E_NOT_FOUND;
-    size_t size = runtime ? strlen(runtime) : 0;
-    *size_out = 0;
-    while (size > 1 && runtime[size - 1] == '/')
-        size--;
-    bool fits = size < room;
-    if (size > 0 && runtime[0] == '/') {
-        if (fits)
-            folder[text_put(folder, 0, runtime, size)] = 0;
-        error = folder_check(fits ? folder : runtime, code_out);
-    }
-    if (error == LEAT_OK) {
-        *size_out = size;
-        /* Another folder instead would part those who have this environment from the others. */
-        return fits ? LEAT_OK : LEAT_E_NAME_TOO_LONG;
-    }
-    if (error != LEAT_E_NOT_FOUND && error != LEAT_E_UNTRUSTED)
-        return error;
-    size = text_put(folder, 0, "/run/user/", 10);
+    size_t size = text_put(folder, 0, "/run/user/", 10);
     size = text_put_number(folder, size, lti_os_euid());
     folder[size] = 0;
-    error = folder_check(folder, code_out);
-    if (error == LEAT_OK)
-        *size_out = size;
-    return error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED ? LEAT_OK : error;
+    return size;
+}
+
+/* The folder that the environment names. NOT_FOUND: it names none, or none that is there; a
+ * relative path is none, by the rules of XDG_RUNTIME_DIR. UNTRUSTED: it is not good. */
+static enum leat_error folder_named(char *folder, size_t room, size_t *size_out,
+                                    const struct look *look)
+{
+    const char *runtime = lti_os_privileged() ? 0 : lti_os_getenv("XDG_RUNTIME_DIR");
+    size_t size = runtime ? strlen(runtime) : 0;
+    if (size == 0 || runtime[0] != '/')
+        return LEAT_E_NOT_FOUND;
+    while (size > 1 && runtime[size - 1] == '/')
+        size--;
+    if (size > 1 && !lti_path_valid(runtime, size))
+        return untrusted(look, "passed over: XDG_RUNTIME_DIR has \"..\" in it, or is not UTF-8");
+    bool fits = size < room;
+    if (fits)
+        folder[text_put(folder, 0, runtime, size)] = 0;
+    enum leat_error error = folder_check(fits ? folder : runtime, PLACE_RUNTIME, look);
+    /* Another folder instead would part those who have this environment from the others. */
+    if (error == LEAT_OK && !fits)
+        return LEAT_E_NAME_TOO_LONG;
+    char login[LOGIN_BYTES];
+    bool by_login =
+        error == LEAT_OK && login_folder(login) == size && memcmp(login, folder, size) == 0;
+    if (error == LEAT_OK && !by_login)
+        error = folders_above(folder, size, look);
+    *size_out = size;
+    return error;
+}
+
+/* Finds the parent that holds our folder: the runtime folder; size 0 when there is none. A look
+ * that fails is an error: going on would part who saw something from who did not. */
+static enum leat_error folder_base(char *folder, size_t room, size_t *size_out,
+                                   const struct look *look)
+{
+    enum leat_error error = folder_named(folder, room, size_out, look);
+    if (error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED) {
+        *size_out = login_folder(folder);
+        error = folder_check(folder, PLACE_RUNTIME, look);
+    }
+    if (error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED) {
+        *size_out = 0;
+        error = LEAT_OK;
+    }
+    return error;
 }
 
 /* The folder for a name of that size; what would not fit into it makes no folder. */
-static enum leat_error folder_find(bool create, size_t name_size, char folder[LTI_OS_PATH_MAX + 1],
-                                   struct os_code *code_out)
+static enum leat_error folder_find(bool create, size_t name_size, char folder[LTI_PATH_MAX + 1],
+                                   const struct look *look)
 {
     size_t size;
-    enum leat_error error = folder_base(folder, LTI_OS_PATH_MAX - 5, &size, code_out);
+    enum leat_error error = folder_base(folder, LTI_PATH_MAX - 5, &size, look);
+    if (error == LEAT_OK && size == 0)
+        error = folder_check("/tmp", PLACE_TMP, look);
     if (error != LEAT_OK)
         return error;
     if (size > 0) {
@@ -105,41 +248,81 @@ static enum leat_error folder_find(bool create, size_t name_size, char folder[LT
         size = text_put_number(folder, size, lti_os_euid());
     }
     folder[size] = 0;
-    if (size + 1 + name_size > LTI_OS_PATH_MAX)
+    if (size + 1 + name_size > LTI_PATH_MAX)
         return LEAT_E_NAME_TOO_LONG;
-    return folder_use(folder, create, code_out);
+    return folder_use(folder, create, look);
+}
+
+static enum leat_error plain_path(bool create, const struct lti_name *name, char *path_out,
+                                  size_t *size_out, const struct look *look)
+{
+    char folder[LTI_PATH_MAX + 1];
+    enum leat_error error = folder_find(create, name->size, folder, look);
+    if (error != LEAT_OK && error != LEAT_E_UNTRUSTED)
+        *look->reason = 0; /* what was passed over before has nothing to do with it */
+    if (error != LEAT_OK)
+        return error;
+    return lti_address_plain(folder, name, LTI_PATH_MAX, path_out, size_out);
+}
+
+static enum leat_error qt_path(const struct lti_name *name, char *path_out, size_t *size_out,
+                               const struct look *look)
+{
+    const char *tmpdir = lti_os_privileged() ? 0 : lti_os_getenv("TMPDIR");
+    enum leat_error error = lti_address_qt(tmpdir, name, LTI_OS_PATH_MAX, path_out, size_out);
+    if (error == LEAT_E_UNSUPPORTED)
+        *look->reason = "TMPDIR is no absolute path in UTF-8, so no name of Qt leads anywhere";
+    return error;
+}
+
+/* What stands behind "unix:". */
+static enum leat_error name_place(const struct lti_name *name, bool create, char *place_out,
+                                  size_t *size_out, const struct look *look)
+{
+    enum leat_error error;
+    switch (name->form) {
+    case LTI_NAME_PLAIN:
+        return plain_path(create, name, place_out, size_out, look);
+    case LTI_NAME_SYSTEM:
+        error = system_use(create, look);
+        if (error != LEAT_OK)
+            return error;
+        return lti_address_plain(SYSTEM_FOLDER, name, LTI_OS_PATH_MAX, place_out, size_out);
+    case LTI_NAME_QT:
+        return qt_path(name, place_out, size_out, look);
+    case LTI_NAME_ABSTRACT:
+        if (name->size >= LTI_OS_PATH_MAX) /* the zero byte in front counts */
+            return LEAT_E_NAME_TOO_LONG;
+        *size_out = text_put(place_out, text_put(place_out, 0, "@", 1), name->text, name->size);
+        return LEAT_OK;
+    case LTI_NAME_PATH:
+        *size_out = text_put(place_out, 0, name->text, name->size);
+        return LEAT_OK;
+    case LTI_NAME_PIPE:
+        break;
+    }
+    *look->reason = "a pipe of Windows is no name here";
+    return LEAT_E_UNSUPPORTED;
 }
 
 enum leat_error lti_port_resolve(const char *text, bool create, struct lti_address *address_out,
-                                 struct os_code *code_out)
+                                 const char **reason_out, struct os_code *code_out)
 {
+    const struct look look = {reason_out, code_out, &address_out->guarded};
     struct lti_name name;
-    enum leat_error error = lti_name_parse(text, strlen(text), LTI_OS_PATH_MAX, &name);
+    size_t size = 0;
+    *reason_out = 0;
+    address_out->guarded = false;
+    enum leat_error error = lti_name_parse(text, strlen(text), LTI_PATH_MAX, &name);
     if (error != LEAT_OK)
         return error;
-    char folder[LTI_OS_PATH_MAX + 1];
     size_t at = text_put(address_out->text, 0, "unix:", 5);
-    size_t size = 0;
-    switch (name.form) {
-    case LTI_NAME_PLAIN:
-        error = folder_find(create, name.size, folder, code_out);
-        if (error == LEAT_OK)
-            error =
-                lti_address_plain(folder, &name, LTI_OS_PATH_MAX, address_out->text + at, &size);
-        if (error != LEAT_OK)
-            return error;
-        at += size;
-        break;
-    case LTI_NAME_ABSTRACT:
-        if (name.size >= LTI_OS_PATH_MAX) /* the zero byte in front counts */
-            return LEAT_E_NAME_TOO_LONG;
-        at = text_put(address_out->text, at, "@", 1);
-        at = text_put(address_out->text, at, name.text, name.size);
-        break;
-    case LTI_NAME_PATH:
-        at = text_put(address_out->text, at, name.text, name.size);
-        break;
-    }
+    error = name_place(&name, create, address_out->text + at, &size, &look);
+    if (error != LEAT_OK)
+        return error;
+    if (address_out->text[at] == '/' && !lti_path_reachable(address_out->text + at, size))
+        return LEAT_E_NAME_TOO_LONG;
+    at += size;
     address_out->text[at] = 0;
     address_out->size = (uint32_t)at;
     return LEAT_OK;

@@ -195,11 +195,6 @@ enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,
     return error;
 }
 
-uint32_t lti_port_user(void)
-{
-    return LTI_NT_USER_SELF;
-}
-
 uint32_t lti_port_threads(const struct lti_port *port)
 {
     return port->threads;

@@ -95,7 +95,9 @@ struct lti_nt_stream {
     bool cut;        /* the peer left while a write waited for it */
     bool end_waits;  /* the peer left; whether that write was taken is still to be told */
     bool judge;      /* who it is must be checked when its first bytes came */
-    bool read_short; /* a read that waited had no memory: nobody was told yet */
+    uint32_t user;   /* LTI_NT_USER_*, once it was judged */
+    const struct lti_access *access; /* by which; the core's, as long as the link is not ended */
+    bool read_short;                 /* a read that waited had no memory: nobody was told yet */
     bool write_short;
     bool given_up; /* we asked for the read to be cancelled */
     bool packets;  /* the pipe is one of messages */
@@ -125,7 +127,6 @@ struct lti_nt_listener {
     uint64_t cookie, arrivals;
     uint32_t count; /* instances that should be armed */
     uint32_t pending;
-    enum leat_who who;
     int64_t failure; /* why an instance could not go on waiting; 0: none that was not told of */
     bool packets;
     bool crowded;      /* at the last look there were more ends than ours */
@@ -157,10 +158,23 @@ enum leat_error lti_port_error(int64_t result, struct os_code *code_out);
 /* port_windows_name.c */
 /* The name in UTF-16; false when it does not fit. */
 bool lti_nt_name(const struct lti_address *address, uint16_t name_out[LTI_OS_PIPE_UNITS_MAX + 1]);
-/* Who may open a pipe of ours, as the system wants it. */
-enum leat_error lti_nt_security(enum leat_who who, void **security_out, struct os_code *code_out);
-/* What the core is told of a user. */
-enum leat_error lti_nt_user(const char *sid, uint32_t *user_out, struct os_code *code_out);
+
+/* port_windows_who.c */
+struct lti_nt_text { /* that grows, with a zero byte; size == room: it did not fit */
+    char *bytes;
+    size_t size, room;
+};
+void lti_nt_put(struct lti_nt_text *text, const char *more, size_t size);
+bool lti_nt_put_all(struct lti_nt_text *text, const char *const *parts); /* false: did not fit */
+/* Who may open a pipe of ours (null: this user), as the system wants it. */
+enum leat_error lti_nt_security(const struct lti_access *access, void **security_out,
+                                struct os_code *code_out);
+/* Judges a client whose first bytes were read. */
+enum leat_error lti_nt_client_judge(struct lti_nt_stream *stream, struct os_code *code_out);
+/* What may be asked of a handle while nothing else is done with it; the owner is empty at the
+ * server's end. */
+enum leat_error lti_nt_peer_ask(intptr_t handle, char owner_out[LTI_OS_SID_BYTES],
+                                struct lti_peer *peer_out, struct os_code *code_out);
 
 /* port_windows_stream.c */
 static inline uint32_t lti_nt_pipe_flags(bool packets)
@@ -197,7 +211,9 @@ void lti_nt_sync_free(struct lti_nt_sync *sync); /* once it has gone */
 /* port_windows_io.c */
 void lti_nt_stream_watch(struct lti_nt_stream *stream);  /* it is looked at from now on */
 void lti_nt_stream_settle(struct lti_nt_stream *stream); /* puts it on the lists it belongs on */
-void lti_nt_stream_begin(struct lti_nt_stream *stream);  /* the next read, if it is due */
+/* Reads for who must know what comes first; what came is held. */
+void lti_nt_stream_fetch(struct lti_nt_stream *stream);
+void lti_nt_stream_begin(struct lti_nt_stream *stream); /* the next read, if it is due */
 void lti_nt_stream_tick(struct lti_nt_stream *stream);
 uint32_t lti_nt_read_done(struct lti_nt_stream *stream, int64_t result); /* news */
 uint32_t lti_nt_write_done(struct lti_nt_stream *stream, int64_t result);

@@ -75,23 +75,6 @@ void lti_nt_stream_settle(struct lti_nt_stream *stream)
 
 /* ---- Reading --------------------------------------------------------------------------------- */
 
-/* The first bytes make it possible to ask who sent them. */
-static enum leat_error client_judge(const struct lti_nt_stream *stream, struct os_code *code_out)
-{
-    struct lti_os_identity client;
-    uint32_t user;
-    int64_t result = lti_os_pipe_client(stream->handle, &client);
-    if (result < 0) {
-        (void)lti_port_error(result, code_out);
-        return LEAT_E_UNTRUSTED;
-    }
-    enum leat_error error = lti_nt_user(client.user, &user, code_out);
-    if (error != LEAT_OK)
-        return error;
-    bool good = user != LTI_NT_USER_OTHER && client.level >= 1 && !client.container;
-    return good ? LEAT_OK : LEAT_E_UNTRUSTED;
-}
-
 static void read_end(struct lti_nt_stream *stream, enum leat_error error, struct os_code code)
 {
     stream->end = error;
@@ -147,7 +130,7 @@ static enum leat_error read_result(struct lti_nt_stream *stream, bool probe, int
     stream->active = true;
     stream->greedy = stream->greedy || (stream->size == stream->capacity && rich(stream));
     if (stream->judge) {
-        error = client_judge(stream, &code);
+        error = lti_nt_client_judge(stream, &code);
         /* Who has sent no byte may not be known yet; nor has he said anything. */
         stream->judge = stream->empty && code.kind == LTI_OS_NOT_CONNECTED;
         if (stream->judge)
@@ -275,24 +258,36 @@ size_t lti_port_expect(struct lti_link *link, size_t size)
     return size;
 }
 
+/* Sees to it that something is held, if it is there. EMPTY: a read waits; MEMORY. */
+static enum leat_error stream_fetch(struct lti_nt_stream *stream)
+{
+    if (holds(stream) || stream->end != LEAT_OK)
+        return LEAT_OK;
+    if (stream->read.pending || stream->deaf)
+        return LEAT_E_EMPTY;
+    if (stream->read_short) { /* as with writing */
+        stream->read_short = false;
+        return LEAT_E_MEMORY;
+    }
+    stream->unfinished = false;
+    enum leat_error error = buffer_make(stream) ? read_begin(stream, false) : LEAT_E_MEMORY;
+    stream->unfinished = stream->unfinished || error == LEAT_E_MEMORY;
+    return error;
+}
+
+void lti_nt_stream_fetch(struct lti_nt_stream *stream)
+{
+    (void)stream_fetch(stream);
+    lti_nt_stream_settle(stream);
+}
+
 static enum leat_error stream_read(struct lti_nt_stream *stream, void **block, bool large,
                                    size_t size, size_t *size_out, bool *more_out,
                                    struct os_code *code_out)
 {
-    enum leat_error error = LEAT_OK;
     if (size > stream->wanted)
         stream->wanted = size < LTI_NT_READ_MOST ? (uint32_t)size : LTI_NT_READ_MOST;
-    if (!holds(stream) && stream->end == LEAT_OK) {
-        if (stream->read.pending || stream->deaf)
-            return LEAT_E_EMPTY;
-        if (stream->read_short) { /* as with writing */
-            stream->read_short = false;
-            return LEAT_E_MEMORY;
-        }
-        stream->unfinished = false;
-        error = buffer_make(stream) ? read_begin(stream, false) : LEAT_E_MEMORY;
-        stream->unfinished = stream->unfinished || error == LEAT_E_MEMORY;
-    }
+    enum leat_error error = stream_fetch(stream);
     if (holds(stream)) {
         void *into = *block;
         if (large && held_may_trade(stream, size)) {

@@ -11,6 +11,7 @@
  *             the name than ours, twice in a row, are somebody else's: SQUATTED, once until they
  *             are gone. A listener's state stays while one of its operations is pending.
  */
+#include "access.h"
 #include "port_windows.h"
 
 #include <string.h>
@@ -257,12 +258,14 @@ static enum leat_error listener_open(struct lti_nt_listener *listener, struct os
 
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
-                                uint32_t backlog, enum leat_who who, bool packets,
-                                struct os_code *code_out)
+                                const struct lti_listen *listen, struct os_code *code_out)
 {
     uint16_t name[LTI_OS_PIPE_UNITS_MAX + 1];
-    claim_out->lock = -1;
+    const struct lti_access *access = listen->access;
+    claim_out->lock = claim_out->folder = -1;
     claim_out->device = claim_out->inode = 0;
+    if (listen->take_over)
+        return LEAT_E_UNSUPPORTED;
     if (!lti_nt_name(address, name))
         return LEAT_E_NAME_TOO_LONG;
     struct lti_nt_listener *listener = lti_os_alloc(sizeof *listener);
@@ -271,12 +274,11 @@ enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
     memset(listener, 0, sizeof *listener);
     listener->port = port;
     listener->cookie = link->cookie;
-    listener->who = who;
-    listener->packets = packets;
-    listener->count = backlog ? backlog : LTI_NT_INSTANCES_USUAL;
+    listener->packets = listen->packets;
+    listener->count = listen->backlog ? listen->backlog : LTI_NT_INSTANCES_USUAL;
     if (listener->count > LTI_NT_INSTANCES_MOST)
         listener->count = LTI_NT_INSTANCES_MOST;
-    enum leat_error error = lti_nt_security(who, &listener->security, code_out);
+    enum leat_error error = lti_nt_security(access, &listener->security, code_out);
     listener->family = error == LEAT_OK ? family_hold(port, name) : 0;
     if (!listener->family) {
         if (error == LEAT_OK) {
@@ -339,7 +341,8 @@ static enum leat_error crowd_check(struct lti_nt_listener *listener, intptr_t ha
 }
 
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *link_listener,
-                                struct lti_link *link, bool *more_out, struct os_code *code_out)
+                                struct lti_link *link, const struct lti_access *access,
+                                bool *more_out, struct os_code *code_out)
 {
     struct lti_nt_listener *listener = link_listener->state;
     struct lti_nt_instance *replacement = 0;
@@ -372,7 +375,8 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *link_lis
     link_listener->handle = listener->instances[0]->handle;
     stream->family = listener->family;
     stream->family->holders++;
-    stream->judge = listener->who != LEAT_WHO_INSECURE_ANYONE;
+    stream->judge = access->who != LEAT_WHO_INSECURE_ANYONE;
+    stream->access = access;
     lti_nt_stream_open(stream, link, instance->handle);
     lti_os_free(instance);
     *more_out = *more_out || more || replacement->state != LTI_NT_ARMED;

@@ -159,9 +159,10 @@ static enum leat_error stream_check(intptr_t handle, bool packets, struct os_cod
 }
 
 enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
-                                 const struct lti_address *address, bool packets,
-                                 struct os_code *code_out)
+                                 const struct lti_address *address, const struct lti_access *access,
+                                 bool packets, struct os_code *code_out)
 {
+    (void)access; /* lti_port_judge looks at the owner before the first byte */
     uint16_t name[LTI_OS_PIPE_UNITS_MAX + 1];
     if (!lti_nt_name(address, name))
         return LEAT_E_NAME_TOO_LONG;
@@ -187,34 +188,6 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
     return error;
 }
 
-/* Asks about a handle while nothing else is done with it. */
-static enum leat_error peer_ask(intptr_t handle, struct lti_peer *peer_out,
-                                struct os_code *code_out)
-{
-    struct lti_os_pipe_facts facts;
-    int64_t result = lti_os_pipe_facts(handle, &facts);
-    if (result < 0)
-        return lti_port_error(result, code_out);
-    int64_t pid = lti_os_pipe_peer_pid(handle, !facts.server);
-    uint32_t user = LTI_NT_USER_SELF;
-    if (!facts.server) {
-        char owner[LTI_OS_SID_BYTES];
-        result = lti_os_pipe_owner(handle, owner);
-        enum leat_error error = lti_port_error(result, code_out);
-        if (error == LEAT_OK)
-            error = lti_nt_user(owner, &user, code_out);
-        if (error != LEAT_OK)
-            return error;
-    }
-    /* A client was let in by the pipe's security descriptor, which names this user. Who it is can
-     * be asked only after its first bytes were read: lti_nt_read_done does. */
-    peer_out->known = true;
-    peer_out->uid = user;
-    peer_out->gid = 0;
-    peer_out->pid = pid > 0 ? pid : 0;
-    return LEAT_OK;
-}
-
 bool lti_port_one_way(intptr_t handle)
 {
     struct lti_os_pipe_facts facts;
@@ -228,8 +201,9 @@ static enum leat_error adopt_begin(struct lti_nt_stream *stream, intptr_t handle
 {
     if (!overlapped) {
         struct lti_peer peer = {.known = false};
+        char owner[LTI_OS_SID_BYTES];
         struct os_code ignored; /* who handed the handle over has decided who may be there */
-        (void)peer_ask(handle, &peer, &ignored);
+        (void)lti_nt_peer_ask(handle, owner, &peer, &ignored);
         return lti_nt_sync_start(stream, handle, &peer, code_out);
     }
     /* Whoever opened it may have left it as it was: a client's end reads bytes at first. This can
@@ -316,7 +290,7 @@ enum leat_error lti_port_pair(bool packets, intptr_t handles_out[2], struct os_c
     int64_t result;
     if (!pair_name(name, &result))
         return lti_port_error(result, code_out);
-    enum leat_error error = lti_nt_security(LEAT_WHO_SAME_USER, &security, code_out);
+    enum leat_error error = lti_nt_security(0, &security, code_out);
     if (error != LEAT_OK)
         return error;
     int64_t server = lti_os_pipe_create(name, LTI_OS_PIPE_FIRST | lti_nt_pipe_flags(packets), 1,
@@ -335,15 +309,5 @@ enum leat_error lti_port_pair(bool packets, intptr_t handles_out[2], struct os_c
     }
     handles_out[0] = (intptr_t)server;
     handles_out[1] = (intptr_t)client;
-    return LEAT_OK;
-}
-
-enum leat_error lti_port_peer(const struct lti_link *link, struct lti_peer *peer_out,
-                              struct os_code *code_out)
-{
-    const struct lti_nt_stream *stream = link->state;
-    if (!stream->sync)
-        return peer_ask(stream->handle, peer_out, code_out);
-    *peer_out = *lti_nt_sync_peer(stream->sync); /* its thread may be busy with the handle */
     return LEAT_OK;
 }

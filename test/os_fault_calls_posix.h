@@ -17,6 +17,7 @@
     X(bind)                                                                                        \
     X(listen)                                                                                      \
     X(connect)                                                                                     \
+    X(connect_node)                                                                                \
     X(accept)                                                                                      \
     X(shutdown_write)                                                                              \
     X(close)                                                                                       \
@@ -27,16 +28,31 @@
     X(recv_packet)                                                                                 \
     X(send_packet)                                                                                 \
     X(peer)                                                                                        \
+    X(peer_groups)                                                                                 \
+    X(peer_label)                                                                                  \
+    X(peer_process)                                                                                \
     X(socket_facts)                                                                                \
     X(set_flags)                                                                                   \
     X(lstat)                                                                                       \
     X(fstat)                                                                                       \
     X(fchmod)                                                                                      \
+    X(open_node)                                                                                   \
+    X(open_folder)                                                                                 \
+    X(folder_path)                                                                                 \
+    X(node_group)                                                                                  \
+    X(node_mode)                                                                                   \
     X(unlink)                                                                                      \
+    X(rename)                                                                                      \
     X(mkdir)                                                                                       \
     X(make_lock)                                                                                   \
     X(open_lock)                                                                                   \
     X(lock)                                                                                        \
+    X(share)                                                                                       \
+    X(turn)                                                                                        \
+    X(turn_over)                                                                                   \
+    X(share_over)                                                                                  \
+    X(turn_share)                                                                                  \
+    X(unlock)                                                                                      \
     X(poller_create)                                                                               \
     X(poller_add)                                                                                  \
     X(poller_modify)                                                                               \

@@ -18,12 +18,12 @@ int64_t lti_os_identity(struct lti_os_identity *identity_out)
     return result;
 }
 
-int64_t lti_os_pipe_client(intptr_t handle, struct lti_os_identity *identity_out)
+int64_t lti_os_pipe_client(intptr_t handle, const char *group, struct lti_os_identity *identity_out)
 {
     const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_pipe_client);
     if (fault && fault->action == LTI_FAULT_ERROR)
         return lti_fault_word(fault);
-    int64_t result = lti_real_pipe_client(handle, identity_out);
+    int64_t result = lti_real_pipe_client(handle, group, identity_out);
     if (fault && result >= 0)
         memcpy(identity_out->user, FAULT_STRANGER_SID, sizeof FAULT_STRANGER_SID);
     return result;

@@ -46,7 +46,9 @@ void lti_fault_system_reset(void)
 
 int64_t lti_fault_word(const struct lti_fault *fault)
 {
-    if (fault->call == LTI_FAULT_CALL_lock && fault->raw == EWOULDBLOCK)
+    bool lock = fault->call == LTI_FAULT_CALL_lock || fault->call == LTI_FAULT_CALL_share ||
+                fault->call == LTI_FAULT_CALL_turn || fault->call == LTI_FAULT_CALL_turn_share;
+    if (lock && fault->raw == EWOULDBLOCK)
         return lti_os_fail(LTI_OS_IN_USE, fault->raw);
     return lti_real_errno(fault->raw);
 }
@@ -118,9 +120,12 @@ void lti_fault_jail(const char *folder)
     fault_jail = folder;
 }
 
+/* A path of a folder's descriptor is where the folder was when it was opened, and that was judged:
+ * nothing outside is opened as one. */
 static bool fault_outside(const char *path)
 {
-    return fault_jail && path[0] != '\0' && strncmp(path, fault_jail, strlen(fault_jail)) != 0;
+    return fault_jail && path[0] != '\0' && strncmp(path, fault_jail, strlen(fault_jail)) != 0 &&
+           strncmp(path, LTI_REAL_PROC, strlen(LTI_REAL_PROC)) != 0;
 }
 
 /* ---- Sockets --------------------------------------------------------------------------------- */
@@ -157,6 +162,12 @@ int64_t lti_os_listen(int fd, uint32_t backlog)
 int64_t lti_os_connect(int fd, const char *address, size_t size)
 {
     FAULT_CALL(connect, lti_real_connect(fd, address, size));
+    return result;
+}
+
+int64_t lti_os_connect_node(int fd, int node)
+{
+    FAULT_CALL(connect_node, lti_real_connect_node(fd, node));
     return result;
 }
 
@@ -271,6 +282,24 @@ int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count)
     return lti_real_send(fd, fewer, used);
 }
 
+int64_t lti_os_peer_process(int fd)
+{
+    const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_peer_process);
+    return fault ? lti_fault_word(fault) : fault_opened(lti_real_peer_process(fd));
+}
+
+int64_t lti_os_peer_label(int fd, char *label_out, size_t size)
+{
+    const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_peer_label);
+    return fault ? lti_fault_word(fault) : lti_real_peer_label(fd, label_out, size);
+}
+
+int64_t lti_os_peer_groups(int fd, uint32_t *groups_out, size_t count)
+{
+    const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_peer_groups);
+    return fault ? lti_fault_word(fault) : lti_real_peer_groups(fd, groups_out, count);
+}
+
 int64_t lti_os_peer(int fd, struct lti_os_peer *peer_out)
 {
     const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_peer);
@@ -316,6 +345,44 @@ int64_t lti_os_fchmod(int fd, uint32_t mode)
     return result;
 }
 
+int64_t lti_os_open_node(const char *path)
+{
+    FAULT_CALL(open_node, fault_opened(lti_real_open_node(path)));
+    return result;
+}
+
+int64_t lti_os_open_folder(const char *path)
+{
+    FAULT_CALL(open_folder, fault_outside(path) ? lti_real_errno(EACCES)
+                                                : fault_opened(lti_real_open_folder(path)));
+    return result;
+}
+
+int64_t lti_os_folder_path(int folder, char path_out[LTI_OS_FOLDER_PATH_BYTES])
+{
+    FAULT_CALL(folder_path, lti_real_folder_path(folder, path_out));
+    return result;
+}
+
+int64_t lti_os_node_group(int node, uint32_t gid)
+{
+    FAULT_CALL(node_group, lti_real_node_group(node, gid));
+    return result;
+}
+
+int64_t lti_os_node_mode(int node, uint32_t mode)
+{
+    FAULT_CALL(node_mode, lti_real_node_mode(node, mode));
+    return result;
+}
+
+int64_t lti_os_rename(const char *from, const char *to)
+{
+    FAULT_CALL(rename, fault_outside(from) || fault_outside(to) ? lti_real_errno(EACCES)
+                                                                : lti_real_rename(from, to));
+    return result;
+}
+
 int64_t lti_os_unlink(const char *path)
 {
     FAULT_CALL(unlink, fault_outside(path) ? lti_real_errno(EACCES) : lti_real_unlink(path));
@@ -342,11 +409,20 @@ int64_t lti_os_open_lock(const char *path)
     return result;
 }
 
-int64_t lti_os_lock(int fd)
-{
-    FAULT_CALL(lock, lti_real_lock(fd));
-    return result;
-}
+#define FAULT_LOCK(call)                                                                           \
+    int64_t lti_os_##call(int fd)                                                                  \
+    {                                                                                              \
+        FAULT_CALL(call, lti_real_##call(fd));                                                     \
+        return result;                                                                             \
+    }
+FAULT_LOCK(lock)
+FAULT_LOCK(share)
+FAULT_LOCK(share_over)
+FAULT_LOCK(turn)
+FAULT_LOCK(turn_share)
+FAULT_LOCK(turn_over)
+FAULT_LOCK(unlock)
+#undef FAULT_LOCK
 
 /* ---- Poller and wake-up ---------------------------------------------------------------------- */
 

@@ -46,7 +46,7 @@ int lti_tool_connect(const struct lti_tool_options *o)
     }
     lti_tool_os_output_prepare();
     lti_tool_conn_options(o, &conn_options);
-    options.who = o->insecure_anyone ? LEAT_WHO_INSECURE_ANYONE : LEAT_WHO_SAME_USER;
+    lti_tool_policy_connect(&o->policy, &options);
     options.timeout_ms = o->timeout_ms;
     options.absent = o->wait ? LEAT_ABSENT_WAIT : LEAT_ABSENT_FAIL;
     options.conn = &conn_options;

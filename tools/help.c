@@ -18,6 +18,8 @@ static const char help_overview[] =
     "  leat send NAME TEXT   send something, print the replies\n"
     "  leat wait-for NAME    wait until somebody listens\n"
     "  leat path NAME        show where a name is\n"
+    "  leat who NAME         show who serves a name, and whether leat would trust it\n"
+    "  leat doctor NAME      say why a connect fails, and what to change\n"
     "  leat version          show the version\n"
     "  leat help [COMMAND]   show this, or a command's help (also: leat COMMAND --help)\n"
     "\n"
@@ -35,7 +37,10 @@ static const char help_overview[] =
 static const char help_common[] =
     "  --bytes              a plain stream, talks to any program (default)\n"
     "  --messages           whole messages, between programs that use leat\n"
-    "  --insecure-anyone    do not check that the peer is the same user\n";
+    "  --who POLICY         who may be at the other end: same-user (default), admin, group:G,\n"
+    "                       list:U,U (numbers or names; Windows: SIDs); root and SYSTEM always\n"
+    "                       may\n"
+    "  --insecure-anyone    do not check who the peer is\n";
 
 static const char help_quiet[] =
     "  --quiet              no notes and no progress on standard error\n";
@@ -57,7 +62,8 @@ static const char help_serve[] =
     "  --line               with --messages, each line is a message; else a missing newline at\n"
     "                       the end is added\n"
     "  --stall TIME         cut off a client that takes nothing for so long (default 30s with\n"
-    "                       --echo and --exec, else forever)\n";
+    "                       --echo and --exec, else forever)\n"
+    "  --who ask            show who comes at the terminal, and let in whom you say y to\n";
 
 static const char help_connect[] =
     "leat connect NAME [options]\n"
@@ -123,6 +129,37 @@ static const char help_path[] =
     "Example:\n"
     "  curl --unix-socket \"$(leat path web)\" http://localhost/\n";
 
+static const char help_who[] =
+    "leat who NAME [options]\n"
+    "\n"
+    "Connects, shows who serves the name as the system says, and leaves without having sent a "
+    "byte.\n"
+    "Then says whether leat would trust it: by default, and by --who when it is given. The exit\n"
+    "code is 0 when it would, 5 when not, 3 or 4 when nobody is there.\n"
+    "\n"
+    "  --who POLICY         same-user (default), admin, group:G, list:U,U\n"
+    "  --timeout TIME       for connecting (default 5s): 500ms, 2s, 1m, forever\n"
+    "  --json               one object: {\"name\":\"mail\",...,\"uid\":1000,\"trusted\":true,...}\n"
+    "\n"
+    "Example:\n"
+    "  leat who mail --who group:adm\n";
+
+static const char help_doctor[] =
+    "leat doctor NAME [options]\n"
+    "\n"
+    "Looks at what stands at the name and on the way to it, connects as leat connect would, and\n"
+    "says in plain words why that fails and what to change. It changes nothing and sends nothing.\n"
+    "The exit code is that of the connect: 0 it works, 5 not trusted, 3 or 4 nobody is there.\n"
+    "\n"
+    "  --who POLICY         as with connect\n"
+    "  --insecure-anyone    as with connect\n"
+    "  --timeout TIME       for connecting (default 5s): 500ms, 2s, 1m, forever\n"
+    "  --json               one object: "
+    "{\"name\":\"mail\",...,\"findings\":[{\"id\":\"stale\",...}]}\n"
+    "\n"
+    "Example:\n"
+    "  leat doctor mail\n";
+
 static const char help_version[] = "leat version [--json]\n"
                                    "\n"
                                    "Prints the version.\n"
@@ -159,6 +196,12 @@ void lti_tool_help_print(FILE *to, enum lti_tool_command command)
         break;
     case LTI_TOOL_PATH:
         fputs(help_path, to);
+        break;
+    case LTI_TOOL_WHO:
+        fputs(help_who, to);
+        break;
+    case LTI_TOOL_DOCTOR:
+        fputs(help_doctor, to);
         break;
     case LTI_TOOL_VERSION:
         fputs(help_version, to);

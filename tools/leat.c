@@ -81,6 +81,10 @@ static int leat_run(const struct lti_tool_options *o)
         return lti_tool_wait_for(o);
     case LTI_TOOL_PATH:
         return leat_path(o);
+    case LTI_TOOL_WHO:
+        return lti_tool_who(o);
+    case LTI_TOOL_DOCTOR:
+        return lti_tool_doctor(o);
     case LTI_TOOL_VERSION:
         return leat_show_version(o);
     default:

@@ -29,6 +29,7 @@ int lti_tool_loop_open(struct lti_tool_loop *loop, const struct lti_tool_options
 
     loop->o = o;
     loop->signals = LTI_TOOL_NO_HANDLE;
+    loop->terminal = LTI_TOOL_NO_HANDLE;
     if (error == LEAT_OK) {
         loop->woken = lti_tool_os_wake_by(loop_wake, loop->hub);
     }
@@ -189,6 +190,10 @@ static void loop_go_on(struct lti_tool_loop *loop, const size_t *counts)
     if (loop->signals != LTI_TOOL_NO_HANDLE) {
         loop->signalled = items[count++].can_read;
     }
+    if (loop->asking) {
+        loop->typed = items[count].can_read || items[count].gone;
+        count++;
+    }
     for (size_t i = 0; i < loop->pumps_count; i++) {
         lti_tool_pump_ready(&loop->pumps[i], items + count, counts[i]);
         count += counts[i];
@@ -211,11 +216,15 @@ int lti_tool_loop_wait(struct lti_tool_loop *loop)
     if (loop->signals != LTI_TOOL_NO_HANDLE) {
         items[count++] = (struct lti_tool_wait){.handle = loop->signals, .want_read = true};
     }
+    if (loop->asking) {
+        items[count++] = (struct lti_tool_wait){.handle = loop->terminal, .want_read = true};
+    }
     for (size_t i = 0; i < loop->pumps_count; i++) {
         counts[i] = lti_tool_pump_wants(&loop->pumps[i], items + count);
         count += counts[i];
     }
     loop->signalled = false;
+    loop->typed = false;
     code = loop_sleep(loop, count, loop_timeout(loop));
     if (code == LTI_TOOL_EXIT_OK) {
         loop_go_on(loop, counts);

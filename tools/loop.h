@@ -16,8 +16,11 @@ struct lti_tool_loop {
     intptr_t waitable;
     bool kept; /* `event` came out of a wait and is the next one */
     struct leat_event event;
-    intptr_t signals; /* LTI_TOOL_NO_HANDLE: not watched */
-    bool signalled;   /* by the last wait: take them */
+    intptr_t signals;  /* LTI_TOOL_NO_HANDLE: not watched */
+    bool signalled;    /* by the last wait: take them */
+    intptr_t terminal; /* where questions are answered; LTI_TOOL_NO_HANDLE: nowhere */
+    bool asking;       /* an answer is waited for */
+    bool typed;        /* by the last wait: there is one */
     struct lti_tool_pump *pumps;
     size_t pumps_count;
     bool progress; /* show how the first pump gets on */

@@ -16,6 +16,10 @@
 
 #define ON(command) (1u << (command))
 #define TALKING (ON(LTI_TOOL_SERVE) | ON(LTI_TOOL_CONNECT) | ON(LTI_TOOL_SEND))
+#define DIALLING (ON(LTI_TOOL_CONNECT) | ON(LTI_TOOL_SEND) | ON(LTI_TOOL_WHO) | ON(LTI_TOOL_DOCTOR))
+#define SAYING                                                                                     \
+    (ON(LTI_TOOL_SEND) | ON(LTI_TOOL_WAIT_FOR) | ON(LTI_TOOL_PATH) | ON(LTI_TOOL_WHO) |            \
+     ON(LTI_TOOL_DOCTOR) | ON(LTI_TOOL_VERSION))
 #define EXPECT_MAX 1000000u
 #define TIMEOUT_DEFAULT_MS 5000u
 #define AFTER_END_DEFAULT_MS 2000u
@@ -29,8 +33,8 @@ struct option_rule {
 
 bool lti_tool_command_find(const char *word, enum lti_tool_command *command_out)
 {
-    static const char *const words[] = {"serve", "connect", "send", "wait-for",
-                                        "path",  "version", "help"};
+    static const char *const words[] = {"serve", "connect", "send",    "wait-for", "path",
+                                        "who",   "doctor",  "version", "help"};
 
     for (size_t i = 0; i < sizeof words / sizeof words[0]; i++) {
         if (strcmp(word, words[i]) == 0) {
@@ -147,7 +151,25 @@ static bool set_quiet(struct lti_tool_options *o, const char *value)
 static bool set_insecure_anyone(struct lti_tool_options *o, const char *value)
 {
     (void)value;
-    return o->insecure_anyone = true;
+    if (o->policy.given) {
+        o->wrong = ": --who and --insecure-anyone exclude each other";
+        return false;
+    }
+    o->policy.who = LEAT_WHO_INSECURE_ANYONE;
+    return o->policy.given = true;
+}
+
+static bool set_who(struct lti_tool_options *o, const char *value)
+{
+    if (o->policy.given) {
+        o->wrong = ": --who and --insecure-anyone exclude each other, and once is enough";
+        return false;
+    }
+    o->wrong = lti_tool_policy_parse(&o->policy, value);
+    if (o->wrong == NULL && o->policy.who == LEAT_WHO_ASK && o->command != LTI_TOOL_SERVE) {
+        o->wrong = ": only serve can ask";
+    }
+    return o->wrong == NULL;
 }
 
 static bool set_timeout(struct lti_tool_options *o, const char *value)
@@ -182,8 +204,7 @@ static const struct option_rule option_rules[] = {
     {"--exec", ON(LTI_TOOL_SERVE), true, set_exec},
     {"--keep-open", ON(LTI_TOOL_SERVE), false, set_keep_open},
     {"--wait", ON(LTI_TOOL_CONNECT) | ON(LTI_TOOL_SEND), false, set_wait},
-    {"--timeout", ON(LTI_TOOL_CONNECT) | ON(LTI_TOOL_SEND) | ON(LTI_TOOL_WAIT_FOR), true,
-     set_timeout},
+    {"--timeout", DIALLING | ON(LTI_TOOL_WAIT_FOR), true, set_timeout},
     {"--stall", ON(LTI_TOOL_SERVE) | ON(LTI_TOOL_CONNECT), true, set_stall},
     {"--after-end", TALKING, true, set_after_end},
     {"--expect", ON(LTI_TOOL_SEND), true, set_expect},
@@ -191,9 +212,9 @@ static const struct option_rule option_rules[] = {
     {"--messages", TALKING, false, set_messages},
     {"--line", TALKING, false, set_line},
     {"--quiet", ON(LTI_TOOL_SERVE) | ON(LTI_TOOL_CONNECT), false, set_quiet},
-    {"--insecure-anyone", TALKING | ON(LTI_TOOL_WAIT_FOR), false, set_insecure_anyone},
-    {"--json", ON(LTI_TOOL_SEND) | ON(LTI_TOOL_WAIT_FOR) | ON(LTI_TOOL_PATH) | ON(LTI_TOOL_VERSION),
-     false, set_json},
+    {"--insecure-anyone", TALKING | DIALLING | ON(LTI_TOOL_WAIT_FOR), false, set_insecure_anyone},
+    {"--who", DIALLING | ON(LTI_TOOL_SERVE), true, set_who},
+    {"--json", SAYING, false, set_json},
 };
 
 static bool usage(const struct lti_tool_options *o, const char *what, const char *word)
@@ -251,7 +272,7 @@ static bool option_take(struct lti_tool_options *o, int count, char **words, int
         return usage(o, rule->word, rule->valued ? " needs a value" : " takes no value");
     }
     if (!rule->set(o, value)) {
-        return usage(o, rule->word, ": not a valid value");
+        return usage(o, rule->word, o->wrong != NULL ? o->wrong : ": not a valid value");
     }
     return true;
 }

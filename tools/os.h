@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * What the leat command needs from the system beside leat itself: standard streams, waiting on
- * several handles, children, signals, clock. os_posix.c and os_windows*.c provide it. Codes are the
- * system's own (errno, GetLastError), 0 is success.
+ * several handles, children, signals, clock, users. os_posix*.c and os_windows*.c provide it. Codes
+ * are the system's own (errno, GetLastError), 0 is success.
  */
 #ifndef LTI_TOOL_OS_H
 #define LTI_TOOL_OS_H
@@ -72,6 +72,32 @@ void lti_tool_os_terminate(int64_t pid);
 /* Becomes another program, or stays until it ends and ends as it does; returns only when it cannot
  * be run. */
 int64_t lti_tool_os_become(char **words);
+
+/* The terminal at which somebody can be asked; LTI_TOOL_NO_HANDLE: there is none. It is read as a
+ * stream, a line at a time. */
+intptr_t lti_tool_os_terminal_open(void);
+/* Drops what was typed and not read, so that no answer is older than its question. */
+void lti_tool_os_terminal_forget(intptr_t handle);
+
+/* Users and groups are texts as leat has them: "1000", "S-1-5-...". */
+bool lti_tool_os_user_find(const char *name, bool group, char *text_out, size_t size);
+/* The name for a text; empty when it has none. */
+void lti_tool_os_user_name(const char *text, bool group, char *name_out, size_t size);
+enum lti_tool_user {
+    LTI_TOOL_USER_OTHER = 0,
+    LTI_TOOL_USER_SELF,
+    LTI_TOOL_USER_ADMIN,
+    LTI_TOOL_USER_ANYBODY /* the system shows it for users that it does not know here */
+};
+enum lti_tool_user lti_tool_os_user_standing(const char *text);
+/* This process's user as such a text. */
+void lti_tool_os_own_user(char *text_out, size_t size);
+/* A name that is a place written out, for advice. */
+const char *lti_tool_os_name_example(void);
+/* The program that a process runs, as far as we may know; else empty. */
+void lti_tool_os_program(int64_t pid, char *program_out, size_t size);
+/* Whether the process of such a handle has ended. Ends the handle. */
+bool lti_tool_os_process_gone(intptr_t process);
 
 /* A text for an OS code, in a buffer of the caller's. */
 void lti_tool_os_text(int64_t os_code, char *buffer, size_t size);

@@ -36,6 +36,9 @@ DWORD lti_tool_windows_console_read(HANDLE file, char *buffer, size_t size, size
 /* How many of these bytes end with a whole character. */
 size_t lti_tool_windows_whole(const char *text, size_t size);
 
+/* os_windows_user.c */
+bool lti_tool_windows_sid_text(void *sid, char *text_out, size_t size);
+
 /* os_windows_words.c */
 char **lti_tool_windows_words(int *count_out); /* the command line as UTF-8; null: no memory */
 wchar_t *lti_tool_windows_wide(const char *text);

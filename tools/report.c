@@ -7,8 +7,9 @@
  *
  * Fails: never; a standard error that cannot be written to is nobody's to hear of.
  *
- * Invariants: the user's own words are shown, with control characters and invalid UTF-8 as \xNN, so
- * that a name cannot play with the terminal. Bytes and addresses of the peer are never shown.
+ * Invariants: words of others are shown with control characters and invalid UTF-8 as \xNN, so that
+ * neither a name nor a program's name can play with the terminal. Bytes of the peer are never
+ * shown.
  */
 #include "os.h"
 #include "tool.h"
@@ -52,8 +53,8 @@ int lti_tool_exit_of(enum leat_error error)
     }
 }
 
-/* The user's own word. Valid UTF-8 but for C0 and C1 controls passes as it is. */
-static void report_word(FILE *to, const char *word)
+/* Valid UTF-8 but for C0 and C1 controls passes as it is. */
+void lti_tool_word(FILE *to, const char *word)
 {
     const unsigned char *at = (const unsigned char *)word;
     size_t left = strlen(word);
@@ -78,7 +79,7 @@ static void report_line(const struct lti_tool_options *o, const char *what, int6
 {
     fprintf(stderr, "leat %s: ", o->verb);
     if (o->name != NULL) {
-        report_word(stderr, o->name);
+        lti_tool_word(stderr, o->name);
         fputs(": ", stderr);
     }
     fputs(what, stderr);

@@ -53,7 +53,7 @@ static int send_connect(struct send *s, const struct lti_tool_options *o, enum l
     }
     lti_tool_conn_options(o, &conn_options);
     conn_options.inbox_bytes = inbox_bytes;
-    options.who = o->insecure_anyone ? LEAT_WHO_INSECURE_ANYONE : LEAT_WHO_SAME_USER;
+    lti_tool_policy_connect(&o->policy, &options);
     options.timeout_ms = o->timeout_ms;
     options.absent = absent;
     error = leat_connect(s->hub, o->name, &options, &s->conn);

@@ -10,14 +10,18 @@
  *
  * Invariants: at most LTI_TOOL_PUMPS_MAX clients and children, each with bounded memory.
  */
+#include "ask.h"
 #include "echo.h"
 #include "loop.h"
 
 #define LINGER_MS 30000u
+/* A person takes longer than a peer that is to shake hands. */
+#define ASK_MS 60000u
 
 struct serve {
     const struct lti_tool_options *o;
     struct lti_tool_loop loop;
+    struct lti_tool_ask ask;
     leat_listener listener;
     bool listening;
     bool stdin_ended;
@@ -157,6 +161,9 @@ static void serve_step(struct serve *s)
 
 static void serve_event(struct serve *s, const struct leat_event *event)
 {
+    if (lti_tool_ask_event(&s->ask, event)) {
+        return;
+    }
     if (event->type == LEAT_EVENT_ACCEPTED) {
         /* Slots of clients that left in this round are free for this one. */
         serve_step(s);
@@ -186,6 +193,7 @@ static void serve_run(struct serve *s)
         serve_step(s);
         if (!s->done) {
             s->code = lti_tool_loop_wait(&s->loop);
+            lti_tool_ask_step(&s->ask);
         }
         if (s->loop.signalled && lti_tool_os_signals_take()) {
             s->done = true;
@@ -227,7 +235,10 @@ static int serve_listen(struct serve *s)
         return lti_tool_fail_text(s->o, LTI_TOOL_EXIT_OTHER, "cannot watch signals", os_code);
     }
     lti_tool_conn_options(s->o, &conn_options);
-    options.who = s->o->insecure_anyone ? LEAT_WHO_INSECURE_ANYONE : LEAT_WHO_SAME_USER;
+    lti_tool_policy_listen(&s->o->policy, &options);
+    if (s->o->policy.who == LEAT_WHO_ASK) {
+        conn_options.handshake_ms = ASK_MS;
+    }
     options.conns_max = serve_stdio(s) ? 1 : LTI_TOOL_PUMPS_MAX;
     error = leat_listen(s->loop.hub, s->o->name, &options, &s->listener);
     if (error != LEAT_OK) {
@@ -256,6 +267,12 @@ int lti_tool_serve(const struct lti_tool_options *o)
             lti_tool_pump_close(&s.pumps[i]);
         }
         lti_tool_os_output_prepare();
+        s.ask.loop = &s.loop;
+        if (o->policy.who == LEAT_WHO_ASK) {
+            s.code = lti_tool_ask_open(&s.ask, &s.loop);
+        }
+    }
+    if (s.code == LTI_TOOL_EXIT_OK) {
         s.code = serve_listen(&s);
     }
     if (s.code == LTI_TOOL_EXIT_OK) {

@@ -107,9 +107,16 @@ enum leat_state {
  * is never the same user, not even when it is our own: such a process needs root at the other end,
  * or LEAT_WHO_INSECURE_ANYONE. The log hook says it when a peer is refused for that. */
 enum leat_who {
-    LEAT_WHO_SAME_USER = 0,      /* this process's effective user, or root (default) */
-    LEAT_WHO_INSECURE_ANYONE = 1 /* no check; a listener's socket gets mode 0666, less the umask */
+    LEAT_WHO_SAME_USER = 0,       /* this process's effective user, or root; Windows: or SYSTEM and
+                                   * services of administrators (default) */
+    LEAT_WHO_INSECURE_ANYONE = 1, /* no check; whoever reaches the name comes in */
+    LEAT_WHO_ADMIN = 2,           /* SAME_USER, or an administrator; POSIX: that is root alone */
+    LEAT_WHO_GROUP = 3,           /* SAME_USER, or a member of `group` */
+    LEAT_WHO_LIST = 4,            /* SAME_USER, or one of `users` */
+    LEAT_WHO_ASK = 5              /* listeners: everybody with a known identity, once you said so:
+                                   * ASKED, then leat_allow or leat_refuse */
 };
+#define LEAT_USERS_MAX 64
 
 enum leat_operation {
     LEAT_OP_NONE = 0,
@@ -254,9 +261,28 @@ LEAT_API enum leat_error leat_timer_cancel(struct leat_hub *hub, leat_timer time
 
 /* ---- Listen and connect ---------------------------------------------------------------------- */
 
-/* Names. A plain name ([a-z0-9][a-z0-9._-]{0,63}) resolves to a place private to this user.
- * `unix:/path` or a bare `/path` is an explicit path, `unix:@x` an abstract name (Linux).
- * leat_resolve shows the result. */
+/* Names: one grammar on every system. leat_resolve shows where a name leads.
+ *
+ *   mail                 a plain name ([a-z0-9][a-z0-9._-]{0,63}, no ".." in it): private to this
+ *                        user. POSIX: in leat/ below $XDG_RUNTIME_DIR, else below /run/user/UID,
+ *                        else in /tmp/leat-UID. Windows: \\.\pipe\leat\SID\mail.
+ *   system:mail          a plain name for all users of the machine, served by root (POSIX:
+ *                        /run/leat/mail; only root makes that folder) or by a service (Windows:
+ *                        \\.\pipe\leat\system\mail). It says where, not who: see enum leat_who.
+ *   qt:My App            where QLocalServer listens with that name. POSIX: in $TMPDIR, else in
+ *                        /tmp, or the name itself when it begins with '/'. Windows:
+ *                        \\.\pipe\My App.
+ *   /path, unix:/path    an explicit path: absolute, UTF-8, no ".." in it. POSIX.
+ *   unix:@x              an abstract name. Linux.
+ *   \\.\pipe\x, pipe:x   an explicit pipe, also as \\?\pipe\x. Windows.
+ *
+ * A name that another system has is UNSUPPORTED; what none has is NAME. A folder that a name does
+ * not spell out must be safe, or the name is UNTRUSTED: plain names need folders that are ours, no
+ * links, and closed to others, below folders that nobody but root and we can change; system: needs
+ * a folder of root's that others cannot write to. A runtime folder that is not safe is passed over
+ * as if it were not there. A program with more rights than its caller (set-uid) does not believe
+ * the environment. What is true of explicit paths is true of those of qt:. The log hook says what
+ * is wrong. */
 
 struct leat_conn_options {
     size_t size;
@@ -295,7 +321,15 @@ struct leat_listen_options {
     uint32_t conns_max;                   /* accepted and not yet closed; default 128; more wait in
                                            * the backlog */
     uint32_t handshakes_max;              /* of these, not yet through the handshake; default 16 */
+    uint32_t per_user_max;                /* of these, of one user other than ours and root; default
+                                           * 16; POSIX */
     const struct leat_conn_options *conn; /* for accepted connections; read during the call */
+    const char *group; /* with GROUP, else null. A user or a group is its number as text, such
+                               * as "1000"; Windows: its SID, "S-1-5-..." */
+    const char *const *users; /* with LIST, else null */
+    uint32_t users_count;     /* at most LEAT_USERS_MAX */
+    bool take_over;           /* a path that a server of this user has is taken from it: see
+                               * leat_listen */
 };
 
 enum leat_absent {
@@ -310,29 +344,58 @@ struct leat_connect_options {
     uint32_t timeout_ms; /* for the whole connect, hello included; default 5000 */
     enum leat_absent absent;
     const struct leat_conn_options *conn; /* read during the call */
+    const char *group;                    /* as in struct leat_listen_options */
+    const char *const *users;
+    uint32_t users_count;
 };
 
 /* leat_listen makes a name that others can connect to. ACCEPTED events bring the connections.
  *
  * A stale socket of a server that is gone is taken over; anything else at the name is left alone
- * and is IN_USE. Beside a path stands the empty file PATH.leat-lock as long as the listener lives;
+ * and is IN_USE. With take_over, so is a server of the same user that lives: at each moment one of
+ * the two has the name, and no client finds nobody there. The other server is not told; it keeps
+ * its connections and those in its backlog, and leaves the name alone when it closes.
+ *
+ * The mode of the socket at a path says who may connect, whatever the umask: 0600; with GROUP
+ * 0660, and the socket is given to the group; with LIST, ASK and INSECURE_ANYONE 0666. The folders
+ * on the way are the caller's to open. The last one must be this user's or root's, and sticky if
+ * others may write to it; else it is UNTRUSTED.
+ *
+ * Beside a path stands the empty file PATH.leat-lock as long as the listener lives;
  * what is no lock of ours there is left alone, too. A listen that fails leaves the disk as it was,
  * save for a stale socket whose turn had come.
  *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   NAME, NAME_TOO_LONG, IN_USE, NOT_FOUND (no such folder), DENIED, UNTRUSTED (the folder
+ * Fails:   NAME, NAME_TOO_LONG, IN_USE (take_over: also when two do it at once), NOT_FOUND (no such
+ *          folder), DENIED (also: the socket may not be given to that group), UNTRUSTED (the folder
  *          of plain names, or the lock beside the path, is not ours alone; or that lock is not
- *          empty), OPTIONS, LIMIT, MEMORY, UNSUPPORTED, SYSTEM.
- * Systems: the same everywhere. Windows: connections that live on keep the name of a listener that
- *          was closed; only its own hub can listen there again before they end. When somebody
- *          else's pipe appears at the name, LISTEN_ERROR says SQUATTED.
+ *          empty; or the folder of the path is open to others, or that of system: is not safe),
+ *          OPTIONS, LIMIT, MEMORY, UNSUPPORTED (take_over where a name is no path), SYSTEM.
+ * Systems: the same everywhere. POSIX: a mode other than 0600, and a path above 107 bytes, want
+ *          /proc; without it they are UNSUPPORTED. Windows: connections that live on keep the name
+ *          of a listener that was closed; only its own hub can listen there again before they end.
+ *          When somebody else's pipe appears at the name, LISTEN_ERROR says SQUATTED.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_listen(struct leat_hub *hub, const char *name,
                                                   const struct leat_listen_options *options,
                                                   leat_listener *listener_out);
+
+/* leat_allow lets a connection in that ASKED brought: ACCEPTED follows when it is open. leat_refuse
+ * closes it without a byte and without a reason, as leat_abort would.
+ *
+ * Waits:   never.
+ * Thread:  any.
+ * Owns:    leat_refuse ends the connection.
+ * Fails:   STATE (it was not asked about, was allowed before, or is gone).
+ * Systems: the same everywhere. Windows: ASKED comes with the client's first bytes, because the
+ *          system does not say before who it is.
+ * Since:   0.1
+ */
+LEAT_API enum leat_error leat_allow(struct leat_hub *hub, leat_conn conn);
+LEAT_API enum leat_error leat_refuse(struct leat_hub *hub, leat_conn conn);
 
 /* leat_listener_close stops listening and removes the name. Accepted connections live on; those not
  * yet announced by an ACCEPTED event are aborted.
@@ -353,11 +416,15 @@ LEAT_API enum leat_error leat_listener_close(struct leat_hub *hub, leat_listener
  * full is tried again until the deadline. Writing and sending are allowed at once; the bytes wait
  * in the outbox.
  *
+ * POSIX: what stands at an explicit path is looked at before anything is connected to it. A link is
+ * not followed, and a socket must belong to somebody whom `who` lets be there (GROUP and
+ * INSECURE_ANYONE: to anybody); else the connection ends with UNTRUSTED.
+ *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   NAME, NAME_TOO_LONG, UNTRUSTED (the folder of plain names is not ours alone), DENIED,
- *          OPTIONS, LIMIT, MEMORY, UNSUPPORTED, SYSTEM.
+ * Fails:   NAME, NAME_TOO_LONG, UNTRUSTED (the folder of plain names is not ours alone, or that of
+ *          system: is not safe), DENIED, OPTIONS, LIMIT, MEMORY, UNSUPPORTED, SYSTEM.
  * Systems: the same everywhere.
  * Since:   0.1
  */
@@ -440,7 +507,9 @@ enum leat_event_type {
     LEAT_EVENT_CLOSE_REPORT,  /* tag (of leat_close_report), error, bytes_undelivered */
     LEAT_EVENT_LISTEN_ERROR,  /* listener, tag, error: accepting failed; it goes on after a pause */
     LEAT_EVENT_TIMER,         /* timer, tag */
-    LEAT_EVENT_WOKEN          /* leat_wake was called */
+    LEAT_EVENT_WOKEN,         /* leat_wake was called */
+    LEAT_EVENT_ASKED          /* listener, conn, tag (the listener's): LEAT_WHO_ASK: may it come in?
+                               * After handshake_ms without an answer it is gone: CLOSED, TIMEOUT */
 };
 
 struct leat_event {
@@ -987,6 +1056,52 @@ LEAT_API LEAT_CHECKED enum leat_error leat_listener_info_get(struct leat_hub *hu
 LEAT_API LEAT_CHECKED enum leat_error leat_hub_info_get(struct leat_hub *hub,
                                                         struct leat_hub_info *info_out);
 
+/* What the system says of the peer. */
+#define LEAT_PEER_USER 1u       /* uid; Windows: user */
+#define LEAT_PEER_GROUP 2u      /* gid */
+#define LEAT_PEER_PROCESS 4u    /* pid; never decide by it: it may be somebody else's by now */
+#define LEAT_PEER_LABEL 8u      /* label: SELinux, AppArmor; Windows: the integrity level's SID */
+#define LEAT_PEER_SESSION 16u   /* session; Windows */
+#define LEAT_PEER_CONTAINER 32u /* container; Windows */
+#define LEAT_PEER_TEXT_BYTES 256u
+
+struct leat_peer {
+    size_t size;
+    uint32_t known; /* LEAT_PEER_* bits: which of the rest are meant */
+    uint32_t uid, gid;
+    int64_t pid;
+    uint32_t session;
+    bool container;                  /* it runs in an AppContainer */
+    char user[LEAT_PEER_TEXT_BYTES]; /* the user as `users` takes it: "1000", "S-1-5-..." */
+    char label[LEAT_PEER_TEXT_BYTES];
+};
+
+/* leat_peer_get says who the system says is at the other end: as it was when the peer connected or,
+ * for a dialled connection, when it began to listen. Windows: a client is known once its first
+ * bytes came; of a server its user is the owner of the pipe. A connection of a handle that was
+ * opened for synchronous I/O is not asked: UNSUPPORTED.
+ *
+ * leat_peer_groups says which groups it is in beside gid; *count_out is how many there are, also
+ * with TOO_BIG. leat_peer_process gives a handle of its process, which stays meant for that process
+ * whatever becomes of its pid: a pidfd, or a HANDLE for waiting and asking.
+ *
+ * Waits:   never.
+ * Thread:  any.
+ * Owns:    leat_peer_process: the handle is the caller's, to be closed with close or CloseHandle.
+ * Fails:   STATE (not connected, or no more), UNTRUSTED (the system does not say), UNSUPPORTED,
+ *          OPTIONS (`size`), TOO_BIG (groups), LIMIT, NOT_FOUND (the process is gone), DENIED,
+ *          SYSTEM.
+ * Systems: groups: POSIX only. The handle: Linux 6.5 and Windows.
+ * Since:   0.1
+ */
+LEAT_API LEAT_CHECKED enum leat_error leat_peer_get(struct leat_hub *hub, leat_conn conn,
+                                                    struct leat_peer *peer_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_peer_groups(struct leat_hub *hub, leat_conn conn,
+                                                       uint32_t *groups, size_t count,
+                                                       size_t *count_out);
+LEAT_API LEAT_CHECKED enum leat_error leat_peer_process(struct leat_hub *hub, leat_conn conn,
+                                                        intptr_t *handle_out);
+
 /* leat_conn_name and leat_listener_name copy the address in its explicit form, such as
  * unix:/run/user/1000/leat/x, and a zero byte: for a dialled connection where it connected to, for
  * an accepted one the listener's; empty for adopted ones and pairs. *size_out is the length without
@@ -1010,8 +1125,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_listener_name(struct leat_hub *hub,
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
- * Fails:   NAME, NAME_TOO_LONG, UNTRUSTED (the folder of plain names is not ours alone), DENIED,
- *          UNSUPPORTED, TOO_BIG (*size_out says how long it is), SYSTEM.
+ * Fails:   NAME, NAME_TOO_LONG, UNTRUSTED (the folder of plain names is not ours alone, or that of
+ *          system: is not safe), DENIED, UNSUPPORTED, TOO_BIG (*size_out says how long it is),
+ *          SYSTEM.
  * Systems: the same everywhere.
  * Since:   0.1
  */

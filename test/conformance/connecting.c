@@ -211,7 +211,11 @@ TEST(connect_options_and_arguments)
     const struct leat_connect_options refused[] = {
         {.size = sizeof refused[0] - 8},
         {.size = sizeof refused[0], .absent = (enum leat_absent)2},
-        {.size = sizeof refused[0], .who = (enum leat_who)2},
+        {.size = sizeof refused[0], .who = (enum leat_who)6},
+        {.size = sizeof refused[0], .who = LEAT_WHO_ASK},
+        {.size = sizeof refused[0], .who = LEAT_WHO_LIST},
+        {.size = sizeof refused[0], .who = LEAT_WHO_GROUP},
+        {.size = sizeof refused[0], .group = "1"},
         {.size = sizeof refused[0], .conn = &bad},
     };
     leat_conn conn = {77};

@@ -88,7 +88,7 @@ void kit_closed(struct leat_hub *hub, leat_conn conn, enum leat_error error, con
 void kit_stale(struct leat_hub *hub, leat_conn conn, const char *file, int line);
 /* Takes all events that are there, on both hubs by turns (b may be null); they are counted by type
  * in counts (may be null). */
-#define KIT_EVENT_TYPES (LEAT_EVENT_WOKEN + 1)
+#define KIT_EVENT_TYPES (LEAT_EVENT_ASKED + 1)
 void kit_drain(struct leat_hub *a, struct leat_hub *b, uint32_t counts[KIT_EVENT_TYPES]);
 
 /* ---- Connections ----------------------------------------------------------------------------- */

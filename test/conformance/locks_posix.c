@@ -7,7 +7,7 @@
  * Fails:      with what is at the place of the lock, or of the name; nothing of it is touched.
  * Invariants: a refused listen changes nothing on the disk: kit_end looks, too.
  */
-#include "kit_posix.h"
+#include "paths_kit_posix.h"
 
 #include <stdio.h>
 #include <stdlib.h>
@@ -137,18 +137,23 @@ static void plain_refused(struct leat_hub *hub, const char *name)
 TEST(runtime_folder_that_is_too_long_is_not_replaced)
 {
     struct leat_hub *hub = kit_begin();
-    const size_t sizes[] = {100, 101, 102, 105, LTI_OS_PATH_MAX, 150};
-    char path[200];
+    const size_t sizes[] = {PATHS_BYTES_MAX - 10, PATHS_BYTES_MAX - 9, PATHS_BYTES_MAX,
+                            PATHS_BYTES_MAX + 50};
+    char path[PATHS_BYTES_MAX + 51];
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        int begin = snprintf(path, sizeof path, "%s/", lti_test_folder());
-        REQUIRE(begin > 0 && (size_t)begin < sizes[i]);
-        memset(path + begin, 'r', sizes[i] - (size_t)begin);
-        path[sizes[i]] = '\0';
-        kit_folder_make(path);
+        paths_deep(path, sizes[i]);
         runtime_folder_set(path);
         plain_refused(hub, "plain");
-        kit_folder_remove(path);
+        paths_deep_remove(path);
     }
+    /* One that is only longer than an address of the system is used. */
+    paths_deep(path, 200);
+    runtime_folder_set(path);
+    kit_names_meet(hub, "plain", "plain");
+    (void)snprintf(path + 200, sizeof path - 200, "/leat");
+    kit_folder_remove(path);
+    path[200] = '\0';
+    paths_deep_remove(path);
     /* Slashes at its end do not make it longer. */
     int size = snprintf(path, sizeof path, "%s", lti_test_folder());
     memset(path + size, '/', sizeof path - 1 - (size_t)size);

@@ -43,6 +43,23 @@ TEST(names_that_are_none)
     kit_name_refused(hub, "a b", LEAT_E_NAME);
     kit_name_refused(hub, "\xC3\xBC", LEAT_E_NAME);
     kit_name_refused(hub, longer, LEAT_E_NAME_TOO_LONG);
+    kit_name_refused(hub, "system:", LEAT_E_NAME);
+    kit_name_refused(hub, "system:Upper", LEAT_E_NAME);
+    kit_name_refused(hub, "system:a/b", LEAT_E_NAME);
+    kit_name_refused(hub, "system:..", LEAT_E_NAME);
+    kit_name_refused(hub, "system:system:a", LEAT_E_NAME);
+    kit_name_refused(hub, "System:a", LEAT_E_NAME);
+    kit_name_refused(hub, "qt:", LEAT_E_NAME);
+    kit_name_refused(hub, "qt:..", LEAT_E_NAME);
+    kit_name_refused(hub, "qt:../a", LEAT_E_NAME);
+    kit_name_refused(hub, "qt:a/", LEAT_E_NAME);
+    kit_name_refused(hub, "qt:\xFF", LEAT_E_NAME);
+    kit_name_refused(hub, "Qt:a", LEAT_E_NAME);
+    kit_name_refused(hub, "pipe:", LEAT_E_NAME);
+    kit_name_refused(hub, "\\\\host\\pipe\\x", LEAT_E_NAME);
+    char system[7 + sizeof longer];
+    (void)snprintf(system, sizeof system, "system:%s", longer);
+    kit_name_refused(hub, system, LEAT_E_NAME_TOO_LONG);
     CHECK_ERROR(leat_resolve(NULL, longer, 1, &(size_t){0}), LEAT_E_ARGUMENT);
     kit_end(hub);
 }

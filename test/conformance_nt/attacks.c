@@ -156,7 +156,7 @@ TEST(attack_w07_identification_only)
     uint8_t byte = 0;
     kit_write_text(hub, conn, "x");
     CHECK_INT(kit_raw_recv(fd, &byte, 1), 1);
-    REQUIRE_INT(lti_os_pipe_client(kit_raw_handle(fd), &client), 0);
+    REQUIRE_INT(lti_os_pipe_client(kit_raw_handle(fd), NULL, &client), 0);
     CHECK_STR(client.user, kit_own_sid());
     CHECK_INT(client.level, 1);
     kit_raw_close(fd);
@@ -174,7 +174,7 @@ TEST(attack_w08_nobody_is_judged_before_the_first_byte)
     struct lti_os_identity client;
     int server = kit_raw_listen(name, 1);
     int silent = kit_raw_connect(name), accepted = kit_raw_accept(server);
-    CHECK_INT(lti_os_kind_of(lti_os_pipe_client(kit_raw_handle(accepted), &client)),
+    CHECK_INT(lti_os_kind_of(lti_os_pipe_client(kit_raw_handle(accepted), NULL, &client)),
               LTI_OS_NOT_CONNECTED);
     kit_raw_close(silent);
     kit_raw_close(accepted);

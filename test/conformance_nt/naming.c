@@ -78,6 +78,14 @@ TEST(nt_names_that_are_none)
         "pipe:a/b",
         "pipe:..",
         "pipe:\xC3",
+        "qt:\\\\.\\PIPE\\x",
+        "qt:\\\\?\\pipe\\x",
+        "qt:\\\\host\\pipe\\x",
+        "qt:a/b",
+        "qt:a\\..\\b",
+        "qt:.",
+        "qt:a\n",
+        "system:a\\b",
     };
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++)
         kit_name_refused(hub, names[i], LEAT_E_NAME);
@@ -90,6 +98,7 @@ TEST(nt_names_of_unix_are_unsupported)
     kit_name_refused(hub, "unix:/tmp/x", LEAT_E_UNSUPPORTED);
     kit_name_refused(hub, "unix:@x", LEAT_E_UNSUPPORTED);
     kit_name_refused(hub, "/tmp/x", LEAT_E_UNSUPPORTED);
+    kit_name_refused(hub, "qt:/tmp/x", LEAT_E_UNSUPPORTED);
     kit_end(hub);
 }
 
@@ -131,5 +140,27 @@ TEST(nt_names_resolve)
     kit_name_resolves("plain", expected);
     kit_name_resolves("pipe:Some Name", "\\\\.\\pipe\\Some Name");
     kit_name_resolves("\\\\?\\PIPE\\Some\\Name", "\\\\.\\pipe\\Some\\Name");
+    kit_name_resolves("system:plain", "\\\\.\\pipe\\leat\\system\\plain");
+    kit_name_resolves("qt:Some Name", "\\\\.\\pipe\\Some Name");
+    kit_name_resolves("qt:a\\b", "\\\\.\\pipe\\a\\b");
+    kit_name_resolves("qt:\\\\.\\pipe\\Some Name", "\\\\.\\pipe\\Some Name");
+    kit_name_resolves("pipe:ProtectedPrefix\\Administrators\\x",
+                      "\\\\.\\pipe\\ProtectedPrefix\\Administrators\\x");
+    kit_end(hub);
+}
+
+/* Where a Qt program of this name listens, and where one of the system would be. */
+TEST(nt_names_of_qt_and_of_the_system_meet_their_pipes)
+{
+    struct leat_hub *hub = kit_begin();
+    const char *path = kit_path("Some App");
+    char name[300], system[300];
+    (void)snprintf(name, sizeof name, "qt:%s", tail(path));
+    kit_names_meet(hub, name, path);
+    kit_names_meet(hub, path, name);
+    (void)snprintf(name, sizeof name, "qt:%s", path);
+    kit_names_meet(hub, name, path);
+    (void)snprintf(system, sizeof system, "\\\\.\\pipe\\leat\\system\\%s", "leat-conformance");
+    kit_names_meet(hub, "system:leat-conformance", system);
     kit_end(hub);
 }

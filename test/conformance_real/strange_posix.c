@@ -7,7 +7,7 @@
  * Fails:      UNTRUSTED for what may be somebody else's; it stays as it was.
  * Invariants: each test removes what it made.
  */
-#include "conformance/kit_posix.h"
+#include "conformance/paths_kit_posix.h"
 
 #include "os_fault.h"
 
@@ -163,7 +163,8 @@ TEST(lock_is_as_before_whatever_fails)
             if (before)
                 kit_file_make(lock);
             lti_fault_reset();
-            lti_fault_arm_nth(1, fault, LTI_FAULT_ONCE);
+            bool look = calls[i] == LTI_FAULT_CALL_lstat;
+            lti_fault_arm_nth(look ? paths_looks(name) + 1 : 1, fault, LTI_FAULT_ONCE);
             CHECK(leat_listen(hub, name, NULL, &listener) != LEAT_OK);
             CHECK_INT(lti_fault_fired(), 1);
             lti_fault_reset();

@@ -53,7 +53,7 @@ TEST(nt_who_the_client_is)
     CHECK_INT(probe_write(probe, probe->client, 0, 0, 1), 1);
     CHECK_INT(probe_read(probe, probe->server, 1, 0, 1), 1);
     memset(&client, 0xA5, sizeof client);
-    REQUIRE_INT(lti_os_pipe_client(probe->server, &client), 0);
+    REQUIRE_INT(lti_os_pipe_client(probe->server, NULL, &client), 0);
     CHECK_STR(client.user, own.user);
     CHECK(!client.container);
     /* Wine always says 2. */
@@ -67,7 +67,7 @@ TEST(nt_who_the_client_is_stays_hidden_before_its_first_byte)
 {
     struct probe *probe = probe_pair(0, PROBE_QUOTA);
     struct lti_os_identity client;
-    int64_t result = lti_os_pipe_client(probe->server, &client);
+    int64_t result = lti_os_pipe_client(probe->server, NULL, &client);
     if (result >= 0 && probe_first_ignored())
         SKIP_NEEDS("real Windows");
     CHECK_INT(lti_os_code_of(result).raw, LTI_NT_CANNOT_IMPERSONATE);
@@ -80,7 +80,7 @@ TEST(nt_who_the_client_lets_itself_be)
     struct lti_os_identity client;
     CHECK_INT(probe_write(probe, probe->client, 0, 0, 1), 1);
     CHECK_INT(probe_read(probe, probe->server, 1, 0, 1), 1);
-    REQUIRE_INT(lti_os_pipe_client(probe->server, &client), 0);
+    REQUIRE_INT(lti_os_pipe_client(probe->server, NULL, &client), 0);
     if (client.level == 2 && probe_first_ignored())
         SKIP_NEEDS("real Windows");
     CHECK_INT(client.level, 1);
@@ -93,7 +93,7 @@ TEST(nt_who_is_no_question_for_a_client)
     struct lti_os_identity client;
     CHECK_INT(probe_write(probe, probe->server, 0, 0, 1), 1);
     CHECK_INT(probe_read(probe, probe->client, 1, 0, 1), 1);
-    CHECK(lti_os_pipe_client(probe->client, &client) < 0);
+    CHECK(lti_os_pipe_client(probe->client, NULL, &client) < 0);
     probe_end(probe);
 }
 

@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
 
@@ -158,4 +159,66 @@ void lti_story_of_adopt_listener(struct lti_story *story)
     if (access(name + 5, F_OK) != 0)
         lti_story_complain(story, "the path of an adopted listener was removed");
     (void)unlink(name + 5);
+}
+
+/* Longer than an address of the system. */
+void lti_story_of_long_path(struct lti_story *story)
+{
+    char folder[256], name[272], lock[288];
+    int size = snprintf(folder, 128, "%s/", story->folder);
+    memset(folder + size, 'p', 120);
+    folder[size + 120] = '\0';
+    (void)snprintf(name, sizeof name, "%s/far", folder);
+    (void)snprintf(lock, sizeof lock, "%s.leat-lock", name);
+    if (mkdir(folder, 0700) != 0)
+        lti_story_complain(story, "no folder could be made");
+    lti_story_serve(story, name);
+    (void)unlink(name); /* where the fault left it */
+    (void)unlink(lock);
+    if (rmdir(folder) != 0)
+        lti_story_complain(story, "the folder is not empty");
+}
+
+/* One client of a listener that is there already. */
+static bool meet(struct lti_story *story, int lane, const char *name, leat_listener listener)
+{
+    leat_conn client, server;
+    if (!lti_story_connect_wait(story, lane, name, NULL, &client) ||
+        !lti_story_accept(story, lane + 1, listener, &server))
+        return false;
+    (void)lti_story_write(story, lane, client, "ping");
+    (void)lti_story_read(story, lane + 1, server, 4);
+    return true;
+}
+
+void lti_story_of_for_a_group(struct lti_story *story)
+{
+    char group[16];
+    leat_listener listener;
+    const char *name = lti_story_path(story, "group");
+    (void)snprintf(group, sizeof group, "%u", (unsigned)getegid());
+    struct leat_listen_options options = {
+        .size = sizeof options, .who = LEAT_WHO_GROUP, .group = group};
+    if (!lti_story_listen(story, 0, name, &options, &listener))
+        return;
+    (void)meet(story, 1, name, listener);
+    (void)lti_story_listener_close(story, 0, listener);
+}
+
+void lti_story_of_hand_over(struct lti_story *story)
+{
+    leat_listener old, new;
+    const char *name = lti_story_path(story, "handed");
+    struct leat_listen_options taking = {.size = sizeof taking, .take_over = true};
+    if (!lti_story_listen(story, 0, name, NULL, &old))
+        return;
+    if (lti_story_listen(story, 3, name, &taking, &new)) {
+        (void)lti_story_listener_close(story, 0, old);
+        (void)meet(story, 4, name, new);
+        (void)lti_story_listener_close(story, 3, new);
+    } else {
+        /* The old one has not noticed anything. */
+        (void)meet(story, 1, name, old);
+        (void)lti_story_listener_close(story, 0, old);
+    }
 }

@@ -177,6 +177,7 @@ static uint64_t story_event_id(const struct leat_event *event)
     case LEAT_EVENT_CONNECTED:
     case LEAT_EVENT_READABLE:
     case LEAT_EVENT_WRITABLE:
+    case LEAT_EVENT_ASKED:
     case LEAT_EVENT_FINISHED:
     case LEAT_EVENT_HANGUP:
     case LEAT_EVENT_CLOSED:

@@ -171,7 +171,10 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
     X(abstract, 0, 0)                                                                              \
     X(half_close, LTI_STORY_PAIR, E(FINISHED))                                                     \
     X(take_over, LTI_STORY_PROBE, E(REFUSED))                                                      \
-    X(adopt_listener, 0, 0)
+    X(adopt_listener, 0, 0)                                                                        \
+    X(long_path, 0, 0)                                                                             \
+    X(for_a_group, 0, 0)                                                                           \
+    X(hand_over, 0, 0)
 #endif
 
 #define LTI_STORY_ERROR(name) (UINT64_C(1) << LEAT_E_##name)

@@ -243,12 +243,13 @@ static bool judge_probe(const struct lti_sweep_story *story, const struct lti_fa
 
 #else
 
-/* A dead name stays only when the system would not let it be removed, or looked at; a lock file
- * also when another holds it, since removing it then would be his loss. */
+/* A dead name stays only when the system would not let it be removed, or looked at, or gave no turn
+ * for it; a lock file also when another holds it, since removing it then would be his loss. */
 static bool judge_may_leave(const struct lti_fault *fault)
 {
     return fault->call == LTI_FAULT_CALL_unlink || fault->call == LTI_FAULT_CALL_lstat ||
-           (fault->call == LTI_FAULT_CALL_lock && strcmp(fault->name, "EWOULDBLOCK") == 0);
+           fault->call == LTI_FAULT_CALL_fstat || fault->call == LTI_FAULT_CALL_lock ||
+           fault->call == LTI_FAULT_CALL_turn_share || fault->call == LTI_FAULT_CALL_share_over;
 }
 
 bool lti_sweep_may_keep(const struct lti_sweep_place *place)

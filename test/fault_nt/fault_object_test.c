@@ -292,10 +292,10 @@ TEST(nt_fault_strangers)
     CHECK_INT(probe_write(probe, probe->client, 0, 0, 1), 1);
     CHECK_INT(probe_read(probe, probe->server, 1, 0, 1), 1);
     object_arm(LTI_FAULT_CALL_pipe_client, "STRANGER");
-    REQUIRE_INT(lti_os_pipe_client(probe->server, &client), 0);
+    REQUIRE_INT(lti_os_pipe_client(probe->server, NULL, &client), 0);
     CHECK(strcmp(client.user, own.user) != 0);
     object_hit();
-    REQUIRE_INT(lti_os_pipe_client(probe->server, &client), 0);
+    REQUIRE_INT(lti_os_pipe_client(probe->server, NULL, &client), 0);
     CHECK_STR(client.user, own.user);
     probe_end(probe);
 }

@@ -112,6 +112,10 @@ struct lti_sim_token {
     }
 void lti_sim_set_token(uint32_t process, const struct lti_sim_token *token);
 void lti_sim_set_user(uint32_t process, uint32_t uid, uint32_t gid);
+/* The groups beside gid; none at first. On Windows below 1000 that of the system, S-1-5-32-GROUP
+ * (544: the administrators), else S-1-5-21-0-0-0-GROUP; gid means nothing there. */
+#define LTI_SIM_GROUPS_MAX 8u
+void lti_sim_set_groups(uint32_t process, const uint32_t *groups, uint32_t count);
 /* The process believes that it is a forked child. */
 void lti_sim_forked(uint32_t process);
 uint32_t lti_sim_process(void); /* of the caller */
@@ -132,7 +136,10 @@ void lti_sim_set_privileged(bool privileged);
  * of the seam. */
 int64_t lti_sim_pipe_disconnect(intptr_t server);
 /* Files for tests; paths are absolute. A folder's parent must exist. */
-bool lti_sim_file_add(const char *path, char type, uint32_t uid, uint32_t mode); /* f d l */
+bool lti_sim_file_add(const char *path, char type, uint32_t uid, uint32_t mode); /* f d l s */
+bool lti_sim_file_give(const char *path, uint32_t uid, uint32_t gid); /* false: nothing is there */
+/* Without it, descriptors of nodes and folders lead nowhere (a system without /proc). */
+void lti_sim_set_proc(bool there);
 
 /* ---- Asking --------------------------------------------------------------------------------- */
 

@@ -333,11 +333,37 @@ TEST(sim_access_by_mode_and_owner)
     CHECK_INT(lti_os_kind_of(lti_os_open_lock("/tmp/link")), LTI_OS_NOT_DIR);
     CHECK_INT(lti_os_kind_of(lti_os_mkdir("/run/leat", 0700)), LTI_OS_ACCESS);
     CHECK_INT(lti_os_lstat("/tmp/link", &file), 0);
-    CHECK_INT(file.type, LTI_OS_FILE_OTHER);
+    CHECK_INT(file.type, LTI_OS_FILE_LINK);
     lti_sim_set_user(0, 0, 0);
     CHECK_INT(lti_os_unlink("/tmp/file"), 0);
     CHECK_INT(lti_os_bind((int)fd, "/run/x", 6), 0);
     CHECK_INT(lti_os_close((int)fd), 0);
+}
+
+/* As when the client came, and when the listener began to listen. */
+TEST(sim_groups_of_a_peer)
+{
+    const uint32_t servers[] = {7}, clients[] = {8, 2000, 9};
+    uint32_t groups[LTI_SIM_GROUPS_MAX];
+    lti_sim_begin(NULL);
+    int64_t listener = lti_os_socket(false), client = lti_os_socket(false);
+    CHECK_INT(lti_os_kind_of(lti_os_peer_groups((int)client, groups, 8)), LTI_OS_OTHER);
+    lti_sim_set_groups(0, servers, 1);
+    CHECK_INT(lti_os_bind((int)listener, "\0s", 2), 0);
+    CHECK_INT(lti_os_listen((int)listener, 1), 0);
+    lti_sim_set_groups(0, clients, 3);
+    CHECK_INT(lti_os_connect((int)client, "\0s", 2), 0);
+    lti_sim_set_groups(0, NULL, 0);
+    int64_t server = lti_os_accept((int)listener);
+    REQUIRE(server >= 0);
+    CHECK_INT(lti_os_peer_groups((int)client, groups, 8), 1);
+    CHECK_INT(groups[0], 7);
+    CHECK(lti_os_peer_groups((int)server, groups, 2) < 0); /* not a part of them */
+    CHECK_INT(lti_os_peer_groups((int)server, groups, 3), 3);
+    CHECK_MEM(groups, clients, sizeof clients);
+    CHECK_INT(lti_os_close((int)server), 0);
+    CHECK_INT(lti_os_close((int)client), 0);
+    CHECK_INT(lti_os_close((int)listener), 0);
 }
 
 TEST(sim_misuse_is_counted)

@@ -16,6 +16,7 @@
 
 #define FILE_DEVICE 8u
 #define FILE_UMASK 022u
+#define FILE_NAME_MAX 255
 
 static struct sim_inode *inode_find(const char *path)
 {
@@ -37,7 +38,7 @@ static struct sim_inode *inode_add(const char *path, char type, uint32_t uid, ui
         char *copy = malloc(size);
         if (!copy)
             sim_fatal("the machine is out of memory");
-        *it = (struct sim_inode){.type = type, .uid = uid, .mode = mode, .made = true};
+        *it = (struct sim_inode){.type = type, .uid = uid, .gid = uid, .mode = mode, .made = true};
         it->path = memcpy(copy, path, size);
         it->number = ++sim_world.inode_number;
         return it;
@@ -48,23 +49,26 @@ static struct sim_inode *inode_add(const char *path, char type, uint32_t uid, ui
 static bool inode_allows(const struct sim_inode *inode, uint32_t wanted)
 {
     uint32_t uid = sim_process_now()->uid;
-    uint32_t shift = inode->uid == uid ? 6 : 0;
+    uint32_t shift = inode->uid == uid ? 6 : inode->gid == sim_process_now()->gid ? 3 : 0;
     return uid == 0 || ((inode->mode >> shift) & wanted) == wanted;
 }
 
 /* Walks the folders above `path`; on success *parent_out is the last. */
 static int64_t path_walk(const char *path, struct sim_inode **parent_out)
 {
-    char part[512];
-    size_t size = strlen(path);
+    char part[SIM_PATH_MAX];
+    size_t size = strlen(path), begin = 0;
     if (path[0] != '/' || size < 2)
         return sim_fail(ENOENT);
     if (size >= sizeof part)
         return sim_fail(ENAMETOOLONG);
     *parent_out = inode_find("/");
     for (size_t i = 1; i < size; i++) {
+        if (i - begin > FILE_NAME_MAX)
+            return sim_fail(ENAMETOOLONG);
         if (path[i] != '/')
             continue;
+        begin = i;
         memcpy(part, path, i);
         part[i] = '\0';
         if (!inode_allows(*parent_out, 1))
@@ -78,26 +82,35 @@ static int64_t path_walk(const char *path, struct sim_inode **parent_out)
     return inode_allows(*parent_out, 1) ? 0 : sim_fail(EACCES);
 }
 
-static int64_t path_find(const char *path, struct sim_inode **inode_out)
+int64_t sim_path_find(const char *path, struct sim_inode **inode_out)
 {
+    char real[SIM_PATH_MAX];
     struct sim_inode *parent = NULL;
-    int64_t result = strcmp(path, "/") == 0 ? 0 : path_walk(path, &parent);
-    *inode_out = result == 0 ? inode_find(path) : NULL;
+    int64_t result = sim_path_real(path, real);
+    if (result == 0 && strcmp(real, "/") != 0)
+        result = path_walk(real, &parent);
+    *inode_out = result == 0 ? inode_find(real) : NULL;
     return result < 0 || *inode_out ? result : sim_fail(ENOENT);
 }
 
 static int64_t path_make(const char *path, char type, uint32_t mode, struct sim_inode **inode_out)
 {
+    char real[SIM_PATH_MAX];
     struct sim_inode *parent = NULL;
-    int64_t result = path_walk(path, &parent);
+    int64_t result = sim_path_real(path, real);
+    if (result == 0)
+        result = path_walk(real, &parent);
     if (result < 0)
         return result;
-    if (inode_find(path))
+    if (inode_find(real))
         return sim_fail(EEXIST);
     if (!inode_allows(parent, 2))
         return sim_fail(EACCES);
-    *inode_out = inode_add(path, type, sim_process_now()->uid, mode);
-    return *inode_out ? 0 : sim_fail(ENOSPC);
+    *inode_out = inode_add(real, type, sim_process_now()->uid, mode);
+    if (!*inode_out)
+        return sim_fail(ENOSPC);
+    (*inode_out)->gid = sim_process_now()->gid;
+    return 0;
 }
 
 /* Tests that run on either kernel use the harness's folder; here it is there too, empty. */
@@ -151,6 +164,17 @@ bool lti_sim_file_add(const char *path, char type, uint32_t uid, uint32_t mode)
     return free_place && inode_add(path, type, uid, mode) != NULL;
 }
 
+bool lti_sim_file_give(const char *path, uint32_t uid, uint32_t gid)
+{
+    (void)sim_process_now();
+    struct sim_inode *inode = inode_find(path);
+    if (inode) {
+        inode->uid = uid;
+        inode->gid = gid;
+    }
+    return inode != NULL;
+}
+
 uint32_t lti_sim_files(void)
 {
     uint32_t count = 0;
@@ -166,8 +190,10 @@ uint32_t lti_sim_files(void)
 
 int64_t sim_file_bind(struct sim_object *socket, const char *path, size_t size)
 {
-    char name[LTI_OS_PATH_MAX + 1];
+    char name[SIM_PATH_MAX];
     struct sim_inode *inode = NULL;
+    if (size >= sizeof name)
+        return sim_fail(ENAMETOOLONG);
     memcpy(name, path, size);
     name[size] = '\0';
     int64_t result = path_make(name, 's', socket->mode & ~FILE_UMASK & 0777, &inode);
@@ -180,21 +206,26 @@ int64_t sim_file_bind(struct sim_object *socket, const char *path, size_t size)
     return 0;
 }
 
+int64_t sim_inode_find_socket(const struct sim_inode *inode, struct sim_object **socket_out)
+{
+    if (!inode_allows(inode, 2))
+        return sim_fail(EACCES);
+    *socket_out = inode->type == 's' ? inode->socket : NULL;
+    return 0;
+}
+
 int64_t sim_file_find_socket(const char *path, size_t size, struct sim_object **socket_out)
 {
     char name[LTI_OS_PATH_MAX + 1];
     struct sim_inode *inode = NULL;
     memcpy(name, path, size);
     name[size] = '\0';
-    int64_t result = path_find(name, &inode);
+    int64_t result = sim_path_find(name, &inode);
     if (result < 0)
         return result;
     if (inode->type == 'l')
         return sim_fail(ENOENT); /* all links here lead nowhere */
-    if (!inode_allows(inode, 2))
-        return sim_fail(EACCES);
-    *socket_out = inode->type == 's' ? inode->socket : NULL;
-    return 0;
+    return sim_inode_find_socket(inode, socket_out);
 }
 
 void sim_file_socket_closed(struct sim_object *socket)
@@ -211,7 +242,7 @@ void sim_file_socket_closed(struct sim_object *socket)
 
 static void file_fill(const struct sim_inode *inode, struct lti_os_file *file_out)
 {
-    *file_out = (struct lti_os_file){.uid = inode->uid, .mode = inode->mode};
+    *file_out = (struct lti_os_file){.uid = inode->uid, .gid = inode->gid, .mode = inode->mode};
     file_out->device = FILE_DEVICE;
     file_out->inode = inode->number;
     file_out->links = inode->path ? 1 : 0;
@@ -221,13 +252,15 @@ static void file_fill(const struct sim_inode *inode, struct lti_os_file *file_ou
         file_out->type = LTI_OS_FILE_SOCKET;
     else if (inode->type == 'f')
         file_out->type = LTI_OS_FILE_REGULAR;
+    else if (inode->type == 'l')
+        file_out->type = LTI_OS_FILE_LINK;
 }
 
 int64_t lti_os_lstat(const char *path, struct lti_os_file *file_out)
 {
     sim_enter();
     struct sim_inode *inode = NULL;
-    int64_t result = path_find(path, &inode);
+    int64_t result = sim_path_find(path, &inode);
     if (result == 0)
         file_fill(inode, file_out);
     return sim_leave("lstat", 0, 0, result);
@@ -239,12 +272,13 @@ int64_t lti_os_fstat(int fd, struct lti_os_file *file_out)
     const struct sim_object *object = sim_descriptor_find(fd);
     if (!object)
         return sim_leave("fstat", fd, 0, sim_fail(EBADF));
-    if (object->kind == SIM_LOCK) {
+    if (object->kind == SIM_LOCK || object->kind == SIM_NODE) {
         file_fill(&sim_world.inodes[object->inode - 1], file_out);
         return sim_leave("fstat", fd, 0, 0);
     }
     bool socket = object->kind != SIM_POLLER && object->kind != SIM_EVENT;
-    *file_out = (struct lti_os_file){.uid = object->owner.uid, .mode = object->mode};
+    *file_out = (struct lti_os_file){
+        .uid = object->owner.uid, .gid = object->owner.gid, .mode = object->mode};
     file_out->type = socket ? LTI_OS_FILE_SOCKET : LTI_OS_FILE_OTHER;
     file_out->device = FILE_DEVICE + 1;
     file_out->inode = object->serial;
@@ -264,33 +298,81 @@ int64_t lti_os_fchmod(int fd, uint32_t mode)
     return sim_leave("fchmod", fd, mode, 0);
 }
 
-static void inode_unlink(struct sim_inode *inode)
+void sim_inode_settle(struct sim_inode *inode)
 {
-    free(inode->path);
-    inode->path = NULL;
+    if (inode->path || inode->opens > 0)
+        return;
     if (inode->socket)
         inode->socket->inode = 0;
     inode->socket = NULL;
 }
 
+static void inode_unlink(struct sim_inode *inode)
+{
+    free(inode->path);
+    inode->path = NULL;
+    sim_inode_settle(inode);
+}
+
+/* Whether the process may take the entry out of its folder. */
+static int64_t inode_removable(const struct sim_inode *inode)
+{
+    struct sim_inode *parent = NULL;
+    int64_t result = path_walk(inode->path, &parent);
+    if (result < 0)
+        return result;
+    if (!inode_allows(parent, 2))
+        return sim_fail(EACCES);
+    uint32_t uid = sim_process_now()->uid;
+    bool sticky = (parent->mode & 01000) != 0;
+    return sticky && uid != 0 && uid != inode->uid && uid != parent->uid ? sim_fail(EPERM) : 0;
+}
+
 int64_t lti_os_unlink(const char *path)
 {
     sim_enter();
-    struct sim_inode *inode = NULL, *parent = NULL;
-    int64_t result = path_find(path, &inode);
+    struct sim_inode *inode = NULL;
+    int64_t result = sim_path_find(path, &inode);
     if (result == 0 && inode->type == 'd')
         result = sim_fail(EISDIR);
     if (result == 0)
-        result = path_walk(path, &parent);
-    if (result == 0 && !inode_allows(parent, 2))
-        result = sim_fail(EACCES);
-    uint32_t uid = sim_process_now()->uid;
-    if (result == 0 && (parent->mode & 01000) && uid != 0 && uid != inode->uid &&
-        uid != parent->uid)
-        result = sim_fail(EPERM);
+        result = inode_removable(inode);
     if (result == 0)
         inode_unlink(inode);
     return sim_leave("unlink", 0, 0, result);
+}
+
+int64_t lti_os_rename(const char *from, const char *to)
+{
+    sim_enter();
+    char real[SIM_PATH_MAX];
+    struct sim_inode *inode = NULL, *target = NULL, *parent = NULL;
+    int64_t result = sim_path_find(from, &inode);
+    if (result == 0 && inode->type == 'd')
+        sim_fatal("folders are not renamed here");
+    if (result == 0)
+        result = inode_removable(inode);
+    if (result == 0)
+        result = sim_path_real(to, real);
+    if (result == 0)
+        result = path_walk(real, &parent);
+    if (result == 0 && !inode_allows(parent, 2))
+        result = sim_fail(EACCES);
+    target = result == 0 ? inode_find(real) : NULL;
+    if (target && target->type == 'd')
+        result = sim_fail(EISDIR);
+    else if (target)
+        result = inode_removable(target);
+    if (result == 0 && target != inode) {
+        if (target)
+            inode_unlink(target);
+        char *copy = malloc(strlen(real) + 1);
+        if (!copy)
+            sim_fatal("the machine is out of memory");
+        free(inode->path);
+        inode->path = memcpy(copy, real, strlen(real) + 1);
+    }
+    return sim_leave("rename", 0, 0, result);
 }
 
 int64_t lti_os_mkdir(const char *path, uint32_t mode)
@@ -303,7 +385,7 @@ int64_t lti_os_mkdir(const char *path, uint32_t mode)
 
 static int64_t lock_open(const char *path, struct sim_inode **inode_out)
 {
-    int64_t result = path_find(path, inode_out);
+    int64_t result = sim_path_find(path, inode_out);
     if (lti_os_kind_of(result) == LTI_OS_NOT_FOUND)
         return path_make(path, 'f', 0600, inode_out);
     if (result < 0)
@@ -351,25 +433,152 @@ int64_t lti_os_open_lock(const char *path)
     return lock_descriptor("open_lock", result, inode);
 }
 
+struct lock_ask {
+    struct sim_object *object;
+    struct sim_inode *inode;
+};
+
+/* False: there is nothing to be locked, and *result_out is the call's. */
+static bool lock_find(int fd, struct lock_ask *ask, int64_t *result_out)
+{
+    ask->object = sim_descriptor_find(fd);
+    *result_out = ask->object ? 0 : sim_fail(EBADF);
+    if (!ask->object || ask->object->kind != SIM_LOCK)
+        return false;
+    ask->inode = &sim_world.inodes[ask->object->inode - 1];
+    return true;
+}
+
+static int64_t lock_held(void)
+{
+    return lti_os_fail(LTI_OS_IN_USE, EAGAIN);
+}
+
+static void lock_unshare(const struct lock_ask *ask)
+{
+    ask->inode->sharers -= ask->object->shares;
+    ask->object->shares = false;
+}
+
 int64_t lti_os_lock(int fd)
 {
     sim_enter();
-    struct sim_object *object = sim_descriptor_find(fd);
-    if (!object)
-        return sim_leave("lock", fd, 0, sim_fail(EBADF));
-    if (object->kind != SIM_LOCK)
-        return sim_leave("lock", fd, 0, 0);
-    struct sim_inode *inode = &sim_world.inodes[object->inode - 1];
-    if (inode->locker && inode->locker != object)
-        return sim_leave("lock", fd, 0, lti_os_fail(LTI_OS_IN_USE, EWOULDBLOCK));
-    inode->locker = object;
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (!lock_find(fd, &ask, &result))
+        return sim_leave("lock", fd, 0, result);
+    bool other = ask.inode->locker && ask.inode->locker != ask.object;
+    if (other || ask.inode->sharers > ask.object->shares)
+        return sim_leave("lock", fd, 0, lock_held());
+    lock_unshare(&ask);
+    ask.inode->locker = ask.object;
     return sim_leave("lock", fd, 0, 0);
+}
+
+int64_t lti_os_share(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (!lock_find(fd, &ask, &result))
+        return sim_leave("share", fd, 0, result);
+    if (ask.inode->locker && ask.inode->locker != ask.object)
+        return sim_leave("share", fd, 0, lock_held());
+    lock_unshare(&ask);
+    ask.inode->locker = NULL;
+    ask.object->shares = true;
+    ask.inode->sharers++;
+    return sim_leave("share", fd, 0, 0);
+}
+
+int64_t lti_os_share_over(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (lock_find(fd, &ask, &result)) {
+        lock_unshare(&ask);
+        if (ask.inode->locker == ask.object)
+            ask.inode->locker = NULL;
+    }
+    return sim_leave("share_over", fd, 0, result);
+}
+
+static void turn_unshare(const struct lock_ask *ask)
+{
+    ask->inode->turn_sharers -= ask->object->turn_shares;
+    ask->object->turn_shares = false;
+}
+
+int64_t lti_os_turn(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (!lock_find(fd, &ask, &result))
+        return sim_leave("turn", fd, 0, result);
+    bool other = ask.inode->turn && ask.inode->turn != ask.object;
+    if (other || ask.inode->turn_sharers > ask.object->turn_shares)
+        return sim_leave("turn", fd, 0, lock_held());
+    turn_unshare(&ask);
+    ask.inode->turn = ask.object;
+    return sim_leave("turn", fd, 0, 0);
+}
+
+int64_t lti_os_turn_share(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (!lock_find(fd, &ask, &result))
+        return sim_leave("turn_share", fd, 0, result);
+    if (ask.inode->turn && ask.inode->turn != ask.object)
+        return sim_leave("turn_share", fd, 0, lock_held());
+    turn_unshare(&ask);
+    ask.inode->turn = NULL;
+    ask.object->turn_shares = true;
+    ask.inode->turn_sharers++;
+    return sim_leave("turn_share", fd, 0, 0);
+}
+
+static void turn_free(const struct lock_ask *ask)
+{
+    turn_unshare(ask);
+    if (ask->inode->turn == ask->object)
+        ask->inode->turn = NULL;
+}
+
+int64_t lti_os_turn_over(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (lock_find(fd, &ask, &result))
+        turn_free(&ask);
+    return sim_leave("turn_over", fd, 0, result);
+}
+
+static void lock_free(const struct lock_ask *ask)
+{
+    lock_unshare(ask);
+    if (ask->inode->locker == ask->object)
+        ask->inode->locker = NULL;
+    turn_free(ask);
+}
+
+int64_t lti_os_unlock(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (lock_find(fd, &ask, &result))
+        lock_free(&ask);
+    return sim_leave("unlock", fd, 0, result);
 }
 
 void sim_lock_close(struct sim_object *lock)
 {
-    struct sim_inode *inode = &sim_world.inodes[lock->inode - 1];
-    inode->opens--;
-    if (inode->locker == lock)
-        inode->locker = NULL;
+    const struct lock_ask ask = {lock, &sim_world.inodes[lock->inode - 1]};
+    ask.inode->opens--;
+    lock_free(&ask);
 }

@@ -33,6 +33,7 @@ enum sim_kind {
     SIM_POLLER,
     SIM_EVENT,
     SIM_LOCK,
+    SIM_NODE, /* stands for a file that is not opened */
     SIM_PIPE, /* from here on: of Windows, see sim_nt.h */
     SIM_QUEUE,
     SIM_SIGNAL,
@@ -61,6 +62,11 @@ struct sim_state { /* of a stream, as the kernel's sk_shutdown and sk_err */
     bool no_read, no_write, reset;
 };
 
+struct sim_groups {
+    uint32_t count;
+    uint32_t list[LTI_SIM_GROUPS_MAX];
+};
+
 struct sim_object {
     enum sim_kind kind;
     uint32_t references; /* its descriptor, pending actions, sleeping fibers */
@@ -68,10 +74,12 @@ struct sim_object {
     uint64_t serial;
     struct sim_watch *watches; /* who polls it */
     struct lti_os_peer owner, peer_credentials;
+    struct sim_groups owner_groups, peer_groups; /* as they were when those were taken */
     uint32_t mode;
-    uint32_t inode; /* index + 1 of the name it is bound to, or of the lock file */
+    uint32_t inode; /* index + 1 of the name it is bound to, or of the lock file or node */
     bool bound, delayed;
-    bool packets; /* a socket of packets; its kind is that of a stream's */
+    bool shares, turn_shares; /* SIM_LOCK: has it beside others */
+    bool packets;             /* a socket of packets; its kind is that of a stream's */
     bool stamped; /* received packets are stamped, so that an empty one is told from the end */
     struct {      /* SIM_STREAM */
         struct sim_object *peer;
@@ -112,6 +120,7 @@ struct sim_process {
     uint64_t memory_faults, calls, dies_at; /* 0: not */
     uint64_t descriptors_end_ns;            /* until then no descriptor is to be had */
     struct lti_sim_token token;
+    struct sim_groups groups; /* beside gid */
 };
 
 enum sim_fiber_state { SIM_FREE = 0, SIM_READY, SIM_POLLING, SIM_SLEEPING, SIM_LOCKING, SIM_OVER };
@@ -151,10 +160,12 @@ struct sim_action {
 struct sim_inode {
     char *path; /* null: free, or unlinked and still open */
     char type;  /* 'f' 'd' 'l' 's' */
-    uint32_t uid, mode, opens;
+    uint32_t uid, gid, mode, opens;
     uint64_t number;
     struct sim_object *socket; /* bound to it */
-    struct sim_object *locker;
+    struct sim_object *locker; /* has it alone */
+    struct sim_object *turn;
+    uint32_t sharers, turn_sharers;
     bool made; /* since begin */
 };
 
@@ -178,7 +189,7 @@ struct sim_world {
     struct sim_pipe_name *pipe_names;
     struct sim_inode inodes[SIM_INODES_MAX];
     char *environment[16][2];
-    bool privileged;
+    bool privileged, no_proc;
 };
 
 extern struct sim_world sim_world;
@@ -247,8 +258,18 @@ void sim_files_begin(void);
 void sim_files_end(void);
 int64_t sim_file_bind(struct sim_object *socket, const char *path, size_t size);
 int64_t sim_file_find_socket(const char *path, size_t size, struct sim_object **socket_out);
+int64_t sim_path_find(const char *path, struct sim_inode **inode_out);
+void sim_inode_settle(struct sim_inode *inode); /* nobody reaches its socket any more, perhaps */
+int64_t sim_inode_find_socket(const struct sim_inode *inode, struct sim_object **socket_out);
 void sim_file_socket_closed(struct sim_object *socket);
 void sim_lock_close(struct sim_object *lock);
+
+/* sim_node.c: the same by a descriptor of a node, or of a folder. */
+/* A path through /proc becomes one without. */
+#define SIM_PATH_MAX 1024
+int64_t sim_path_real(const char *path, char real_out[SIM_PATH_MAX]);
+int64_t sim_node_find_socket(int node, struct sim_object **socket_out);
+void sim_node_close(struct sim_object *node);
 
 /* Windows' personality: sim_nt.h has the rest. */
 bool sim_nt_ready(const struct sim_object *object); /* a wait for it is over */

@@ -92,6 +92,7 @@ struct sim_security {
 struct sim_who {
     uint32_t uid;
     struct lti_sim_token token;
+    struct sim_groups groups;
 };
 
 struct sim_who sim_who_now(void);

@@ -89,6 +89,7 @@ uint32_t sim_poll_mask(const struct sim_object *object)
         }
         return 0;
     case SIM_LOCK:
+    case SIM_NODE:
     case SIM_PIPE:
     case SIM_QUEUE:
     case SIM_SIGNAL:
@@ -145,7 +146,7 @@ static int64_t watch_find(int poller_fd, int fd, struct sim_object **poller_out,
         return sim_fail(EBADF);
     if ((*poller_out)->kind != SIM_POLLER || *poller_out == *target_out)
         return sim_fail(EINVAL);
-    if ((*target_out)->kind == SIM_LOCK)
+    if ((*target_out)->kind == SIM_LOCK || (*target_out)->kind == SIM_NODE)
         return sim_fail(EPERM);
     for (struct sim_watch *it = (*target_out)->watches; it; it = it->target_next) {
         if (it->poller == *poller_out)

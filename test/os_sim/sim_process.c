@@ -99,6 +99,9 @@ void sim_object_close(struct sim_object *object)
     case SIM_LOCK:
         sim_lock_close(object);
         break;
+    case SIM_NODE:
+        sim_node_close(object);
+        break;
     case SIM_PIPE:
     case SIM_QUEUE:
     case SIM_SIGNAL:
@@ -336,6 +339,17 @@ void lti_sim_set_user(uint32_t process, uint32_t uid, uint32_t gid)
     (void)sim_process_now();
     sim_world.processes[process].uid = uid;
     sim_world.processes[process].gid = gid;
+}
+
+void lti_sim_set_groups(uint32_t process, const uint32_t *groups, uint32_t count)
+{
+    (void)sim_process_now();
+    if (count > LTI_SIM_GROUPS_MAX)
+        sim_fatal("too many groups");
+    struct sim_groups *to = &sim_world.processes[process].groups;
+    *to = (struct sim_groups){.count = count};
+    for (uint32_t i = 0; i < count; i++)
+        to->list[i] = groups[i];
 }
 
 void lti_sim_set_token(uint32_t process, const struct lti_sim_token *token)

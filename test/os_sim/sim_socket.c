@@ -59,6 +59,7 @@ int64_t lti_os_socketpair(bool packets, int fds_out[2])
     struct sim_object *b = sim_object_new(SIM_STREAM);
     a->packets = b->packets = packets;
     a->peer_credentials = b->peer_credentials = a->owner;
+    a->peer_groups = b->peer_groups = sim_process_now()->groups;
     sim_stream_join(a, b);
     fds_out[0] = (int)sim_descriptor_add(a);
     fds_out[1] = (int)sim_descriptor_add(b);
@@ -125,29 +126,20 @@ int64_t lti_os_listen(int fd, uint32_t backlog)
         const struct sim_process *process = sim_process_now();
         object->kind = SIM_LISTENER;
         object->owner = (struct lti_os_peer){process->uid, process->gid, process->pid};
+        object->owner_groups = process->groups;
         object->listener.backlog = backlog > 4096 ? 4096 : backlog; /* as net.core.somaxconn */
     }
     return sim_leave("listen", fd, backlog, result);
 }
 
 static int64_t connect_find(const char *address, size_t size, bool packets,
-                            struct sim_object **listener_out)
+                            struct sim_object **found_out)
 {
     if (size == 0 || size > LTI_OS_PATH_MAX)
         return sim_fail(ENAMETOOLONG);
-    struct sim_object *found = NULL;
-    if (address[0] != '\0') {
-        int64_t result = sim_file_find_socket(address, size, &found);
-        if (result < 0)
-            return result;
-    } else {
-        found = abstract_find(address + 1, size - 1, packets);
-    }
-    if (found && found->packets != packets)
-        return sim_fail(EPROTOTYPE); /* also when it does not listen */
-    if (!found || found->kind != SIM_LISTENER)
-        return sim_fail(ECONNREFUSED);
-    *listener_out = found;
+    if (address[0] != '\0')
+        return sim_file_find_socket(address, size, found_out);
+    *found_out = abstract_find(address + 1, size - 1, packets);
     return 0;
 }
 
@@ -168,14 +160,13 @@ static void queue_add(struct sim_object *listener, struct sim_object *stream)
     sim_poll_wake(listener, LTI_OS_IN);
 }
 
-static int64_t socket_connect(struct sim_object *object, const char *address, size_t size)
+/* Whoever was found may be null, or not listen. */
+static int64_t socket_connect(struct sim_object *object, struct sim_object *listener)
 {
-    if (object->kind == SIM_LISTENER)
-        return sim_fail(EINVAL);
-    struct sim_object *listener = NULL;
-    int64_t result = connect_find(address, size, object->packets, &listener);
-    if (result < 0)
-        return result;
+    if (listener && listener->packets != object->packets)
+        return sim_fail(EPROTOTYPE); /* also when it does not listen */
+    if (!listener || listener->kind != SIM_LISTENER)
+        return sim_fail(ECONNREFUSED);
     if (listener->listener.count > listener->listener.backlog)
         return sim_fail(EAGAIN);
     if (object->kind == SIM_STREAM)
@@ -187,7 +178,9 @@ static int64_t socket_connect(struct sim_object *object, const char *address, si
     object->kind = SIM_STREAM;
     server->packets = object->packets;
     object->peer_credentials = listener->owner;
+    object->peer_groups = listener->owner_groups;
     server->peer_credentials = (struct lti_os_peer){process->uid, process->gid, process->pid};
+    server->peer_groups = process->groups;
     server->owner = listener->owner;
     sim_stream_join(object, server);
     sim_poll_wake(object, 0);
@@ -200,11 +193,33 @@ int64_t lti_os_connect(int fd, const char *address, size_t size)
     sim_enter();
     int64_t result = 0;
     struct sim_object *object = sim_socket_find(fd, &result);
+    struct sim_object *found = NULL;
     if (object && socket_interrupted())
         result = sim_fail(EINTR);
+    else if (object && object->kind == SIM_LISTENER)
+        result = sim_fail(EINVAL);
     else if (object)
-        result = socket_connect(object, address, size);
+        result = connect_find(address, size, object->packets, &found);
+    if (object && result == 0)
+        result = socket_connect(object, found);
     return sim_leave("connect", fd, (int64_t)size, result);
+}
+
+int64_t lti_os_connect_node(int fd, int node)
+{
+    sim_enter();
+    int64_t result = 0;
+    struct sim_object *object = sim_socket_find(fd, &result);
+    struct sim_object *found = NULL;
+    if (object && socket_interrupted())
+        result = sim_fail(EINTR);
+    else if (object && object->kind == SIM_LISTENER)
+        result = sim_fail(EINVAL);
+    else if (object)
+        result = sim_node_find_socket(node, &found);
+    if (object && result == 0)
+        result = socket_connect(object, found);
+    return sim_leave("connect_node", fd, node, result);
 }
 
 int64_t lti_os_accept(int fd)
@@ -234,6 +249,42 @@ int64_t lti_os_accept(int fd)
     object->listener.visible--;
     memmove(queue, queue + 1, object->listener.count * sizeof *queue);
     return sim_leave("accept", fd, 0, sim_descriptor_add(stream));
+}
+
+/* This system has neither handles of processes nor labels. */
+int64_t lti_os_peer_process(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    if (sim_socket_find(fd, &result))
+        result = sim_fail(ENOPROTOOPT);
+    return sim_leave("peer_process", fd, 0, result);
+}
+
+int64_t lti_os_peer_label(int fd, char *label_out, size_t size)
+{
+    sim_enter();
+    int64_t result = 0;
+    (void)label_out;
+    if (sim_socket_find(fd, &result))
+        result = sim_fail(ENOPROTOOPT);
+    return sim_leave("peer_label", fd, (int64_t)size, result);
+}
+
+int64_t lti_os_peer_groups(int fd, uint32_t *groups_out, size_t count)
+{
+    sim_enter();
+    int64_t result = 0;
+    const struct sim_object *object = sim_socket_find(fd, &result);
+    const struct sim_groups *groups = object ? &object->peer_groups : NULL;
+    if (object && (object->kind != SIM_STREAM || count < groups->count))
+        result = sim_fail(object->kind != SIM_STREAM ? ENODATA : ERANGE);
+    if (object && result == 0) {
+        for (uint32_t i = 0; i < groups->count; i++)
+            groups_out[i] = groups->list[i];
+        result = groups->count;
+    }
+    return sim_leave("peer_groups", fd, (int64_t)count, result);
 }
 
 int64_t lti_os_peer(int fd, struct lti_os_peer *peer_out)

@@ -53,7 +53,7 @@ static const struct {
 struct sim_who sim_who_now(void)
 {
     const struct sim_process *process = sim_process_now();
-    return (struct sim_who){process->uid, process->token};
+    return (struct sim_who){process->uid, process->token, process->groups};
 }
 
 static void who_user(const struct sim_who *who, char sid_out[LTI_OS_SID_BYTES])
@@ -62,6 +62,19 @@ static void who_user(const struct sim_who *who, char sid_out[LTI_OS_SID_BYTES])
         (void)snprintf(sid_out, LTI_OS_SID_BYTES, SID_SYSTEM);
     else
         (void)snprintf(sid_out, LTI_OS_SID_BYTES, "S-1-5-21-0-0-0-%u", (unsigned)who->uid);
+}
+
+static bool who_in_group(const struct sim_who *who, const char *sid)
+{
+    char group[LTI_OS_SID_BYTES];
+    for (uint32_t i = 0; i < who->groups.count; i++) {
+        uint32_t number = who->groups.list[i];
+        (void)snprintf(group, sizeof group, "%s-%u", number < 1000 ? "S-1-5-32" : "S-1-5-21-0-0-0",
+                       (unsigned)number);
+        if (strcmp(sid, group) == 0)
+            return true;
+    }
+    return false;
 }
 
 /* True when the somebody is the user, or in the group, of that SID. */
@@ -75,7 +88,7 @@ static bool who_is(const struct sim_who *who, const char *sid)
         return who->token.network;
     if (strcmp(sid, "S-1-5-4") == 0 || strcmp(sid, "S-1-5-32-545") == 0)
         return who->uid != 0 && !who->token.network;
-    return who->uid == 0 && strcmp(sid, "S-1-5-32-544") == 0;
+    return who_in_group(who, sid) || (who->uid == 0 && strcmp(sid, "S-1-5-32-544") == 0);
 }
 
 static void who_tell(const struct sim_who *who, struct lti_os_identity *identity_out)
@@ -94,7 +107,8 @@ int64_t lti_os_identity(struct lti_os_identity *identity_out)
     return sim_leave("nt_identity", 0, 0, 0);
 }
 
-static int64_t who_client(const struct sim_object *end, struct lti_os_identity *identity_out)
+static int64_t who_client(const struct sim_object *end, const char *group,
+                          struct lti_os_identity *identity_out)
 {
     const struct sim_instance *instance = end->nt->pipe.instance;
     if (end->nt->pipe.side != SIM_SERVER)
@@ -107,16 +121,17 @@ static int64_t who_client(const struct sim_object *end, struct lti_os_identity *
     }
     who_tell(&instance->client, identity_out);
     identity_out->level = instance->client.token.level;
+    identity_out->member = group && who_is(&instance->client, group);
     return 0;
 }
 
-int64_t lti_os_pipe_client(intptr_t handle, struct lti_os_identity *identity_out)
+int64_t lti_os_pipe_client(intptr_t handle, const char *group, struct lti_os_identity *identity_out)
 {
     sim_enter();
     int64_t result = 0;
     const struct sim_object *end = sim_pipe_find(handle, &result);
     if (end)
-        result = who_client(end, identity_out);
+        result = who_client(end, group, identity_out);
     return sim_leave("nt_client", handle, 0, result);
 }
 

@@ -20,6 +20,7 @@
 struct visitor {
     const char *sddl; /* null: opens; else makes an instance with it */
     uint32_t uid;
+    uint32_t group; /* beside its own; 0: none */
     struct lti_sim_token token;
     int64_t result;
     char owner[LTI_OS_SID_BYTES]; /* of the pipe, as a client sees it */
@@ -45,6 +46,7 @@ static uint32_t visit(struct visitor *visitor)
 {
     uint32_t process = lti_sim_spawn("visitor", visitor_main, visitor);
     lti_sim_set_user(process, visitor->uid, visitor->uid);
+    lti_sim_set_groups(process, &visitor->group, visitor->group ? 1 : 0);
     if (visitor->token.integrity != 0)
         lti_sim_set_token(process, &visitor->token);
     CHECK_INT(lti_sim_run(1000), LTI_SIM_DONE);
@@ -143,6 +145,24 @@ TEST(sim_who_an_owner_is_oneself)
     CHECK_STR(user.owner, "S-1-5-18");
 }
 
+TEST(sim_who_groups_count_as_users_do)
+{
+    lti_sim_begin(NULL);
+    intptr_t handle = pipe_with("D:(A;;0x12019b;;;BA)(A;;0x12019b;;;S-1-5-21-0-0-0-2000)");
+    CHECK_INT(visit(&(struct visitor){.uid = 1001}), LTI_NT_ACCESS_DENIED);
+    CHECK_INT(visit(&(struct visitor){.uid = 1001, .group = 2001}), LTI_NT_ACCESS_DENIED);
+    CHECK_INT(visit(&(struct visitor){.uid = 1001, .group = 2000}), 0);
+    CHECK_INT(lti_os_handle_close(handle), 0);
+    handle = pipe_with("D:(A;;0x12019b;;;BA)");
+    CHECK_INT(visit(&(struct visitor){.uid = 1001, .group = 2000}), LTI_NT_ACCESS_DENIED);
+    CHECK_INT(visit(&(struct visitor){.uid = 1001, .group = 544}), 0);
+    CHECK_INT(lti_os_handle_close(handle), 0);
+    handle = pipe_with("D:(D;;GA;;;S-1-5-21-0-0-0-2000)(A;;GA;;;WD)");
+    CHECK_INT(visit(&(struct visitor){.uid = 1001, .group = 2000}), LTI_NT_ACCESS_DENIED);
+    CHECK_INT(visit(&(struct visitor){.uid = 1001}), 0);
+    CHECK_INT(lti_os_handle_close(handle), 0);
+}
+
 /* ---- Squatting ------------------------------------------------------------------------------- */
 
 TEST(sim_who_a_squatter_is_found_by_its_owner)
@@ -212,14 +232,16 @@ static struct lti_os_identity client_seen(uint32_t uid, struct lti_sim_token tok
     lti_sim_set_user(process, uid, uid);
     lti_sim_set_token(process, &token);
     CHECK_INT(lti_sim_run(1000), LTI_SIM_STOPPED);
-    CHECK_INT(lti_os_code_of(lti_os_pipe_client(handle, &identity)).raw, LTI_NT_CANNOT_IMPERSONATE);
+    CHECK_INT(lti_os_code_of(lti_os_pipe_client(handle, NULL, &identity)).raw,
+              LTI_NT_CANNOT_IMPERSONATE);
     CHECK_INT(lti_os_pipe_read(handle, bytes, 0, sim_test_clear(&op)), 0);
-    CHECK_INT(lti_os_code_of(lti_os_pipe_client(handle, &identity)).raw, LTI_NT_CANNOT_IMPERSONATE);
+    CHECK_INT(lti_os_code_of(lti_os_pipe_client(handle, NULL, &identity)).raw,
+              LTI_NT_CANNOT_IMPERSONATE);
     CHECK_INT(lti_os_pipe_read(handle, bytes, 1, sim_test_clear(&op)), 1);
     /* It is who it was when it came, also when it has gone. */
     lti_sim_set_user(process, 5, 5);
     lti_sim_kill(process);
-    CHECK_INT(lti_os_pipe_client(handle, &identity), 0);
+    CHECK_INT(lti_os_pipe_client(handle, NULL, &identity), 0);
     CHECK_INT(lti_os_handle_close(handle), 0);
     return identity;
 }

@@ -18,10 +18,11 @@ import termios
 import time
 import tty
 
+import command_access  # noqa: F401: its tests are among ours
 from support import (DEADLINE, MIB, Background, Skip, accept, big, dial, expect, listen,
                      main, read_all, same, sha, test, wait_until)
 
-COMMANDS = ("serve", "connect", "send", "wait-for", "path", "version")
+COMMANDS = ("serve", "connect", "send", "wait-for", "path", "who", "doctor", "version")
 HELLO = b"leat\r\n\x1a\n"
 HANG = "exec sleep 1000"  # a command that is meant to hang: who started it ends it
 

@@ -1,0 +1,41 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Who may be at the other end, as the user of the library asked for it. Shared by a listener and
+ * the connections that came in through it, and never changed.
+ */
+#ifndef LTI_ACCESS_H
+#define LTI_ACCESS_H
+
+#include "pool.h"
+
+#include "leat/leat.h"
+
+struct lti_access {
+    enum leat_who who;
+    uint32_t holders;
+    uint32_t bytes; /* of the whole allocation */
+    uint32_t count; /* of the texts: one group (GROUP), or the users (LIST) */
+    const char *texts[];
+};
+
+/* OPTIONS: what does not fit together, or is nobody's name; MEMORY. */
+enum leat_error lti_access_make(struct lti_pool *pool, enum leat_who who, const char *group,
+                                const char *const *users, uint32_t users_count, bool listens,
+                                struct lti_access **access_out);
+struct lti_access *lti_access_hold(struct lti_access *access); /* null is allowed */
+void lti_access_drop(struct lti_pool *pool, struct lti_access *access);
+
+/* What a system of numbers says of a peer. */
+struct lti_access_peer {
+    bool known;
+    uint32_t uid, gid;
+    const uint32_t *groups; /* beside gid; looked at for GROUP only */
+    uint32_t groups_count;
+};
+/* OK or UNTRUSTED, for systems where users and groups are numbers. */
+enum leat_error lti_access_judge(const struct lti_access *access, uint32_t own_uid,
+                                 const struct lti_access_peer *peer);
+/* True when the text is a number that a user or a group can have. */
+bool lti_access_number(const char *text, uint32_t *number_out);
+
+#endif

@@ -1,0 +1,321 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Windows port: who may open a pipe of ours, who somebody is, and whether he may be there.
+ *
+ * Happy path: an instance's descriptor lets in whom the user of the library asked for. A server is
+ *             judged by the owner of its pipe before the first byte; a client by its token once its
+ *             first bytes were read, because the system cannot say before.
+ * Fails:      what cannot be found out is a denial, never a default.
+ * Invariants: a pid decides nothing. The network and the anonymous are denied first; nobody but
+ *             this user may make instances.
+ */
+#include "access.h"
+#include "port_windows.h"
+
+#include <string.h>
+
+/* The base, and for each of the listed one entry. */
+#define SECURITY_BYTES ((LEAT_USERS_MAX + 4) * (LTI_OS_SID_BYTES + 24) + 256)
+/* Read, write, attributes; not: make instances, change the descriptor. */
+#define CLIENT_RIGHTS "0x12019b"
+
+#define SID_SYSTEM "S-1-5-18"
+#define SID_ADMINISTRATORS "S-1-5-32-544"
+#define SID_ANONYMOUS "S-1-5-7"
+#define MEDIUM "ME"
+#define HIGH "HI"
+#define SID_SYSTEM_LEVEL "S-1-16-16384"
+
+static bool text_same(const char *a, const char *b)
+{
+    size_t size = strlen(a);
+    return size == strlen(b) && memcmp(a, b, size) == 0;
+}
+
+void lti_nt_put(struct lti_nt_text *text, const char *more, size_t size)
+{
+    if (size >= text->room - text->size) {
+        text->size = text->room; /* shows that it did not fit */
+        return;
+    }
+    memcpy(text->bytes + text->size, more, size);
+    text->size += size;
+    text->bytes[text->size] = 0;
+}
+
+bool lti_nt_put_all(struct lti_nt_text *text, const char *const *parts)
+{
+    for (; *parts && text->size < text->room; parts++)
+        lti_nt_put(text, *parts, strlen(*parts));
+    return text->size < text->room;
+}
+
+/* ---- Who may open a pipe --------------------------------------------------------------------- */
+
+static void put_client(struct lti_nt_text *text, const char *sid)
+{
+    const char *const parts[] = {"(A;;" CLIENT_RIGHTS ";;;", sid, ")", 0};
+    (void)lti_nt_put_all(text, parts);
+}
+
+enum leat_error lti_nt_security(const struct lti_access *access, void **security_out,
+                                struct os_code *code_out)
+{
+    struct lti_os_identity own;
+    char bytes[SECURITY_BYTES];
+    struct lti_nt_text text = {bytes, 0, sizeof bytes};
+    enum leat_error error = lti_port_error(lti_os_identity(&own), code_out);
+    if (error != LEAT_OK)
+        return error;
+    /* Owner and group by name, because an administrator's are a group otherwise; network and
+     * anonymous denied first; nothing inherited. */
+    const char *const parts[] = {"O:",
+                                 own.user,
+                                 "G:",
+                                 own.user,
+                                 "D:P(D;;GA;;;NU)(D;;GA;;;AN)(A;;GA;;;",
+                                 own.user,
+                                 ")(A;;" CLIENT_RIGHTS ";;;SY)",
+                                 0};
+    (void)lti_nt_put_all(&text, parts);
+    enum leat_who who = access ? access->who : LEAT_WHO_SAME_USER;
+    if (who == LEAT_WHO_INSECURE_ANYONE || who == LEAT_WHO_ASK)
+        put_client(&text, "WD");
+    if (who == LEAT_WHO_ADMIN)
+        put_client(&text, "BA");
+    for (uint32_t i = 0; access && i < access->count; i++)
+        put_client(&text, access->texts[i]);
+    /* Keeps those out that are less trusted than this process; of other users, those that are less
+     * trusted than usual. */
+    bool others = who == LEAT_WHO_GROUP || who == LEAT_WHO_LIST;
+    const char *level = others ? MEDIUM : own.integrity;
+    if (who == LEAT_WHO_ADMIN && text_same(own.integrity, SID_SYSTEM_LEVEL))
+        level = HIGH; /* an administrator never has the level of the system */
+    if (who != LEAT_WHO_INSECURE_ANYONE && who != LEAT_WHO_ASK && level[0]) {
+        const char *const label[] = {"S:(ML;;NWNR;;;", level, ")", 0};
+        (void)lti_nt_put_all(&text, label);
+    }
+    if (text.size >= text.room)
+        return LEAT_E_SYSTEM;
+    return lti_port_error(lti_os_security_create(bytes, security_out), code_out);
+}
+
+/* ---- Who somebody is ------------------------------------------------------------------------- */
+
+static bool digits_skip(const char **at)
+{
+    const char *first = *at;
+    while (**at >= '0' && **at <= '9')
+        (*at)++;
+    return *at > first && *at - first <= 15;
+}
+
+bool lti_port_user_valid(const char *text)
+{
+    const char *at = text + 4;
+    if (strlen(text) >= LTI_OS_SID_BYTES || strncmp(text, "S-1-", 4) != 0 || !digits_skip(&at))
+        return false;
+    int parts = 0;
+    while (*at == '-') {
+        at++;
+        parts++;
+        if (!digits_skip(&at))
+            return false;
+    }
+    return *at == 0 && parts > 0 && parts <= 15;
+}
+
+static bool text_listed(const struct lti_access *access, const char *sid)
+{
+    for (uint32_t i = 0; i < access->count; i++)
+        if (text_same(access->texts[i], sid))
+            return true;
+    return false;
+}
+
+/* What the core is told of a user. */
+static enum leat_error user_of(const char *sid, uint32_t *user_out, struct os_code *code_out)
+{
+    struct lti_os_identity own;
+    enum leat_error error = lti_port_error(lti_os_identity(&own), code_out);
+    if (error != LEAT_OK)
+        return error;
+    if (text_same(sid, own.user))
+        *user_out = LTI_NT_USER_SELF;
+    else if (text_same(sid, SID_SYSTEM) || text_same(sid, SID_ADMINISTRATORS))
+        *user_out = LTI_NT_USER_SYSTEM;
+    else
+        *user_out = LTI_NT_USER_OTHER;
+    return LEAT_OK;
+}
+
+/* ---- Whether he may be there ----------------------------------------------------------------- */
+
+/* The group that a client may be a member of; null: none. */
+static const char *group_of(const struct lti_access *access)
+{
+    switch (access->who) {
+    case LEAT_WHO_ADMIN:
+        return SID_ADMINISTRATORS;
+    case LEAT_WHO_GROUP:
+        return access->texts[0];
+    default:
+        return 0;
+    }
+}
+
+enum leat_error lti_nt_client_judge(struct lti_nt_stream *stream, struct os_code *code_out)
+{
+    const struct lti_access *access = stream->access;
+    struct lti_os_identity client;
+    int64_t result = lti_os_pipe_client(stream->handle, group_of(access), &client);
+    if (result < 0) {
+        (void)lti_port_error(result, code_out);
+        return LEAT_E_UNTRUSTED;
+    }
+    enum leat_error error = user_of(client.user, &stream->user, code_out);
+    if (error != LEAT_OK)
+        return error;
+    if (client.level < 1 || client.container || text_same(client.user, SID_ANONYMOUS))
+        return LEAT_E_UNTRUSTED;
+    bool let = stream->user != LTI_NT_USER_OTHER || access->who == LEAT_WHO_ASK ||
+               (group_of(access) && client.member) ||
+               (access->who == LEAT_WHO_LIST && text_listed(access, client.user));
+    return let ? LEAT_OK : LEAT_E_UNTRUSTED;
+}
+
+enum leat_error lti_nt_peer_ask(intptr_t handle, char owner_out[LTI_OS_SID_BYTES],
+                                struct lti_peer *peer_out, struct os_code *code_out)
+{
+    struct lti_os_pipe_facts facts;
+    int64_t result = lti_os_pipe_facts(handle, &facts);
+    if (result < 0)
+        return lti_port_error(result, code_out);
+    int64_t pid = lti_os_pipe_peer_pid(handle, !facts.server);
+    *peer_out = (struct lti_peer){.known = true, .uid = LTI_NT_USER_SELF};
+    peer_out->pid = pid > 0 ? pid : 0;
+    owner_out[0] = 0;
+    if (facts.server)
+        return LEAT_OK;
+    enum leat_error error = lti_port_error(lti_os_pipe_owner(handle, owner_out), code_out);
+    if (error == LEAT_OK)
+        error = user_of(owner_out, &peer_out->uid, code_out);
+    peer_out->known = error == LEAT_OK;
+    return error;
+}
+
+static enum leat_error denied(struct lti_peer *peer, const char *reason)
+{
+    peer->reason = reason;
+    return LEAT_E_UNTRUSTED;
+}
+
+/* A client of a server that asks: it is known once its first bytes came. */
+static enum leat_error asked_judge(struct lti_nt_stream *stream, struct lti_peer *peer_out,
+                                   struct os_code *code_out)
+{
+    lti_nt_stream_fetch(stream);
+    if (stream->end == LEAT_E_UNTRUSTED) {
+        *code_out = stream->end_code;
+        return denied(peer_out, "the system does not say who the peer is");
+    }
+    if (stream->end != LEAT_OK)
+        return LEAT_E_BROKEN;
+    peer_out->known = !stream->judge;
+    peer_out->uid = stream->user;
+    return stream->judge ? LEAT_E_EMPTY : LEAT_OK;
+}
+
+enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *access,
+                               struct lti_peer *peer_out, struct os_code *code_out)
+{
+    struct lti_nt_stream *stream = link->state;
+    char owner[LTI_OS_SID_BYTES] = "";
+    if (stream->sync) { /* adopted; its thread may be busy with the handle */
+        *peer_out = *lti_nt_sync_peer(stream->sync);
+        return LEAT_OK;
+    }
+    enum leat_error error = lti_nt_peer_ask(stream->handle, owner, peer_out, code_out);
+    if (!access || access->who == LEAT_WHO_INSECURE_ANYONE)
+        return LEAT_OK;
+    if (error != LEAT_OK)
+        return denied(peer_out, "the system does not say who the peer is");
+    if (stream->family) {
+        /* A client was let in by the pipe's security descriptor; who it is can be asked only after
+         * its first bytes were read. */
+        return access->who == LEAT_WHO_ASK ? asked_judge(stream, peer_out, code_out) : LEAT_OK;
+    }
+    bool let = peer_out->uid != LTI_NT_USER_OTHER || text_listed(access, owner);
+    return let ? LEAT_OK : denied(peer_out, "the peer is another user");
+}
+
+/* ---- What is known of him -------------------------------------------------------------------- */
+
+static void text_copy(char to[LEAT_PEER_TEXT_BYTES], const char *from)
+{
+    memcpy(to, from, strlen(from) + 1); /* a SID is shorter */
+}
+
+enum leat_error lti_port_identity(const struct lti_link *link, struct leat_peer *peer_out,
+                                  struct os_code *code_out)
+{
+    const struct lti_nt_stream *stream = link->state;
+    struct lti_os_identity client;
+    struct lti_peer peer;
+    char owner[LTI_OS_SID_BYTES];
+    if (stream->sync)
+        return LEAT_E_UNSUPPORTED; /* asking could wait for what its thread does */
+    enum leat_error error = lti_nt_peer_ask(stream->handle, owner, &peer, code_out);
+    if (error != LEAT_OK)
+        return LEAT_E_UNTRUSTED;
+    peer_out->known = LEAT_PEER_USER;
+    peer_out->uid = peer.uid;
+    if (peer.pid) {
+        peer_out->known |= LEAT_PEER_PROCESS;
+        peer_out->pid = peer.pid;
+    }
+    if (owner[0]) {
+        text_copy(peer_out->user, owner);
+        return LEAT_OK;
+    }
+    int64_t result = lti_os_pipe_client(stream->handle, 0, &client);
+    if (result < 0) {
+        (void)lti_port_error(result, code_out);
+        return LEAT_E_UNTRUSTED;
+    }
+    error = user_of(client.user, &peer_out->uid, code_out);
+    text_copy(peer_out->user, client.user);
+    if (client.integrity[0]) {
+        peer_out->known |= LEAT_PEER_LABEL;
+        text_copy(peer_out->label, client.integrity);
+    }
+    peer_out->known |= LEAT_PEER_CONTAINER;
+    peer_out->container = client.container;
+    if (client.session_known) {
+        peer_out->known |= LEAT_PEER_SESSION;
+        peer_out->session = client.session;
+    }
+    return error == LEAT_OK ? LEAT_OK : LEAT_E_UNTRUSTED;
+}
+
+enum leat_error lti_port_groups(const struct lti_link *link, uint32_t *groups_out, size_t count,
+                                size_t *count_out, struct os_code *code_out)
+{
+    (void)link;
+    (void)groups_out;
+    (void)count;
+    (void)count_out;
+    (void)code_out;
+    return LEAT_E_UNSUPPORTED; /* groups are no numbers here */
+}
+
+/* A pid that the system tells of a pipe may be somebody else's by now, and there is nothing to
+ * check it against. */
+enum leat_error lti_port_process(const struct lti_link *link, intptr_t *handle_out,
+                                 struct os_code *code_out)
+{
+    (void)link;
+    (void)handle_out;
+    (void)code_out;
+    return LEAT_E_UNSUPPORTED;
+}

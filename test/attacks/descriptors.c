@@ -1,0 +1,412 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * Attacks by descriptors that nobody asked for: L19, L20, L23, L24, L26, L28, L29.
+ *
+ * Happy path: the kernel refuses them for us (accepted and dialled connections, from Linux 6.16);
+ *             what comes by an older kernel's way, as an adopted socket stands for, is dropped.
+ * Fails:      nothing of the connection's bytes is lost by it.
+ * Invariants: no descriptor stays open, none reaches a child, and nothing waits for one to close.
+ */
+#include "attack_kit.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83 /* Linux 6.16 */
+#endif
+
+/* A connection that the kernel protects (a client of a listener), or one that it does not (an
+ * adopted one), and the attacker's end. */
+struct victim {
+    struct leat_hub *hub;
+    leat_conn conn;
+    int attacker;
+};
+
+static bool kernel_refuses(void)
+{
+    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), off = 0;
+    REQUIRE(fd >= 0);
+    bool refuses = setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == 0;
+    REQUIRE(close(fd) == 0);
+    return refuses;
+}
+
+static struct victim victim_accepted(void)
+{
+    struct victim victim;
+    leat_listener listener;
+    attack_world();
+    REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
+    REQUIRE_ERROR(leat_listen(victim.hub, attack_name(attack_path("server")), NULL, &listener),
+                  LEAT_OK);
+    victim.attacker = attack_raw_connect(attack_path("server"));
+    REQUIRE(victim.attacker >= 0);
+    REQUIRE_ERROR(leat_wait_accepted(victim.hub, listener, ATTACK_SOON_MS, &victim.conn), LEAT_OK);
+    return victim;
+}
+
+static struct victim victim_dialled(void)
+{
+    struct victim victim;
+    attack_world();
+    int listener = attack_raw_listen(attack_path("server"), 1);
+    REQUIRE(listener >= 0);
+    REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
+    REQUIRE_ERROR(
+        leat_connect_wait(victim.hub, attack_name(attack_path("server")), NULL, &victim.conn),
+        LEAT_OK);
+    victim.attacker = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
+    REQUIRE(victim.attacker >= 0 && close(listener) == 0);
+    attack_remove(attack_path("server"));
+    return victim;
+}
+
+static struct victim victim_adopted(void)
+{
+    struct victim victim;
+    struct leat_event event;
+    int ends[2];
+    attack_world();
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+    REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
+    REQUIRE_ERROR(leat_adopt_conn(victim.hub, ends[0], 1, NULL, &victim.conn), LEAT_OK);
+    REQUIRE_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
+    REQUIRE_INT(event.type, LEAT_EVENT_CONNECTED);
+    victim.attacker = ends[1];
+    return victim;
+}
+
+static void victim_end(struct victim *victim)
+{
+    if (victim->attacker >= 0)
+        CHECK_INT(close(victim->attacker), 0);
+    CHECK_ERROR(leat_hub_destroy(victim->hub), LEAT_OK);
+    attack_world_end();
+}
+
+/* Reads exactly so many bytes; how long the longest call of leat took. */
+static uint64_t victim_reads(const struct victim *victim, size_t count)
+{
+    char bytes[512];
+    size_t got = 0, size = 0;
+    uint64_t longest_ms = 0, begin_ms = 0;
+    REQUIRE(count <= sizeof bytes);
+    /* Nothing of leat is called before something is there, so that waiting is not measured. */
+    intptr_t waitable = -1;
+    REQUIRE_ERROR(leat_hub_waitable(victim->hub, &waitable), LEAT_OK);
+    struct pollfd there = {(int)waitable, POLLIN, 0};
+    CHECK_INT(poll(&there, 1, (int)ATTACK_SOON_MS), 1);
+    for (int i = 0; i < 1000 && got < count; i++) {
+        struct leat_event event;
+        begin_ms = lti_test_now_ms();
+        enum leat_error error = leat_next(victim->hub, &event, 0);
+        REQUIRE(error == LEAT_OK || error == LEAT_E_TIMEOUT);
+        if (leat_read(victim->hub, victim->conn, bytes, sizeof bytes, &size) == LEAT_OK)
+            got += size;
+        uint64_t took_ms = lti_test_now_ms() - begin_ms;
+        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
+        if (got < count)
+            lti_test_pause();
+    }
+    CHECK_INT(got, count);
+    return longest_ms;
+}
+
+static void attacker_writes(const struct victim *victim, const char *text)
+{
+    CHECK_INT(write(victim->attacker, text, strlen(text)), strlen(text));
+}
+
+/* ---- L19, L20, L23 --------------------------------------------------------------------------- */
+
+static void refused_by_the_kernel(struct victim victim)
+{
+    const int fds[1] = {0};
+    uint32_t open_before = attack_descriptors();
+    for (int i = 0; i < 10; i++) {
+        CHECK_INT(attack_raw_send_fds(victim.attacker, fds, 1), -EPERM);
+        attacker_writes(&victim, "on");
+        (void)victim_reads(&victim, 2);
+    }
+    CHECK_INT(attack_descriptors(), open_before);
+    victim_end(&victim);
+}
+
+TEST(attack_l19_descriptors_are_refused)
+{
+    if (!kernel_refuses())
+        SKIP_NEEDS("Linux 6.16");
+    refused_by_the_kernel(victim_accepted());
+    refused_by_the_kernel(victim_dialled());
+    attack_seen("L19", "the sender gets EPERM, accepted and dialled; the connection lives");
+}
+
+/* Sends them with a byte; true when they went out. */
+static bool sends(const struct victim *victim, const int *fds, size_t count)
+{
+    int error = attack_raw_send_fds(victim->attacker, fds, count);
+    CHECK(error == 0 || (error == -EPERM && kernel_refuses()));
+    return error == 0;
+}
+
+TEST(attack_l20_many_descriptors_at_once)
+{
+    int fds[253];
+    struct victim victim = victim_adopted();
+    uint32_t open_before = attack_descriptors(), rounds = attack_deep() ? 10000 : 200, sent = 0;
+    memset(fds, 0, sizeof fds);
+    for (uint32_t i = 0; i < rounds; i++) {
+        size_t count = i % 3 == 0 ? 253 : i % 3 == 1 ? 1 : 16;
+        if (sends(&victim, fds, count)) {
+            sent += (uint32_t)count;
+            (void)victim_reads(&victim, 1);
+        }
+    }
+    CHECK_INT(attack_descriptors(), open_before);
+    attacker_writes(&victim, "on");
+    (void)victim_reads(&victim, 2);
+    attack_seen("L20", "%u descriptors to an adopted socket: all dropped, none is open", sent);
+    victim_end(&victim);
+}
+
+TEST(attack_l23_at_the_limit_of_descriptors)
+{
+    const int fds[8] = {0, 0, 0, 0, 0, 0, 0, 0};
+    struct victim victim = victim_adopted();
+    struct rlimit limit, low;
+    uint32_t open_before = attack_descriptors();
+    bool sent = sends(&victim, fds, 8);
+    int next = dup(0);
+    REQUIRE(next >= 0 && close(next) == 0);
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    low = limit;
+    low.rlim_cur = (rlim_t)next;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    attacker_writes(&victim, "on");
+    (void)victim_reads(&victim, sent ? 3 : 2);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    CHECK_INT(attack_descriptors(), open_before);
+    attack_seen("L23", "8 descriptors and no room for one: dropped, every byte is read");
+    victim_end(&victim);
+}
+
+/* ---- L24: one that takes three seconds to close ---------------------------------------------- */
+
+#define LINGER_S 3
+#define STALL_MS 1000u
+
+struct lingering {
+    int near, far; /* of a TCP connection whose near end waits for the far one to read */
+};
+
+static struct lingering lingering_make(void)
+{
+    static const char block[65536];
+    struct lingering made;
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    struct linger linger = {.l_onoff = 1, .l_linger = LINGER_S};
+    socklen_t length = sizeof address;
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0)
+        SKIP_NEEDS("a loopback network");
+    REQUIRE(listen(listener, 1) == 0);
+    REQUIRE(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
+    made.near = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    REQUIRE(made.near >= 0);
+    REQUIRE(connect(made.near, (struct sockaddr *)&address, sizeof address) == 0);
+    made.far = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+    REQUIRE(made.far >= 0 && close(listener) == 0);
+    REQUIRE(fcntl(made.near, F_SETFL, O_NONBLOCK) == 0);
+    while (write(made.near, block, sizeof block) > 0) {
+    }
+    REQUIRE(setsockopt(made.near, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0);
+    /* The linger time counts for a socket that blocks. */
+    REQUIRE(fcntl(made.near, F_SETFL, 0) == 0);
+    return made;
+}
+
+/* Hands the near end over, and keeps none; false when the kernel refused it. */
+static bool lingering_sent(struct lingering *lingering, const struct victim *victim)
+{
+    struct linger none = {.l_onoff = 1, .l_linger = 0};
+    bool sent = sends(victim, &lingering->near, 1);
+    if (!sent)
+        REQUIRE(setsockopt(lingering->near, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
+    REQUIRE(close(lingering->near) == 0);
+    return sent;
+}
+
+TEST(attack_l24_descriptor_that_lingers)
+{
+    struct victim victims[2] = {victim_adopted(), {.hub = NULL}};
+    struct lingering lingering = lingering_make();
+    uint64_t longest_ms = 0;
+    if (lingering_sent(&lingering, &victims[0]))
+        longest_ms = victim_reads(&victims[0], 1);
+    CHECK_INT(close(lingering.far), 0);
+    attack_seen("L24", "an adopted socket reads it: the loop stands for %llu ms",
+                (unsigned long long)longest_ms);
+    CHECK(longest_ms < STALL_MS);
+    victim_end(&victims[0]);
+}
+
+TEST(attack_l24_descriptor_that_lingers_unread)
+{
+    struct victim victim = victim_adopted();
+    struct lingering lingering = lingering_make();
+    (void)lingering_sent(&lingering, &victim);
+    uint64_t begin_ms = lti_test_now_ms();
+    CHECK_ERROR(leat_abort(victim.hub, victim.conn), LEAT_OK);
+    uint64_t took_ms = lti_test_now_ms() - begin_ms;
+    CHECK_INT(close(lingering.far), 0);
+    attack_seen("L24", "an adopted socket is closed over it: the call stands for %llu ms",
+                (unsigned long long)took_ms);
+    CHECK(took_ms < STALL_MS);
+    victim_end(&victim);
+}
+
+TEST(attack_l24_descriptor_that_lingers_is_refused)
+{
+    if (!kernel_refuses())
+        SKIP_NEEDS("Linux 6.16");
+    struct victim victim = victim_accepted();
+    struct lingering lingering = lingering_make();
+    CHECK(!lingering_sent(&lingering, &victim));
+    attacker_writes(&victim, "on");
+    uint64_t longest_ms = victim_reads(&victim, 2);
+    CHECK(longest_ms < STALL_MS);
+    CHECK_INT(close(lingering.far), 0);
+    attack_seen("L24", "an accepted one never gets it: EPERM, %llu ms",
+                (unsigned long long)longest_ms);
+    victim_end(&victim);
+}
+
+/* ---- L26: kinds of descriptors --------------------------------------------------------------- */
+
+TEST(attack_l26_kinds_of_descriptors)
+{
+    struct victim victim = victim_adopted();
+    int ends[2];
+    REQUIRE(pipe2(ends, O_CLOEXEC) == 0);
+    int fds[9] = {
+        open("/", O_PATH | O_CLOEXEC),
+        open("/", O_RDONLY | O_DIRECTORY | O_CLOEXEC),
+        open("/proc/self/mem", O_RDWR | O_CLOEXEC),
+        (int)syscall(SYS_pidfd_open, getpid(), 0),
+        attack_raw_listen(attack_path("listener"), 1),
+        fcntl(victim.attacker, F_DUPFD_CLOEXEC, 0),
+        (int)syscall(SYS_memfd_create, "attack", 1u),
+        ends[0],
+        ends[1],
+    };
+    uint32_t sent = 0, open_before = attack_descriptors();
+    for (size_t i = 0; i < 9; i++) {
+        if (fds[i] >= 0 && sends(&victim, &fds[i], 1)) {
+            (void)victim_reads(&victim, 1);
+            sent++;
+        }
+    }
+    CHECK_INT(attack_descriptors(), open_before);
+    for (size_t i = 0; i < 9; i++)
+        CHECK(fds[i] < 0 || close(fds[i]) == 0);
+    attack_seen("L26", "%u kinds to an adopted socket: all dropped", sent);
+    attack_remove(attack_path("listener"));
+    victim_end(&victim);
+}
+
+/* ---- L28: what a child gets ------------------------------------------------------------------ */
+
+/* Run by a process that has hubs, listeners, connections, and was sent descriptors. */
+TEST_ON_DEMAND(helper_l28, 30)
+{
+    const char *text = getenv("LEAT_ATTACKS_OPEN");
+    REQUIRE(text != NULL);
+    CHECK_INT(attack_descriptors(), strtol(text, NULL, 10));
+}
+
+TEST(attack_l28_child_gets_nothing)
+{
+    const int fds[2] = {0, 1};
+    int status = 0;
+    char text[16];
+    (void)snprintf(text, sizeof text, "%u", attack_descriptors()); /* these it gets: not ours */
+    REQUIRE(setenv("LEAT_ATTACKS_OPEN", text, 1) == 0);
+    struct victim adopted = victim_adopted();
+    struct leat_hub *other = NULL;
+    leat_listener listener;
+    leat_conn a, b;
+    intptr_t waitable = -1;
+    if (sends(&adopted, fds, 2))
+        (void)victim_reads(&adopted, 1);
+    (void)sends(&adopted, fds, 2); /* and some that wait to be read */
+    REQUIRE_ERROR(leat_hub_create(NULL, &other), LEAT_OK);
+    REQUIRE_ERROR(leat_listen(other, attack_name(attack_path("server")), NULL, &listener), LEAT_OK);
+    REQUIRE_ERROR(leat_listen(other, "plain", NULL, &listener), LEAT_OK);
+    REQUIRE_ERROR(leat_pair(other, other, NULL, &a, &b), LEAT_OK);
+    REQUIRE_ERROR(leat_connect(other, "plain", NULL, &a), LEAT_OK);
+    REQUIRE_ERROR(leat_wait_accepted(other, listener, ATTACK_SOON_MS, &b), LEAT_OK);
+    REQUIRE_ERROR(leat_hub_waitable(other, &waitable), LEAT_OK);
+    pid_t pid = fork();
+    REQUIRE(pid >= 0);
+    if (pid == 0) {
+        (void)execl(lti_test_program(), lti_test_program(), "--run", "helper_l28", (char *)NULL);
+        _exit(99);
+    }
+    REQUIRE(waitpid(pid, &status, 0) == pid);
+    CHECK(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    attack_seen("L28",
+                "a child that was exec'ed has what the test was given, and nothing of leat's");
+    CHECK_ERROR(leat_hub_destroy(other), LEAT_OK);
+    victim_end(&adopted);
+}
+
+/* ---- L29: a socket over itself --------------------------------------------------------------- */
+
+TEST_TIMEOUT(attack_l29_socket_over_itself, 240)
+{
+    uint32_t rounds = attack_deep() ? 10000 : 1000;
+    struct leat_hub *hub = NULL;
+    struct leat_event event;
+    attack_world();
+    REQUIRE_ERROR(leat_hub_create(NULL, &hub), LEAT_OK);
+    uint32_t open_before = attack_descriptors();
+    uint64_t resident = 0;
+    for (uint32_t i = 0; i < rounds; i++) {
+        int ends[2];
+        leat_conn conn;
+        REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+        /* Both ends travel over both ends, and nobody else has them any more. */
+        int error = attack_raw_send_fds(ends[1], ends, 2);
+        CHECK(error == 0 || error == -ETOOMANYREFS);
+        CHECK(attack_raw_send_fds(ends[0], ends, 2) == error || error != 0);
+        REQUIRE_ERROR(leat_adopt_conn(hub, ends[0], i, NULL, &conn), LEAT_OK);
+        REQUIRE(close(ends[1]) == 0);
+        CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
+        for (int turn = 0; turn < 3; turn++)
+            if (leat_next(hub, &event, 0) != LEAT_OK)
+                break;
+        if (i == rounds / 10)
+            resident = attack_resident_bytes();
+    }
+    CHECK_INT(attack_descriptors(), open_before);
+    uint64_t after = attack_resident_bytes();
+    uint64_t grown = after > resident ? after - resident : 0;
+    CHECK(grown < (uint64_t)1024 * 1024);
+    attack_seen("L29", "%u times: grown by %llu KiB, no descriptor left", rounds,
+                (unsigned long long)grown / 1024);
+    CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+    attack_world_end();
+}

@@ -1,0 +1,227 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * leat doctor on Windows: whether a pipe exists, what it is, and what its descriptor allows.
+ *
+ * Happy path: an instance is opened for looking only, asked for its kind, owner and descriptor, and
+ * closed.
+ *
+ * Fails: what cannot be asked is left out; a descriptor that keeps us out is a finding.
+ *
+ * Invariants: nothing is changed and not one byte is sent. The server learns no more of us than who
+ * we are: it may not act as us.
+ */
+#include "doctor.h"
+#include "os_windows.h"
+
+#include <aclapi.h>
+#include <stdlib.h>
+#include <string.h>
+
+#define LOOKING (READ_CONTROL | FILE_READ_ATTRIBUTES | SYNCHRONIZE)
+/* FILE_CREATE_PIPE_INSTANCE: to a pipe, what appending is to a file. */
+#define MAKE_INSTANCES FILE_APPEND_DATA
+#define USER_BYTES (LEAT_PEER_TEXT_BYTES + LTI_TOOL_NAME_BYTES + 4)
+
+static void error_text(DWORD error, char *text, size_t size)
+{
+    lti_tool_os_text((int64_t)error, text, size);
+}
+
+static void kind_look(struct lti_tool_doctor *d, HANDLE pipe)
+{
+    DWORD flags = 0;
+    DWORD most = 0;
+    DWORD now = 0;
+    char now_text[16];
+    char most_text[24];
+
+    if (!GetNamedPipeInfo(pipe, &flags, NULL, NULL, &most)) {
+        return;
+    }
+    (void)snprintf(most_text, sizeof most_text, "%lu", (unsigned long)most);
+    if (most == PIPE_UNLIMITED_INSTANCES) {
+        (void)snprintf(most_text, sizeof most_text, "any number of");
+    }
+    (void)snprintf(now_text, sizeof now_text, "some");
+    if (GetNamedPipeHandleStateW(pipe, NULL, &now, NULL, NULL, NULL, 0)) {
+        (void)snprintf(now_text, sizeof now_text, "%lu", (unsigned long)now);
+    }
+    lti_tool_found(d, LTI_TOOL_F_PIPE, d->address,
+                   (flags & PIPE_TYPE_MESSAGE) != 0 ? "messages" : "bytes", now_text, most_text);
+}
+
+static void owner_look(struct lti_tool_doctor *d, PSID owner)
+{
+    struct lti_tool_identity identity;
+    char user[USER_BYTES];
+
+    memset(&identity, 0, sizeof identity);
+    if (owner == NULL ||
+        !lti_tool_windows_sid_text(owner, identity.peer.user, sizeof identity.peer.user)) {
+        return;
+    }
+    identity.peer.known = LEAT_PEER_USER;
+    if (!lti_tool_let(lti_tool_judge(&d->o->policy, &identity))) {
+        lti_tool_identity_user(identity.peer.user, false, user, sizeof user);
+        lti_tool_found(d, LTI_TOOL_F_PIPE_OWNER, d->o->name, user,
+                       lti_tool_policy_words(&d->o->policy), identity.peer.user);
+    }
+}
+
+/* What we ourselves may do, as the system would judge it. */
+static void rights_look(struct lti_tool_doctor *d, PSECURITY_DESCRIPTOR descriptor)
+{
+    GENERIC_MAPPING mapping = {FILE_GENERIC_READ, FILE_GENERIC_WRITE, FILE_GENERIC_EXECUTE,
+                               FILE_ALL_ACCESS};
+    PRIVILEGE_SET privileges;
+    DWORD privileges_size = sizeof privileges;
+    DWORD granted = 0;
+    BOOL some = FALSE;
+    HANDLE own = NULL;
+    HANDLE token = NULL;
+    char text[64];
+
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_DUPLICATE | TOKEN_QUERY, &own)) {
+        return;
+    }
+    if (DuplicateToken(own, SecurityIdentification, &token)) {
+        if (AccessCheck(descriptor, token, MAXIMUM_ALLOWED, &mapping, &privileges, &privileges_size,
+                        &granted, &some)) {
+            (void)snprintf(text, sizeof text, "%sread, %swrite, %smake instances",
+                           (granted & FILE_READ_DATA) != 0 ? "" : "not ",
+                           (granted & FILE_WRITE_DATA) != 0 ? "" : "not ",
+                           (granted & MAKE_INSTANCES) != 0 ? "" : "not ");
+            lti_tool_found(d, LTI_TOOL_F_PIPE_RIGHTS, text, NULL, NULL, NULL);
+        }
+        (void)CloseHandle(token);
+    }
+    (void)CloseHandle(own);
+}
+
+/* Others than the owner and the administrators that could take clients away. */
+static void instances_look(struct lti_tool_doctor *d, PACL list, PSID owner)
+{
+    const DWORD making = MAKE_INSTANCES | GENERIC_WRITE | GENERIC_ALL;
+
+    for (DWORD i = 0; list != NULL && i < list->AceCount; i++) {
+        ACCESS_ALLOWED_ACE *entry = NULL;
+        void *found = NULL;
+        char sid[LEAT_PEER_TEXT_BYTES];
+        char user[USER_BYTES];
+
+        if (!GetAce(list, i, &found)) {
+            continue;
+        }
+        entry = found;
+        if (entry->Header.AceType != ACCESS_ALLOWED_ACE_TYPE || (entry->Mask & making) == 0 ||
+            (owner != NULL && EqualSid(&entry->SidStart, owner)) ||
+            !lti_tool_windows_sid_text(&entry->SidStart, sid, sizeof sid) ||
+            lti_tool_os_user_standing(sid) != LTI_TOOL_USER_OTHER) {
+            continue;
+        }
+        lti_tool_identity_user(sid, true, user, sizeof user);
+        lti_tool_found(d, LTI_TOOL_F_PIPE_OPEN, user, NULL, NULL, NULL);
+    }
+}
+
+static void descriptor_look(struct lti_tool_doctor *d, HANDLE pipe)
+{
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    PSID owner = NULL;
+    PACL list = NULL;
+    DWORD parts =
+        OWNER_SECURITY_INFORMATION | GROUP_SECURITY_INFORMATION | DACL_SECURITY_INFORMATION;
+
+    if (GetSecurityInfo(pipe, SE_KERNEL_OBJECT, parts, &owner, NULL, &list, NULL, &descriptor) !=
+        ERROR_SUCCESS) {
+        return;
+    }
+    owner_look(d, owner);
+    rights_look(d, descriptor);
+    instances_look(d, list, owner);
+    (void)LocalFree(descriptor);
+}
+
+void lti_tool_os_doctor_place(struct lti_tool_doctor *d)
+{
+    wchar_t *name = lti_tool_windows_wide(d->address);
+    HANDLE pipe = INVALID_HANDLE_VALUE;
+    DWORD error = NO_ERROR;
+    char text[256];
+    char user[USER_BYTES];
+
+    if (name == NULL) {
+        return;
+    }
+    /* It only looks whether an instance is free; 1 ms is the shortest wait there is. */
+    if (!WaitNamedPipeW(name, 1)) {
+        error = GetLastError();
+    }
+    if (error != ERROR_FILE_NOT_FOUND && error != ERROR_SEM_TIMEOUT) {
+        pipe = CreateFileW(name, LOOKING, 0, NULL, OPEN_EXISTING,
+                           SECURITY_SQOS_PRESENT | SECURITY_IDENTIFICATION, NULL);
+        error = pipe == INVALID_HANDLE_VALUE ? GetLastError() : NO_ERROR;
+    }
+    if (error == ERROR_FILE_NOT_FOUND) {
+        lti_tool_found(d, LTI_TOOL_F_PIPE_MISSING, d->address, d->o->name, NULL, NULL);
+    } else if (error == ERROR_ACCESS_DENIED) {
+        error_text(error, text, sizeof text);
+        lti_tool_os_own_user(user, sizeof user);
+        lti_tool_found(d, LTI_TOOL_F_PIPE_DENIED, text, user, NULL, NULL);
+    } else if (pipe != INVALID_HANDLE_VALUE) {
+        kind_look(d, pipe);
+        descriptor_look(d, pipe);
+        (void)CloseHandle(pipe);
+    }
+    free(name);
+}
+
+void lti_tool_os_doctor_failed(struct lti_tool_doctor *d, enum leat_error error, int64_t os_code)
+{
+    char text[256];
+    char user[USER_BYTES];
+
+    switch (error) {
+    case LEAT_E_NOT_FOUND:
+        lti_tool_found(d, LTI_TOOL_F_PIPE_MISSING, d->address, d->o->name, NULL, NULL);
+        break;
+    case LEAT_E_TIMEOUT:
+    case LEAT_E_BUSY:
+        lti_tool_found(d, LTI_TOOL_F_PIPE_BUSY, d->address, d->o->name, NULL, NULL);
+        break;
+    case LEAT_E_DENIED:
+        error_text((DWORD)os_code, text, sizeof text);
+        lti_tool_os_own_user(user, sizeof user);
+        lti_tool_found(d, LTI_TOOL_F_PIPE_DENIED, text, user, NULL, NULL);
+        break;
+    case LEAT_E_REFUSED:
+    case LEAT_E_HANDLE:
+        for (size_t i = 0; i < d->count; i++) {
+            if (d->found[i].name == LTI_TOOL_F_PIPE &&
+                strcmp(d->found[i].args[1], "messages") == 0) {
+                lti_tool_found(d, LTI_TOOL_F_PIPE_MESSAGES, d->address, NULL, NULL, NULL);
+                break;
+            }
+        }
+        break;
+    default:
+        break;
+    }
+}
+
+/* Names without a path have no folder. */
+void lti_tool_os_doctor_scope(struct lti_tool_doctor *d)
+{
+    (void)d;
+}
+
+/* Who owns the pipe is who leat says the server is. */
+enum lti_tool_verdict lti_tool_os_place_judge(const struct lti_tool_options *o,
+                                              const struct lti_tool_policy *policy,
+                                              const char *address)
+{
+    (void)o;
+    (void)policy;
+    (void)address;
+    return LTI_TOOL_LET_SELF;
+}
