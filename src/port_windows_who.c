@@ -112,8 +112,11 @@ static bool digits_skip(const char **at)
 
 bool lti_port_user_valid(const char *text)
 {
+    size_t size = strlen(text);
+    if (size < 4 || size >= LTI_OS_SID_BYTES || memcmp(text, "S-1-", 4) != 0)
+        return false;
     const char *at = text + 4;
-    if (strlen(text) >= LTI_OS_SID_BYTES || strncmp(text, "S-1-", 4) != 0 || !digits_skip(&at))
+    if (!digits_skip(&at))
         return false;
     int parts = 0;
     while (*at == '-') {

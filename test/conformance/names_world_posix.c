@@ -54,7 +54,7 @@ void names_run_begin(void)
     }
     static bool done;
     bool own = done || (geteuid() == 0 && unshare(CLONE_NEWNS) == 0 &&
-                        mount("none", "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0 &&
+                        mount("none", "/", "none", MS_REC | MS_PRIVATE, "") == 0 &&
                         mount("none", "/run", "tmpfs", 0, "mode=0755") == 0);
     if (!own)
         SKIP_NEEDS("root, with mounts of its own");

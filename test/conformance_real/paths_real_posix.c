@@ -162,9 +162,13 @@ static void drain(struct leat_hub *hub, leat_listener listener)
         (void)leat_abort(hub, conn);
 }
 
+/* A forked child has the hub's memory as well, and no other word of where it is. */
+static struct leat_hub *volatile parents_hub;
+
 static void hand_over_under_load(const char *name)
 {
     struct leat_hub *hub = kit_begin();
+    parents_hub = hub;
     int stop[2], progress[2];
     char byte;
     REQUIRE(signal(SIGPIPE, SIG_IGN) != SIG_ERR);

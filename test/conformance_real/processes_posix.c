@@ -295,6 +295,8 @@ TEST_POSIX(descriptors_sent_along_do_not_stall_reading)
     REQUIRE_ERROR(leat_adopt_conn(hub, fds[0], 1, NULL, &adopted), LEAT_OK);
     CHECK_INT(fcntl(fds[0], F_GETFD) & FD_CLOEXEC, FD_CLOEXEC);
     CHECK_INT(fcntl(fds[0], F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    int on = 1; /* as an older kernel has it; which does not know the word */
+    (void)setsockopt(fds[0], SOL_SOCKET, 83 /* SO_PASSRIGHTS */, &on, sizeof on);
     for (int i = 0; i < 3; i++) {
         CHECK_INT(write(fd, "one", 3), 3);
         send_with_descriptor(fd, "two");
