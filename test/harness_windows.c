@@ -345,6 +345,22 @@ int lti_harness_interrupted(void)
     return (int)interrupted;
 }
 
+/* Wine, on a busy machine, now and then says that something within it went wrong, and does it the
+ * next time. */
+#define CREATE_TRIES 5
+
+static BOOL process_create(char *command, STARTUPINFOA *start, PROCESS_INFORMATION *process)
+{
+    for (int i = 1;; i++) {
+        if (CreateProcessA(NULL, command, NULL, NULL, TRUE,
+                           CREATE_SUSPENDED | EXTENDED_STARTUPINFO_PRESENT, NULL, NULL, start,
+                           process))
+            return TRUE;
+        if (i == CREATE_TRIES || GetLastError() != ERROR_INTERNAL_ERROR)
+            return FALSE;
+    }
+}
+
 /* Starts this program for one test, standing still. It inherits its three handles and no others. */
 static bool process_start(const char *test, HANDLE output, PROCESS_INFORMATION *process)
 {
@@ -369,9 +385,7 @@ static bool process_start(const char *test, HANDLE output, PROCESS_INFORMATION *
         good =
             UpdateProcThreadAttribute(start.lpAttributeList, 0, PROC_THREAD_ATTRIBUTE_HANDLE_LIST,
                                       handles, sizeof handles, NULL, NULL) &&
-            CreateProcessA(NULL, command, NULL, NULL, TRUE,
-                           CREATE_SUSPENDED | EXTENDED_STARTUPINFO_PRESENT, NULL, NULL,
-                           &start.StartupInfo, process);
+            process_create(command, &start.StartupInfo, process);
         DeleteProcThreadAttributeList(start.lpAttributeList);
     }
     free(start.lpAttributeList);

@@ -20,11 +20,17 @@ class Program:
 
     def __init__(self, place, name, words):
         self.name, self.seen = name, 0
-        self.log = place.file("%s-%d.log" % (name, len(place.processes)))
         path = os.path.join(os.path.dirname(place.leat_path), name + ".exe")
-        with open(self.log, "wb") as log:
-            self.process = place.start([os.environ["LEAT_WINE"], path, *words],
-                                       stdout=log, stderr=log)
+        # On a busy machine wine now and then ends with 1 before the program's first instruction.
+        for _ in range(3):
+            self.log = place.file("%s-%d.log" % (name, len(place.processes)))
+            with open(self.log, "wb") as log:
+                self.process = place.start([os.environ["LEAT_WINE"], path, *words],
+                                           stdout=log, stderr=log)
+            wait_until(lambda: self.lines() or self.process.poll() is not None,
+                       "waiting for the first line of " + name)
+            if self.lines() or self.process.returncode != 1:
+                break
         self.pid = self.event(lambda line: "pid" in (line.get("event"), line.get("step")))
         self.pid = self.pid.get("pid", self.pid.get("bytes"))
 
