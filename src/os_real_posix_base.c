@@ -25,6 +25,48 @@ struct lti_os_mutex {
 
 /* Numbers that are equal on some systems and not on others (EAGAIN, EWOULDBLOCK) appear once, by
  * the name that POSIX gives the cause; a repeated case would not compile. */
+
+/* What only calls on sockets say. */
+static enum lti_os_kind socket_kind(int number)
+{
+    switch (number) {
+    case EINPROGRESS:
+    case EALREADY:
+        return LTI_OS_IN_PROGRESS;
+    case ECONNREFUSED:
+        return LTI_OS_REFUSED;
+    case EADDRINUSE:
+        return LTI_OS_IN_USE;
+    case ECONNRESET:
+        return LTI_OS_RESET;
+    case EPIPE:
+        return LTI_OS_PIPE;
+    case ECONNABORTED:
+        return LTI_OS_ABORTED;
+    case ETIMEDOUT:
+        return LTI_OS_TIMED_OUT;
+    case ENOTSOCK:
+    case EBADF:
+        return LTI_OS_NOT_SOCKET;
+    case EOPNOTSUPP:
+    case EAFNOSUPPORT:
+    case EPROTONOSUPPORT:
+    case ENOSYS:
+    case ENOPROTOOPT:
+        return LTI_OS_UNSUPPORTED;
+    case EPROTOTYPE:
+        return LTI_OS_WRONG_TYPE;
+    case ENOTCONN:
+        return LTI_OS_NOT_CONNECTED;
+    case EISCONN:
+        return LTI_OS_IS_CONNECTED;
+    case EMSGSIZE:
+        return LTI_OS_TOO_BIG;
+    default:
+        return LTI_OS_OTHER;
+    }
+}
+
 static enum lti_os_kind base_kind(int number)
 {
     switch (number) {
@@ -32,12 +74,8 @@ static enum lti_os_kind base_kind(int number)
         return LTI_OS_AGAIN;
     case EINTR:
         return LTI_OS_INTERRUPTED;
-    case EINPROGRESS:
-    case EALREADY:
-        return LTI_OS_IN_PROGRESS;
-    case ECONNREFUSED:
-        return LTI_OS_REFUSED;
     case ENOENT:
+    case ESRCH: /* a process that has gone */
         return LTI_OS_NOT_FOUND;
     case ENOTDIR:
     case ELOOP:
@@ -49,8 +87,6 @@ static enum lti_os_kind base_kind(int number)
     case EISDIR: /* a folder, or a socket, where a lock is to be */
     case ENXIO:
         return LTI_OS_EXISTS;
-    case EADDRINUSE:
-        return LTI_OS_IN_USE;
     case ENAMETOOLONG:
         return LTI_OS_TOO_LONG;
     case EROFS:
@@ -64,35 +100,12 @@ static enum lti_os_kind base_kind(int number)
     case ENOMEM:
     case ENOBUFS:
         return LTI_OS_MEMORY;
-    case ECONNRESET:
-        return LTI_OS_RESET;
-    case EPIPE:
-        return LTI_OS_PIPE;
-    case ECONNABORTED:
-        return LTI_OS_ABORTED;
-    case ETIMEDOUT:
-        return LTI_OS_TIMED_OUT;
-    case ENOTSOCK:
-    case EBADF:
-        return LTI_OS_NOT_SOCKET;
     case EINVAL:
         return LTI_OS_INVALID;
-    case EOPNOTSUPP:
-    case EAFNOSUPPORT:
-    case EPROTONOSUPPORT:
-    case ENOSYS:
-    case ENOPROTOOPT:
-        return LTI_OS_UNSUPPORTED;
-    case EPROTOTYPE:
-        return LTI_OS_WRONG_TYPE;
-    case ENOTCONN:
-        return LTI_OS_NOT_CONNECTED;
-    case EISCONN:
-        return LTI_OS_IS_CONNECTED;
     case EIO:
         return LTI_OS_IO;
     default:
-        return number == EMSGSIZE ? LTI_OS_TOO_BIG : LTI_OS_OTHER;
+        return socket_kind(number);
     }
 }
 
