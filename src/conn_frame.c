@@ -29,6 +29,11 @@ static bool hello_take(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct lti_hello hello;
     size_t size = lti_inbox_size(&conn->inbox);
+    /* Ours may have waited for the peer's first bytes; a refusal comes behind it. */
+    if (size > 0)
+        lti_conn_flush(hub, conn);
+    if (conn->state != LTI_CONN_HANDSHAKE)
+        return false;
     enum leat_error error = lti_hello_decode(lti_inbox_bytes(&conn->inbox), size, &hello);
     if (error == LEAT_E_EMPTY) {
         if (conn->eof)

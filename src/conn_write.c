@@ -195,13 +195,21 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
         lti_conn_linger(hub, conn);
 }
 
+/* A server that knows its client only by what the client says lets it speak first: somebody who is
+ * to be denied gets no byte, not even a hello. */
+static bool may_speak(const struct lti_conn *conn)
+{
+    return lti_conn_connected(conn) &&
+           (conn->state != LTI_CONN_HANDSHAKE || lti_port_judged(&conn->link));
+}
+
 void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn)
 {
     if (conn->options.protocol == LEAT_PACKETS) {
         lti_conn_packet_flush(hub, conn);
         return;
     }
-    while (conn->outbox.size > 0 && !conn->writing && lti_conn_connected(conn)) {
+    while (conn->outbox.size > 0 && !conn->writing && may_speak(conn)) {
         struct leat_slice slices[GATHER_MAX];
         struct os_code code = no_code;
         size_t offered = 0, sent = 0;

@@ -155,6 +155,9 @@ void lti_port_close_handle(intptr_t handle);
 enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *access,
                                struct lti_peer *peer_out, struct os_code *code_out);
 
+/* The peer may be spoken to: nothing that it still has to say decides whether it may be there. */
+bool lti_port_judged(const struct lti_link *link);
+
 /* So many bytes that belong together are to come next. Returns how many to ask for: where a read
  * that was filled leaves open whether more is there, a few more than that. */
 size_t lti_port_expect(struct lti_link *link, size_t size);

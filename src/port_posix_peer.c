@@ -125,3 +125,9 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
         peer_out->reason = reason_of(peer_out);
     return error;
 }
+
+bool lti_port_judged(const struct lti_link *link)
+{
+    (void)link;
+    return true; /* the system knows who it is from the start */
+}

@@ -252,6 +252,12 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
     return let ? LEAT_OK : denied(peer_out, "the peer is another user");
 }
 
+bool lti_port_judged(const struct lti_link *link)
+{
+    const struct lti_nt_stream *stream = link->state;
+    return !stream->judge && stream->end != LEAT_E_UNTRUSTED;
+}
+
 /* ---- What is known of him -------------------------------------------------------------------- */
 
 static void text_copy(char to[LEAT_PEER_TEXT_BYTES], const char *from)

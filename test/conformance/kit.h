@@ -41,6 +41,9 @@ struct leat_hub *kit_begin(void);
 void kit_end(struct leat_hub *hub);
 struct leat_hub *kit_hub(const struct leat_hub_options *options); /* one more */
 bool kit_simulated(void);
+/* A server of messages says hello to a client that has said nothing yet; not where the system says
+ * who a client is with its first bytes only. */
+bool kit_greets_first(void);
 
 /* A plain name, and an explicit one (unix:FOLDER/name, or a pipe's), that no other
  * test has. The same word gives the same name. Valid until the sixteenth call after. */

@@ -270,6 +270,11 @@ void kit_raw_unlisten(int listener, const char *name)
     kit_raw_close(listener);
 }
 
+bool kit_greets_first(void)
+{
+    return false;
+}
+
 void kit_raw_finish(int fd)
 {
     peer_shut(peer_of(fd));

@@ -281,6 +281,11 @@ void kit_raw_close(int fd)
     CHECK_INT(lti_os_close(fd), 0);
 }
 
+bool kit_greets_first(void)
+{
+    return true;
+}
+
 void kit_raw_finish(int fd)
 {
     CHECK_INT(lti_os_shutdown_write(fd), 0);

@@ -97,18 +97,10 @@ static void story_server(void *argument)
 static uint64_t story_run(const struct lti_sim_options *options)
 {
     struct sim_test_story story = {.done = 0};
-    lti_sim_begin(options);
-    (void)lti_sim_spawn("server", story_server, &story);
-    for (uint32_t i = 0; i < CLIENTS; i++)
-        (void)lti_sim_spawn("client", story_client, &story);
-    CHECK_INT(lti_sim_run(2000000), LTI_SIM_DONE);
-    CHECK_INT(story.bad, 0);
+    uint64_t hash = sim_test_story_run(options, &story, story_server, story_client, CLIENTS);
     CHECK_INT(story.received, CLIENTS * MESSAGES);
     CHECK(story.parts > story.received);
-    CHECK_INT(lti_test_descriptors_live(), 0);
-    CHECK_INT(lti_test_allocations_live(), 0);
-    CHECK_INT(lti_sim_misuses(), 0);
-    return lti_sim_hash();
+    return hash;
 }
 
 TEST(sim_pipe_messages_in_every_schedule)

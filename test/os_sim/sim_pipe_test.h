@@ -142,6 +142,24 @@ static inline void sim_test_serve(struct sim_test_story *story, uint32_t flags, 
     (void)lti_os_handle_close(queue);
 }
 
+/* A server and its clients from begin to end, with nothing bad and nothing left behind; says the
+ * run's hash. */
+static inline uint64_t sim_test_story_run(const struct lti_sim_options *options,
+                                          struct sim_test_story *story, void (*server)(void *),
+                                          void (*client)(void *), uint32_t clients)
+{
+    lti_sim_begin(options);
+    (void)lti_sim_spawn("server", server, story);
+    for (uint32_t i = 0; i < clients; i++)
+        (void)lti_sim_spawn("client", client, story);
+    CHECK_INT(lti_sim_run(2000000), LTI_SIM_DONE);
+    CHECK_INT(story->bad, 0);
+    CHECK_INT(lti_test_descriptors_live(), 0);
+    CHECK_INT(lti_test_allocations_live(), 0);
+    CHECK_INT(lti_sim_misuses(), 0);
+    return lti_sim_hash();
+}
+
 static inline void sim_test_faults(struct lti_sim_faults *faults, uint32_t millionths)
 {
     *faults = (struct lti_sim_faults){.short_read = millionths};

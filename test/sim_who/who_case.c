@@ -19,7 +19,6 @@
 #define STEPS_MAX 1000000u
 #define PATIENCE_MS 20000u
 #define TURN_MS 5u
-#define HELLO_BYTES 32u /* docs/wire.md */
 
 static const char client_word[] = "Stranger";
 static const char witness_word[] = "Witness!"; /* as long */
@@ -339,20 +338,13 @@ static void client_main(void *argument)
 
 /* ---- Judging --------------------------------------------------------------------------------- */
 
-/* The protocol of messages has both ends say hello at once. So has the server, where the system
- * says who the client is with its first byte only: this much, and never more, is sent before. */
-static bool greeted(void)
-{
-    return state.it->outcome == WHO_FOUND_OUT && state.it->protocol == LEAT_MESSAGES;
-}
-
 static bool try_judge(const struct try_seen *it)
 {
     enum who_outcome outcome = state.it->outcome;
     if (outcome == WHO_IN)
         return CHECK(it->echoed && it->connected && !it->closed);
     bool good = CHECK(it->closed && !it->echoed);
-    good = CHECK(it->received == 0 || (greeted() && it->received == HELLO_BYTES)) && good;
+    good = CHECK_INT(it->received, 0) && good;
     switch (outcome) {
     case WHO_SHUT_OUT:
         good = CHECK_ERROR(it->error, LEAT_E_DENIED) && good;
@@ -365,7 +357,7 @@ static bool try_judge(const struct try_seen *it)
     default: /* it is told nothing that it could not see by itself: the server has gone */
         if (it->error != LEAT_E_CLOSED)
             good = CHECK_ERROR(it->error, LEAT_E_BROKEN) && good;
-        return CHECK(!it->connected || state.it->protocol != LEAT_MESSAGES || greeted()) && good;
+        return CHECK(!it->connected || state.it->protocol != LEAT_MESSAGES) && good;
     }
 }
 
@@ -388,7 +380,7 @@ static bool strangers_judge(void)
         /* A server that lets everybody in greets who does not trust it, too. */
         if (state.it->outcome != WHO_MISTRUSTED ||
             state.it->serves->who != LEAT_WHO_INSECURE_ANYONE)
-            good = CHECK_INT(conn->sent, greeted() ? HELLO_BYTES : 0) && good;
+            good = CHECK_INT(conn->sent, 0) && good;
     }
     good = CHECK_INT(witnesses, WITNESS_VISITS) && good;
     good = CHECK_INT(heard, in ? TRIES * WORD_BYTES : 0) && good;
