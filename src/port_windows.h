@@ -29,7 +29,8 @@
 /* A block of 64 KiB and what the core puts in front of it leave in one piece and come in one. */
 #define LTI_NT_READ_MOST LTI_BLOCK_LARGE
 #define LTI_NT_WRITE_MOST LTI_NT_READ_MOST
-#define LTI_NT_QUOTA LTI_NT_WRITE_MOST
+/* The writer of a stream is a block ahead of its reader, instead of waiting for each one. */
+#define LTI_NT_QUOTA (2 * LTI_NT_WRITE_MOST)
 #define LTI_NT_INSTANCES_USUAL 4u
 #define LTI_NT_INSTANCES_MOST 64u
 #define LTI_NT_DETAIL_NEWS UINT32_MAX /* of a completion that lti_port_prepare made up */
