@@ -144,10 +144,12 @@ def sha(data):
 
 
 def same(got, wanted, what="content"):
-    """Compares without printing megabytes."""
+    """Compares without printing megabytes: what is there from the first difference on."""
     if got != wanted:
-        raise AssertionError("%s: %d bytes %r..., wanted %d bytes %r..." %
-                             (what, len(got), got[:60], len(wanted), wanted[:60]))
+        at = len(os.path.commonprefix((got, wanted)))
+        raise AssertionError("%s: %d bytes, wanted %d; from byte %d on %r..., wanted %r..." %
+                             (what, len(got), len(wanted), at, got[at:at + 60],
+                              wanted[at:at + 60]))
 
 
 def expect(result, code, out=None, err=None):
