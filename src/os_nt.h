@@ -115,6 +115,8 @@ int64_t lti_os_pipe_client(intptr_t handle, const char *group,
                            struct lti_os_identity *identity_out);
 /* Who owns the pipe, at either end. LTI_OS_NOT_FOUND: nobody does. */
 int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES]);
+/* The integrity label of the pipe, at either end, S-1-16-...; empty: it has none. */
+int64_t lti_os_pipe_label(intptr_t handle, char sid_out[LTI_OS_SID_BYTES]);
 /* Makes a security descriptor of its text; lti_os_security_free gives it back. */
 int64_t lti_os_security_create(const char *sddl, void **security_out);
 void lti_os_security_free(void *security);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who we are, who a client is, who owns a pipe: tokens and security descriptors of Windows.
+ * Who we are, who a client is, who owns a pipe, of which level it is: tokens and security
+ * descriptors of Windows.
  *
  * Happy path: a token is opened, asked, closed; what it says is given as text.
  * Fails:      with the kind of GetLastError; what cannot be found out fails as a whole, so that
@@ -134,6 +135,35 @@ int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
     if (error != ERROR_SUCCESS)
         return lti_nt_fail(error);
     int64_t result = owner ? who_text(owner, sid_out) : lti_nt_fail(LTI_NT_NOT_FOUND);
+    (void)LocalFree(descriptor);
+    return result;
+}
+
+/* The first label among the entries of a list: the one that the system goes by. */
+static int64_t who_label(PACL list, char sid_out[LTI_OS_SID_BYTES])
+{
+    for (DWORD i = 0; list && i < list->AceCount; i++) {
+        void *entry = NULL;
+        if (!GetAce(list, i, &entry))
+            return lti_real_last();
+        const ACE_HEADER *header = entry;
+        if (header->AceType == SYSTEM_MANDATORY_LABEL_ACE_TYPE &&
+            !(header->AceFlags & INHERIT_ONLY_ACE))
+            return who_text(&((SYSTEM_MANDATORY_LABEL_ACE *)entry)->SidStart, sid_out);
+    }
+    sid_out[0] = '\0';
+    return 0;
+}
+
+int64_t lti_os_pipe_label(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
+{
+    PACL list = NULL;
+    PSECURITY_DESCRIPTOR descriptor = NULL;
+    DWORD error = GetSecurityInfo(real_handle(handle), SE_KERNEL_OBJECT, LABEL_SECURITY_INFORMATION,
+                                  NULL, NULL, NULL, &list, &descriptor);
+    if (error != ERROR_SUCCESS)
+        return lti_nt_fail(error);
+    int64_t result = who_label(list, sid_out);
     (void)LocalFree(descriptor);
     return result;
 }

@@ -3,8 +3,9 @@
  * The Windows port: who may open a pipe of ours, who somebody is, and whether he may be there.
  *
  * Happy path: an instance's descriptor lets in whom the user of the library asked for. A server is
- *             judged by the owner of its pipe before the first byte; a client by its token once its
- *             first bytes were read, because the system cannot say before.
+ *             judged by the owner of its pipe, and by the pipe's label, before the first byte; a
+ *             client by its token once its first bytes were read, because the system cannot say
+ *             before.
  * Fails:      what cannot be found out is a denial, never a default.
  * Invariants: a pid decides nothing. The network and the anonymous are denied first; nobody but
  *             this user may make instances.
@@ -22,9 +23,13 @@
 #define SID_SYSTEM "S-1-5-18"
 #define SID_ADMINISTRATORS "S-1-5-32-544"
 #define SID_ANONYMOUS "S-1-5-7"
-#define MEDIUM "ME"
-#define HIGH "HI"
-#define SID_SYSTEM_LEVEL "S-1-16-16384"
+
+/* Levels of integrity. */
+#define SID_LEVEL "S-1-16-"
+#define SID_MEDIUM SID_LEVEL "8192"
+#define SID_HIGH SID_LEVEL "12288"
+#define LEVEL_MEDIUM 8192u
+#define LEVEL_SYSTEM 16384u
 
 static bool text_same(const char *a, const char *b)
 {
@@ -48,6 +53,21 @@ bool lti_nt_put_all(struct lti_nt_text *text, const char *const *parts)
     for (; *parts && text->size < text->room; parts++)
         lti_nt_put(text, *parts, strlen(*parts));
     return text->size < text->room;
+}
+
+/* False when it is not known. */
+static bool level_of(const char *sid, uint32_t *level_out)
+{
+    size_t prefix = strlen(SID_LEVEL), size = strlen(sid);
+    if (size <= prefix || size > prefix + 9 || memcmp(sid, SID_LEVEL, prefix) != 0)
+        return false;
+    *level_out = 0;
+    for (const char *at = sid + prefix; *at; at++) {
+        if (*at < '0' || *at > '9')
+            return false;
+        *level_out = *level_out * 10 + (uint32_t)(*at - '0');
+    }
+    return true;
 }
 
 /* ---- Who may open a pipe --------------------------------------------------------------------- */
@@ -86,11 +106,14 @@ enum leat_error lti_nt_security(const struct lti_access *access, void **security
     for (uint32_t i = 0; access && i < access->count; i++)
         put_client(&text, access->texts[i]);
     /* Keeps those out that are less trusted than this process; of other users, those that are less
-     * trusted than usual. */
+     * trusted than usual. A label above our own level would not be ours to give. */
     bool others = who == LEAT_WHO_GROUP || who == LEAT_WHO_LIST;
-    const char *level = others ? MEDIUM : own.integrity;
-    if (who == LEAT_WHO_ADMIN && text_same(own.integrity, SID_SYSTEM_LEVEL))
-        level = HIGH; /* an administrator never has the level of the system */
+    const char *level = own.integrity;
+    uint32_t own_level = 0;
+    if (others && (!level_of(level, &own_level) || own_level > LEVEL_MEDIUM))
+        level = SID_MEDIUM;
+    if (who == LEAT_WHO_ADMIN && level_of(level, &own_level) && own_level >= LEVEL_SYSTEM)
+        level = SID_HIGH; /* an administrator never has the level of the system */
     if (who != LEAT_WHO_INSECURE_ANYONE && who != LEAT_WHO_ASK && level[0]) {
         const char *const label[] = {"S:(ML;;NWNR;;;", level, ")", 0};
         (void)lti_nt_put_all(&text, label);
@@ -229,6 +252,41 @@ static enum leat_error asked_judge(struct lti_nt_stream *stream, struct lti_peer
     return stream->judge ? LEAT_E_EMPTY : LEAT_OK;
 }
 
+/* The owner of a pipe may be somebody of this user who is less trusted than we are, such as a
+ * program in a sandbox: that shows in the pipe's label, which nobody can put above his own level.
+ * Who is trusted for his own sake serves many, and is asked for the usual level only. */
+static enum leat_error label_judge(intptr_t handle, bool as_us, struct lti_peer *peer_out,
+                                   struct os_code *code_out)
+{
+    struct lti_os_identity own;
+    char label[LTI_OS_SID_BYTES];
+    uint32_t wanted, level = LEVEL_MEDIUM; /* what has no label counts as medium */
+    enum leat_error error = lti_port_error(lti_os_identity(&own), code_out);
+    if (error == LEAT_OK)
+        error = lti_port_error(lti_os_pipe_label(handle, label), code_out);
+    if (error != LEAT_OK || !level_of(own.integrity, &wanted) ||
+        (label[0] && !level_of(label, &level)))
+        return denied(peer_out, "the system does not say how far the peer is trusted");
+    if (!as_us && wanted > LEVEL_MEDIUM)
+        wanted = LEVEL_MEDIUM;
+    if (level >= wanted)
+        return LEAT_OK;
+    return denied(peer_out, as_us ? "the peer's level of integrity is below ours"
+                                  : "the peer's level of integrity is below medium");
+}
+
+static enum leat_error server_judge(intptr_t handle, const struct lti_access *access,
+                                    const char *owner, struct lti_peer *peer_out,
+                                    struct os_code *code_out)
+{
+    /* By name, or as one who could read our memory anyway. */
+    bool named = text_listed(access, owner) || text_same(owner, SID_SYSTEM) ||
+                 text_same(owner, SID_ADMINISTRATORS);
+    if (!named && peer_out->uid == LTI_NT_USER_OTHER)
+        return denied(peer_out, "the peer is another user");
+    return label_judge(handle, !named, peer_out, code_out);
+}
+
 enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *access,
                                struct lti_peer *peer_out, struct os_code *code_out)
 {
@@ -248,8 +306,7 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
          * its first bytes were read. */
         return access->who == LEAT_WHO_ASK ? asked_judge(stream, peer_out, code_out) : LEAT_OK;
     }
-    bool let = peer_out->uid != LTI_NT_USER_OTHER || text_listed(access, owner);
-    return let ? LEAT_OK : denied(peer_out, "the peer is another user");
+    return server_judge(stream->handle, access, owner, peer_out, code_out);
 }
 
 bool lti_port_judged(const struct lti_link *link)
@@ -263,6 +320,16 @@ bool lti_port_judged(const struct lti_link *link)
 static void text_copy(char to[LEAT_PEER_TEXT_BYTES], const char *from)
 {
     memcpy(to, from, strlen(from) + 1); /* a SID is shorter */
+}
+
+/* The level of a server is at least that of its pipe. */
+static void label_tell(intptr_t handle, struct leat_peer *peer_out)
+{
+    char label[LTI_OS_SID_BYTES];
+    if (lti_os_pipe_label(handle, label) < 0)
+        return;
+    peer_out->known |= LEAT_PEER_LABEL;
+    text_copy(peer_out->label, label[0] ? label : SID_MEDIUM);
 }
 
 enum leat_error lti_port_identity(const struct lti_link *link, struct leat_peer *peer_out,
@@ -285,6 +352,7 @@ enum leat_error lti_port_identity(const struct lti_link *link, struct leat_peer 
     }
     if (owner[0]) {
         text_copy(peer_out->user, owner);
+        label_tell(stream->handle, peer_out);
         return LEAT_OK;
     }
     int64_t result = lti_os_pipe_client(stream->handle, 0, &client);

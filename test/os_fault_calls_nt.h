@@ -28,6 +28,7 @@
     X(identity)                                                                                    \
     X(pipe_client)                                                                                 \
     X(pipe_owner)                                                                                  \
+    X(pipe_label)                                                                                  \
     X(security_create)                                                                             \
     X(signal_create)                                                                               \
     X(signal_set)                                                                                  \

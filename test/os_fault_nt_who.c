@@ -4,13 +4,15 @@
  *
  * Happy path: each call is counted and forwarded; a descriptor counts as an allocation.
  * Fails:      as armed.
- * Invariants: a stranger is somebody who could be asked about: only the name is another.
+ * Invariants: a stranger is somebody who could be asked about:
+ *             only the name, or the level, is another.
  */
 #include "os_fault_private.h"
 
 #include <string.h>
 
 #define FAULT_STRANGER_SID "S-1-5-21-1-2-3-4444"
+#define FAULT_LOW_SID "S-1-16-4096"
 
 int64_t lti_os_identity(struct lti_os_identity *identity_out)
 {
@@ -37,6 +39,17 @@ int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
     int64_t result = lti_real_pipe_owner(handle, sid_out);
     if (fault && result >= 0)
         memcpy(sid_out, FAULT_STRANGER_SID, sizeof FAULT_STRANGER_SID);
+    return result;
+}
+
+int64_t lti_os_pipe_label(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
+{
+    const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_pipe_label);
+    if (fault && fault->action == LTI_FAULT_ERROR)
+        return lti_fault_word(fault);
+    int64_t result = lti_real_pipe_label(handle, sid_out);
+    if (fault && result >= 0)
+        memcpy(sid_out, FAULT_LOW_SID, sizeof FAULT_LOW_SID);
     return result;
 }
 

@@ -47,6 +47,7 @@ extern __typeof__(lti_os_handle_close) lti_real_handle_close;
 extern __typeof__(lti_os_identity) lti_real_identity;
 extern __typeof__(lti_os_pipe_client) lti_real_pipe_client;
 extern __typeof__(lti_os_pipe_owner) lti_real_pipe_owner;
+extern __typeof__(lti_os_pipe_label) lti_real_pipe_label;
 extern __typeof__(lti_os_security_create) lti_real_security_create;
 extern __typeof__(lti_os_security_free) lti_real_security_free;
 extern __typeof__(lti_os_signal_create) lti_real_signal_create;

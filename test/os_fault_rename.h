@@ -87,6 +87,7 @@
 #define lti_os_identity lti_real_identity
 #define lti_os_pipe_client lti_real_pipe_client
 #define lti_os_pipe_owner lti_real_pipe_owner
+#define lti_os_pipe_label lti_real_pipe_label
 #define lti_os_security_create lti_real_security_create
 #define lti_os_security_free lti_real_security_free
 #define lti_os_signal_create lti_real_signal_create

@@ -121,6 +121,9 @@ static void find_peer(struct lti_tool_doctor *d)
     case LTI_TOOL_NOT_CERTAIN:
         lti_tool_found(d, LTI_TOOL_F_PEER_CERTAIN, user, d->o->name, NULL, NULL);
         break;
+    case LTI_TOOL_NOT_LEVEL:
+        lti_tool_found(d, LTI_TOOL_F_PEER_LEVEL, user, d->o->name, identity.peer.user, NULL);
+        break;
     case LTI_TOOL_NOT_KNOWN:
         if (a.error == LEAT_OK) {
             lti_tool_found(d, LTI_TOOL_F_PEER_UNKNOWN, d->o->name, NULL, NULL, NULL);

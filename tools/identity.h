@@ -43,6 +43,7 @@ enum lti_tool_verdict {
     LTI_TOOL_NOT_KNOWN,
     LTI_TOOL_NOT_CERTAIN, /* the number may stand for anybody */
     LTI_TOOL_NOT_LET,
+    LTI_TOOL_NOT_LEVEL,     /* Windows: it may be somebody in a sandbox */
     LTI_TOOL_NOT_THE_OWNER, /* what stands at the name belongs to another user */
     LTI_TOOL_NOT_A_LINK     /* a link stands at the name */
 };

@@ -29,6 +29,7 @@ const char *lti_tool_verdict_text(enum lti_tool_verdict verdict)
         [LTI_TOOL_NOT_KNOWN] = "the system does not say who it is",
         [LTI_TOOL_NOT_CERTAIN] = "its user's number may stand for anybody",
         [LTI_TOOL_NOT_LET] = "it is another user",
+        [LTI_TOOL_NOT_LEVEL] = "its level of integrity is too low",
         [LTI_TOOL_NOT_THE_OWNER] = "what stands at the name belongs to another user",
         [LTI_TOOL_NOT_A_LINK] = "a link stands at the name",
     };
@@ -73,8 +74,8 @@ static bool group_listed(const struct lti_tool_policy *policy, uint32_t group)
     return lti_tool_os_user_standing(text) != LTI_TOOL_USER_ANYBODY && listed(policy, text);
 }
 
-enum lti_tool_verdict lti_tool_judge(const struct lti_tool_policy *policy,
-                                     const struct lti_tool_identity *identity)
+static enum lti_tool_verdict judge_all(const struct lti_tool_policy *policy,
+                                       const struct lti_tool_identity *identity)
 {
     const struct leat_peer *peer = &identity->peer;
     enum lti_tool_verdict verdict;
@@ -99,4 +100,18 @@ enum lti_tool_verdict lti_tool_judge(const struct lti_tool_policy *policy,
         }
     }
     return LTI_TOOL_NOT_LET;
+}
+
+enum lti_tool_verdict lti_tool_judge(const struct lti_tool_policy *policy,
+                                     const struct lti_tool_identity *identity)
+{
+    const struct leat_peer *peer = &identity->peer;
+    enum lti_tool_verdict verdict = judge_all(policy, identity);
+    bool as_us = verdict == LTI_TOOL_LET_SELF && !listed(policy, peer->user);
+
+    if (!lti_tool_let(verdict) || verdict == LTI_TOOL_LET_ANYONE ||
+        (peer->known & LEAT_PEER_LABEL) == 0 || lti_tool_os_label_fits(peer->label, as_us)) {
+        return verdict;
+    }
+    return LTI_TOOL_NOT_LEVEL;
 }

@@ -90,6 +90,9 @@ enum lti_tool_user {
     LTI_TOOL_USER_ANYBODY /* the system shows it for users that it does not know here */
 };
 enum lti_tool_user lti_tool_os_user_standing(const char *text);
+/* Whether a peer of this label may be there: where labels have an order, it must not be below ours;
+ * of one who was named, or is an administrator, not below the usual one either. */
+bool lti_tool_os_label_fits(const char *label, bool as_us);
 /* This process's user as such a text. */
 void lti_tool_os_own_user(char *text_out, size_t size);
 /* A name that is a place written out, for advice. */

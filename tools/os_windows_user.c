@@ -13,6 +13,7 @@
 
 #include <sddl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #define ACCOUNT_UNITS 256u
@@ -111,6 +112,41 @@ enum lti_tool_user lti_tool_os_user_standing(const char *text)
     /* SYSTEM, and the administrators, who own what their services make. */
     return strcmp(text, "S-1-5-18") == 0 || strcmp(text, "S-1-5-32-544") == 0 ? LTI_TOOL_USER_ADMIN
                                                                               : LTI_TOOL_USER_OTHER;
+}
+
+static bool own_level(DWORD *level_out)
+{
+    union {
+        TOKEN_MANDATORY_LABEL label;
+        char room[sizeof(TOKEN_MANDATORY_LABEL) + SECURITY_MAX_SID_SIZE];
+    } record;
+    DWORD used = 0;
+    HANDLE token = NULL;
+    bool known = false;
+
+    if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token)) {
+        return false;
+    }
+    if (GetTokenInformation(token, TokenIntegrityLevel, &record, sizeof record, &used)) {
+        *level_out = *GetSidSubAuthority(record.label.Label.Sid, 0);
+        known = true;
+    }
+    (void)CloseHandle(token);
+    return known;
+}
+
+bool lti_tool_os_label_fits(const char *label, bool as_us)
+{
+    static const char prefix[] = "S-1-16-";
+    DWORD wanted = 0;
+
+    if (strncmp(label, prefix, sizeof prefix - 1) != 0 || !own_level(&wanted)) {
+        return false;
+    }
+    if (!as_us && wanted > SECURITY_MANDATORY_MEDIUM_RID) {
+        wanted = SECURITY_MANDATORY_MEDIUM_RID;
+    }
+    return strtoul(label + sizeof prefix - 1, NULL, 10) >= wanted;
 }
 
 const char *lti_tool_os_name_example(void)

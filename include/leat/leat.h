@@ -105,7 +105,15 @@ enum leat_state {
  * POSIX: 65534 is the number of the user nobody, and also what the system shows for every user that
  * is not mapped into our user namespace. The two cannot be told apart, so a peer with this number
  * is never the same user, not even when it is our own: such a process needs root at the other end,
- * or LEAT_WHO_INSECURE_ANYONE. The log hook says it when a peer is refused for that. */
+ * or LEAT_WHO_INSECURE_ANYONE. The log hook says it when a peer is refused for that.
+ *
+ * Windows: a client judges a server by its pipe: who owns it, and its integrity label, which no
+ * program can put above its own level; no label counts as medium. A pipe that is trusted because
+ * this user owns it must not be below this process's level. One of SYSTEM, of the administrators,
+ * or of whom GROUP (the owner is that group) or LIST names, must be medium, or of this process's
+ * level where that is lower. Servers for SAME_USER and ADMIN label their pipes with their own
+ * level; others let lower ones in, and are medium: an elevated client that is to trust such a
+ * server of its own user names that user by LIST. */
 enum leat_who {
     LEAT_WHO_SAME_USER = 0,       /* this process's effective user, or root; Windows: or SYSTEM and
                                    * services of administrators (default) */
@@ -1060,7 +1068,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_info_get(struct leat_hub *hub,
 #define LEAT_PEER_USER 1u       /* uid; Windows: user */
 #define LEAT_PEER_GROUP 2u      /* gid */
 #define LEAT_PEER_PROCESS 4u    /* pid; never decide by it: it may be somebody else's by now */
-#define LEAT_PEER_LABEL 8u      /* label: SELinux, AppArmor; Windows: the integrity level's SID */
+#define LEAT_PEER_LABEL 8u      /* label: SELinux, AppArmor; Windows: the integrity level's SID; of
+                                 * a server that of its pipe, which is at most its own */
 #define LEAT_PEER_SESSION 16u   /* session; Windows */
 #define LEAT_PEER_CONTAINER 32u /* container; Windows */
 #define LEAT_PEER_TEXT_BYTES 256u

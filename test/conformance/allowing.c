@@ -24,7 +24,15 @@ static leat_listener ask(struct leat_hub *hub, const struct leat_conn_options *o
 /* A client that has said something, so that its identity is known everywhere. */
 static leat_conn client(struct leat_hub *hub, const struct leat_conn_options *options)
 {
-    leat_conn conn = kit_connect(hub, kit_plain("server"), 1, options);
+    const char *const us[] = {kit_user_text()};
+    const struct leat_connect_options connect = {.size = sizeof connect,
+                                                 .tag = 1,
+                                                 .who = LEAT_WHO_LIST,
+                                                 .users = us,
+                                                 .users_count = 1,
+                                                 .conn = options};
+    leat_conn conn;
+    REQUIRE_ERROR(leat_connect(hub, kit_plain("server"), &connect, &conn), LEAT_OK);
     if (options && options->protocol == LEAT_MESSAGES)
         kit_send_text(hub, conn, "early");
     else

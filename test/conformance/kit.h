@@ -50,6 +50,9 @@ bool kit_greets_first(void);
 const char *kit_plain(const char *name);
 const char *kit_path(const char *name);
 uint32_t kit_user(void); /* this process's, as leat_conn_info tells it */
+/* The same as `users` takes it. A client that names it trusts a server that lets others in, even
+ * where the client is one of an administrator: Windows tells such servers' levels apart. */
+const char *kit_user_text(void);
 
 uint64_t kit_now_ms(void);
 void kit_pass(uint32_t time_ms); /* lets time go by, without touching the test's hubs */

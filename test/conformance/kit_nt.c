@@ -116,6 +116,11 @@ uint32_t kit_user(void)
     return LTI_NT_USER_SELF;
 }
 
+const char *kit_user_text(void)
+{
+    return kit_own_sid();
+}
+
 const char *kit_own_sid(void)
 {
     static struct lti_os_identity own;
@@ -125,8 +130,11 @@ const char *kit_own_sid(void)
 
 const char *kit_sddl(const char *owner)
 {
-    static char text[4 * LTI_OS_SID_BYTES];
-    (void)snprintf(text, sizeof text, "O:%sG:%sD:P(A;;GA;;;%s)", owner, owner, kit_own_sid());
+    static char text[5 * LTI_OS_SID_BYTES];
+    struct lti_os_identity own;
+    REQUIRE_INT(lti_os_identity(&own), 0);
+    (void)snprintf(text, sizeof text, "O:%sG:%sD:P(A;;GA;;;%s)S:(ML;;NWNR;;;%s)", owner, owner,
+                   own.user, own.integrity);
     return text;
 }
 

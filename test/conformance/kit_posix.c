@@ -86,6 +86,13 @@ uint32_t kit_user(void)
     return lti_os_euid();
 }
 
+const char *kit_user_text(void)
+{
+    static char text[16];
+    (void)snprintf(text, sizeof text, "%u", (unsigned)kit_user());
+    return text;
+}
+
 /* ---- Things at a path ------------------------------------------------------------------------ */
 
 static const char *plain_path(const char *path)

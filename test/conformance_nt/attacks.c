@@ -101,6 +101,25 @@ TEST(attack_w03_client_meets_a_squatter)
     kit_end(hub);
 }
 
+/* A sandbox of our own user cannot give its pipe a level that it has not itself. */
+TEST(attack_w03_client_meets_a_squatter_in_a_sandbox)
+{
+    struct leat_hub *hub = kit_begin();
+    const char *name = kit_path("prize");
+    const char *own = kit_own_sid();
+    char sddl[600];
+    (void)snprintf(sddl, sizeof sddl, "O:%sG:%sD:P(A;;GA;;;WD)S:(ML;;NW;;;LW)", own, own);
+    int64_t squatter = kit_raw_serve(name, 1, LTI_OS_PIPE_INSTANCES_MAX + 1, 0, sddl);
+    REQUIRE_INT(lti_os_code_of(squatter).raw, 0);
+    connect_fails(hub, name, LEAT_E_UNTRUSTED);
+    uint8_t byte;
+    int fd = kit_raw_accept((int)squatter);
+    CHECK_INT(kit_raw_recv(fd, &byte, 1), -1); /* not one byte was said to it */
+    kit_raw_close(fd);
+    kit_raw_close((int)squatter);
+    kit_end(hub);
+}
+
 /* Who does not say whose a pipe is, is not trusted. */
 TEST(attack_w04_pipe_without_an_owner)
 {

@@ -17,7 +17,9 @@ static enum leat_error listen_for(struct leat_hub *hub, enum leat_who who, const
     enum leat_error error = leat_listen(hub, kit_plain("who"), &options, &listener);
     if (error != LEAT_OK)
         return error;
-    struct leat_connect_options connect = {.size = sizeof connect};
+    const char *const us[] = {kit_user_text()};
+    struct leat_connect_options connect = {
+        .size = sizeof connect, .who = LEAT_WHO_LIST, .users = us, .users_count = 1};
     leat_conn conn;
     REQUIRE_INT(leat_connect(hub, kit_plain("who"), &connect, &conn), LEAT_OK);
     kit_write_text(hub, conn, "hello");

@@ -113,6 +113,40 @@ TEST(nt_owner_is_the_one_of_the_descriptor)
     probe_end(probe);
 }
 
+TEST(nt_label_is_the_one_of_the_descriptor)
+{
+    static const char *const levels[] = {"S-1-16-4096", "S-1-16-8192"};
+    for (size_t i = 0; i < sizeof levels / sizeof levels[0]; i++) {
+        struct probe *probe = probe_begin();
+        struct lti_os_identity own;
+        char sddl[4 * LTI_OS_SID_BYTES], label[LTI_OS_SID_BYTES] = "x";
+        REQUIRE_INT(lti_os_identity(&own), 0);
+        snprintf(sddl, sizeof sddl, "O:%sG:%sD:P(A;;GA;;;%s)S:(ML;;NW;;;%s)", own.user, own.user,
+                 own.user, levels[i]);
+        probe->server = who_create(probe, sddl);
+        probe->client = probe_open(probe);
+        REQUIRE_INT(lti_os_pipe_label(probe->server, label), 0);
+        CHECK_STR(label, levels[i]);
+        REQUIRE_INT(lti_os_pipe_label(probe->client, label), 0);
+        CHECK_STR(label, levels[i]);
+        probe_end(probe);
+    }
+}
+
+TEST(nt_label_that_nobody_gave_is_none)
+{
+    struct probe *probe = probe_begin();
+    struct lti_os_identity own;
+    char sddl[4 * LTI_OS_SID_BYTES], label[LTI_OS_SID_BYTES] = "x";
+    REQUIRE_INT(lti_os_identity(&own), 0);
+    snprintf(sddl, sizeof sddl, "O:%sG:%sD:P(A;;GA;;;%s)", own.user, own.user, own.user);
+    probe->server = who_create(probe, sddl);
+    probe->client = probe_open(probe);
+    REQUIRE_INT(lti_os_pipe_label(probe->client, label), 0);
+    CHECK_STR(label, "");
+    probe_end(probe);
+}
+
 TEST(nt_owner_without_descriptor_is_known_or_nobody)
 {
     struct probe *probe = probe_pair(0, PROBE_QUOTA);

@@ -13,6 +13,7 @@
  */
 #include "sim_nt.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -396,4 +397,17 @@ int64_t lti_os_pipe_owner(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
     if (end)
         memcpy(sid_out, end->nt->pipe.instance->name->security.owner, LTI_OS_SID_BYTES);
     return sim_leave("nt_owner", handle, 0, result);
+}
+
+int64_t lti_os_pipe_label(intptr_t handle, char sid_out[LTI_OS_SID_BYTES])
+{
+    sim_enter();
+    int64_t result = 0;
+    const struct sim_object *end = sim_pipe_find(handle, &result);
+    uint32_t label = end ? end->nt->pipe.instance->name->security.label : 0;
+    if (end)
+        sid_out[0] = '\0';
+    if (label != 0)
+        (void)snprintf(sid_out, LTI_OS_SID_BYTES, "S-1-16-%u", (unsigned)label);
+    return sim_leave("nt_label", handle, label, result);
 }

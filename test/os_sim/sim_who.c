@@ -4,7 +4,7 @@
  *
  * Happy path: a descriptor's text is read, given to a new pipe, and asked when somebody opens it.
  * Fails:      with 1336 to 1338 for a text that is none, 1307 for an owner that one may not give,
- *             1368 for a client of whom nothing was read.
+ *             1299 for a label above one's own level, 1368 for a client of whom nothing was read.
  * Invariants: what is not allowed is denied; entries count in their order; an owner may always read
  *             and change the descriptor. A client is who it was when it opened the pipe.
  */
@@ -14,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define INVALID_LABEL 1299
 #define INVALID_OWNER 1307
 #define INVALID_ACL 1336
 #define INVALID_SID 1337
@@ -27,6 +28,7 @@
 #define RIGHTS_ALL UINT32_C(0x001F01FF)
 #define RIGHTS_OWNER UINT32_C(0x00060000) /* READ_CONTROL, WRITE_DAC */
 #define SUBAUTHORITIES_MAX 15u
+#define LEVEL_MEDIUM 8192u
 
 static const struct {
     char alias[3];
@@ -320,6 +322,12 @@ int64_t sim_security_assign(const void *security, struct sim_security *assigned_
     if (assigned_out->owner[0] && strcmp(assigned_out->owner, user) != 0 && who.uid != 0 &&
         !sim_world.privileged)
         return sim_nt_fail(INVALID_OWNER);
+    if (assigned_out->label > who.token.integrity && !sim_world.privileged)
+        return sim_nt_fail(INVALID_LABEL);
+    if (!assigned_out->label && who.token.integrity < LEVEL_MEDIUM) {
+        assigned_out->label = who.token.integrity; /* else it would pass for more than it is */
+        assigned_out->label_denies = SIM_RIGHT_WRITE & ~SIM_RIGHT_READ;
+    }
     if (!assigned_out->owner[0])
         memcpy(assigned_out->owner, user, sizeof user);
     if (!security) {
@@ -352,7 +360,7 @@ bool sim_security_allows(const struct sim_security *security, const struct sim_w
 {
     char user[LTI_OS_SID_BYTES];
     /* An object without a label is of medium integrity, and protected from being written. */
-    uint32_t label = security->label ? security->label : 8192;
+    uint32_t label = security->label ? security->label : LEVEL_MEDIUM;
     uint32_t denies = security->label ? security->label_denies : SIM_RIGHT_WRITE & ~SIM_RIGHT_READ;
     if (who->token.integrity < label && (rights & denies))
         return false;

@@ -118,19 +118,33 @@ static char *pattern(size_t size)
 
 /* ---- Getting a handle ------------------------------------------------------------------------ */
 
-/* This user owns it, and everybody may open it. (wine gives a pipe no owner by itself.) */
+/* This user owns it, it has this process's level, and everybody may open it. (wine gives a pipe no
+ * owner by itself, and nobody gives it a level above medium.) */
 static void descriptor_make(SECURITY_DESCRIPTOR *descriptor)
 {
     static union {
         TOKEN_USER user;
         char room[256];
     } token;
+    static union {
+        TOKEN_MANDATORY_LABEL label;
+        char room[256];
+    } level;
+    static union {
+        ACL list;
+        char room[256];
+    } labels;
     HANDLE handle;
     DWORD size;
     if (!OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &handle) ||
         !GetTokenInformation(handle, TokenUser, &token, sizeof token, &size) ||
+        !GetTokenInformation(handle, TokenIntegrityLevel, &level, sizeof level, &size) ||
+        !InitializeAcl(&labels.list, sizeof labels, ACL_REVISION) ||
+        !AddMandatoryAce(&labels.list, ACL_REVISION, 0, SYSTEM_MANDATORY_LABEL_NO_WRITE_UP,
+                         level.label.Label.Sid) ||
         !InitializeSecurityDescriptor(descriptor, SECURITY_DESCRIPTOR_REVISION) ||
         !SetSecurityDescriptorOwner(descriptor, token.user.User.Sid, FALSE) ||
+        !SetSecurityDescriptorSacl(descriptor, TRUE, &labels.list, FALSE) ||
         !SetSecurityDescriptorDacl(descriptor, TRUE, NULL, FALSE))
         exit(3);
     CloseHandle(handle);

@@ -27,13 +27,15 @@ struct who_policy {
 };
 
 enum who_outcome {
-    WHO_IN = '+',        /* it talks with the server */
-    WHO_REFUSED = '-',   /* the server ended it, without a byte and without a reason */
-    WHO_UNASKED = 'n',   /* the same, where the server asks: nobody was asked about it */
-    WHO_FOUND_OUT = 'l', /* Windows: refused, too, but a server of bytes had heard of it: what the
+    WHO_IN = '+',         /* it talks with the server */
+    WHO_REFUSED = '-',    /* the server ended it, without a byte and without a reason */
+    WHO_UNASKED = 'n',    /* the same, where the server asks: nobody was asked about it */
+    WHO_FOUND_OUT = 'l',  /* Windows: refused, too, but a server of bytes had heard of it: what the
                              system says of it comes with its first byte */
-    WHO_SHUT_OUT = 'x',  /* Windows: the system did not let it open the name */
-    WHO_MISTRUSTED = 'u' /* the client did not trust the server, and said nothing */
+    WHO_SHUT_OUT = 'x',   /* Windows: the system did not let it open the name */
+    WHO_MISTRUSTED = 'u', /* the client did not trust the server, and said nothing; nor did the
+                             server trust it, unless it lets everybody in */
+    WHO_SPURNED = 's'     /* the client did not trust the server, which would have let it in */
 };
 
 struct who_case {

@@ -338,6 +338,13 @@ static void client_main(void *argument)
 
 /* ---- Judging --------------------------------------------------------------------------------- */
 
+/* The server would have let it in, and may greet who does not trust it, too. */
+static bool spurned(void)
+{
+    return state.it->outcome == WHO_SPURNED || (state.it->outcome == WHO_MISTRUSTED &&
+                                                state.it->serves->who == LEAT_WHO_INSECURE_ANYONE);
+}
+
 static bool try_judge(const struct try_seen *it)
 {
     enum who_outcome outcome = state.it->outcome;
@@ -351,6 +358,7 @@ static bool try_judge(const struct try_seen *it)
         good = CHECK_INT(it->operation, LEAT_OP_CONNECT) && good;
         return CHECK(!it->connected) && good;
     case WHO_MISTRUSTED:
+    case WHO_SPURNED:
         good = CHECK_ERROR(it->error, LEAT_E_UNTRUSTED) && good;
         good = CHECK_INT(it->operation, LEAT_OP_IDENTIFY) && good;
         return CHECK(!it->connected) && good;
@@ -377,9 +385,7 @@ static bool strangers_judge(void)
         if (in)
             continue;
         good = CHECK_INT(conn->received, 0) && good;
-        /* A server that lets everybody in greets who does not trust it, too. */
-        if (state.it->outcome != WHO_MISTRUSTED ||
-            state.it->serves->who != LEAT_WHO_INSECURE_ANYONE)
+        if (!spurned())
             good = CHECK_INT(conn->sent, 0) && good;
     }
     good = CHECK_INT(witnesses, WITNESS_VISITS) && good;
@@ -390,7 +396,7 @@ static bool strangers_judge(void)
     else
         good = CHECK_INT(state.untrusted, 0) && good;
     /* A client that does not trust the server may be gone before it is accepted, or after. */
-    if (state.it->outcome != WHO_MISTRUSTED)
+    if (state.it->outcome != WHO_MISTRUSTED && state.it->outcome != WHO_SPURNED)
         good = CHECK_INT(accepted, in || late ? TRIES : 0) && good;
     return good;
 }
@@ -399,8 +405,7 @@ static bool counts_judge(void)
 {
     const struct who_case *it = state.it;
     bool refused = it->outcome == WHO_REFUSED || it->outcome == WHO_UNASKED ||
-                   it->outcome == WHO_FOUND_OUT ||
-                   (it->outcome == WHO_MISTRUSTED && it->serves->who != LEAT_WHO_INSECURE_ANYONE);
+                   it->outcome == WHO_FOUND_OUT || (it->outcome == WHO_MISTRUSTED && !spurned());
     bool asked = it->serves->who == LEAT_WHO_ASK && (it->outcome == WHO_IN || it->outcome == '-');
     bool good = CHECK_INT(state.info.denied, refused ? TRIES : 0);
     good = CHECK_INT(state.asked, asked ? TRIES : 0) && good;

@@ -173,6 +173,88 @@ TEST(sim_who_nt_a_client_of_a_user)
     who_clients_table(&user, dialling, COUNT(dialling), rows, COUNT(rows));
 }
 
+/* Whose pipe has a label below what is asked for is a squatter, or not to be told from one. */
+TEST(sim_who_nt_a_client_and_servers_of_low_integrity)
+{
+    static const struct who_row rows[] = {
+        {{.what = "the same user", .uid = 1000, .token = TOKEN_LOW}, "uuuu+"},
+        {{.what = "SYSTEM", .uid = 0, .token = TOKEN_LOW}, "uuuu+"},
+        {{.what = "a listed user", .uid = 1001, .token = TOKEN_LOW}, "uuuu+"},
+        {{.what = "another user", .uid = 1002, .token = TOKEN_LOW}, "uuuu+"},
+    };
+    who_clients_table(&user, dialling, COUNT(dialling), rows, COUNT(rows));
+}
+
+/* A client that is less trusted than usual asks for no more than it has itself. It may write to no
+ * other's pipe, whatever it thinks of it. */
+TEST(sim_who_nt_a_client_of_low_integrity)
+{
+    static const struct who_user low = {.what = "a user, low", .uid = 1000, .token = TOKEN_LOW};
+    static const struct who_row rows[] = {
+        {{.what = "the same, low", .uid = 1000, .token = TOKEN_LOW}, "+++++"},
+        {{.what = "the same user", .uid = 1000}, "xxxxx"},
+    };
+    who_clients_table(&low, dialling, COUNT(dialling), rows, COUNT(rows));
+}
+
+/* The server lets everybody in, so its pipe has no label, which counts as medium: only who named
+ * the user believes that it is him. */
+TEST(sim_who_nt_a_client_of_an_administrator)
+{
+    static const char *const us[] = {"S-1-5-21-0-0-0-1000"};
+    static const struct who_policy policies[] = {
+        {.what = "same user", .who = LEAT_WHO_SAME_USER},
+        {.what = "admin", .who = LEAT_WHO_ADMIN},
+        {.what = "group", .who = LEAT_WHO_GROUP, .group = GROUP},
+        {.what = "list of others", .who = LEAT_WHO_LIST, .users = listed, .users_count = 2},
+        {.what = "list of us", .who = LEAT_WHO_LIST, .users = us, .users_count = 1},
+        {.what = "anyone", .who = LEAT_WHO_INSECURE_ANYONE},
+    };
+    static const struct who_row rows[] = {
+        {{.what = "the same, not elevated", .uid = 1000}, "uuuu++"},
+        {{.what = "the same, elevated", .uid = 1000, .token = TOKEN_ELEVATED}, "uuuu++"},
+        {{.what = "the same, low", .uid = 1000, .token = TOKEN_LOW}, "uuuuu+"},
+        {{.what = "SYSTEM", .uid = 0, .token = TOKEN_SYSTEM}, "++++++"},
+        {{.what = "a listed user", .uid = 1001}, "uuu+u+"},
+    };
+    who_clients_table(&elevated, policies, COUNT(policies), rows, COUNT(rows));
+}
+
+/* A server for this user alone shows its own level, and a client of the same level trusts it. */
+TEST(sim_who_nt_levels_of_a_private_pipe)
+{
+    static const struct {
+        struct who_user server, client;
+        enum who_outcome outcome;
+    } rows[] = {
+        {{.what = "elevated", .uid = 1000, .token = TOKEN_ELEVATED},
+         {.what = "elevated", .uid = 1000, .token = TOKEN_ELEVATED},
+         WHO_IN},
+        {{.what = "usual", .uid = 1000}, {.what = "usual", .uid = 1000}, WHO_IN},
+        {{.what = "usual", .uid = 1000},
+         {.what = "elevated", .uid = 1000, .token = TOKEN_ELEVATED},
+         WHO_SPURNED},
+        {{.what = "SYSTEM", .uid = 0, .token = TOKEN_SYSTEM},
+         {.what = "SYSTEM", .uid = 0, .token = TOKEN_SYSTEM},
+         WHO_IN},
+        {{.what = "low", .uid = 1000, .token = TOKEN_LOW},
+         {.what = "usual", .uid = 1000},
+         WHO_SPURNED},
+    };
+    for (size_t i = 0; i < COUNT(rows); i++) {
+        for (uint64_t seed = 1; seed <= 2; seed++) {
+            const struct who_case it = {.server = &rows[i].server,
+                                        .client = &rows[i].client,
+                                        .serves = &serving[0],
+                                        .dials = &dialling[0],
+                                        .protocol = LEAT_MESSAGES,
+                                        .outcome = rows[i].outcome,
+                                        .seed = seed};
+            who_try(&it);
+        }
+    }
+}
+
 TEST(sim_who_nt_a_client_of_the_system)
 {
     static const struct who_row rows[] = {
