@@ -56,7 +56,8 @@ static enum leat_error listener_bind(struct leat_hub *hub, struct lti_listener *
     const struct lti_listen listen = {.access = listener->access,
                                       .backlog = options->backlog,
                                       .packets = listener->conn_options.protocol == LEAT_PACKETS,
-                                      .take_over = options->take_over};
+                                      .take_over = options->take_over,
+                                      .sddl = options->sddl};
     struct lti_address address;
     struct os_code code = no_code;
     enum leat_error error = resolve(hub, name, true, &address);
@@ -86,6 +87,8 @@ static enum leat_error listener_add(struct leat_hub *hub, const char *name, intp
     if (error == LEAT_OK) {
         if (name) {
             error = listener_bind(hub, listener, name, &in_force);
+        } else if (in_force.sddl) {
+            error = LEAT_E_UNSUPPORTED; /* who may come in was said when it was made */
         } else {
             error = lti_port_adopt(hub->port, &listener->link, handle, true,
                                    listener->conn_options.protocol == LEAT_PACKETS, &code);

@@ -120,6 +120,8 @@ int64_t lti_os_pipe_label(intptr_t handle, char sid_out[LTI_OS_SID_BYTES]);
 /* Makes a security descriptor of its text; lti_os_security_free gives it back. */
 int64_t lti_os_security_create(const char *sddl, void **security_out);
 void lti_os_security_free(void *security);
+/* It has a list of who may; without one, everybody may do everything. */
+bool lti_os_security_listed(const void *security);
 
 /* ---- For foreign loops, and for handles that wait -------------------------------------------- */
 

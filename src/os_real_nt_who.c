@@ -182,3 +182,12 @@ void lti_os_security_free(void *security)
 {
     (void)LocalFree(security);
 }
+
+bool lti_os_security_listed(const void *security)
+{
+    BOOL present = FALSE, usual = FALSE;
+    PACL list = NULL;
+    return GetSecurityDescriptorDacl((PSECURITY_DESCRIPTOR)(uintptr_t)security, &present, &list,
+                                     &usual) &&
+           present && list;
+}

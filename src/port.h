@@ -75,7 +75,8 @@ struct lti_listen {
     const struct lti_access *access;
     uint32_t backlog; /* 0: what is usual here */
     bool packets;
-    bool take_over; /* a server of ours may be at the name: it loses it, at once */
+    bool take_over;   /* a server of ours may be at the name: it loses it, at once */
+    const char *sddl; /* null: what `access` asks for */
 };
 
 struct lti_peer {
@@ -126,8 +127,8 @@ void lti_link_init(struct lti_link *link);
 uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struct lti_done *done);
 
 /* Opens a listener. IN_USE, NOT_FOUND, DENIED, LIMIT, MEMORY, UNTRUSTED, NAME_TOO_LONG, UNSUPPORTED
- * (take_over, where a name cannot be), SYSTEM. A failure leaves the disk as it was, save for a dead
- * socket whose place was being taken. */
+ * (take_over, where a name cannot be; sddl), OPTIONS (sddl), SYSTEM. A failure leaves the disk as
+ * it was, save for a dead socket whose place was being taken. */
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
                                 const struct lti_listen *listen, struct os_code *code_out);

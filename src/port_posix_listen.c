@@ -234,6 +234,8 @@ enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
     enum leat_error error = LEAT_OK;
     lti_path_of(address, &path);
     lti_claim_none(claim_out);
+    if (listen->sddl)
+        return LEAT_E_UNSUPPORTED;
     if (lti_path_is_abstract(&path)) {
         error = listen->take_over ? LEAT_E_UNSUPPORTED
                                   : name_listen(port, link, &path, listen, code_out);

@@ -170,6 +170,9 @@ bool lti_nt_put_all(struct lti_nt_text *text, const char *const *parts); /* fals
 /* Who may open a pipe of ours (null: this user), as the system wants it. */
 enum leat_error lti_nt_security(const struct lti_access *access, void **security_out,
                                 struct os_code *code_out);
+/* The descriptor of a text of the user's, as it stands. OPTIONS, MEMORY. */
+enum leat_error lti_nt_security_given(const char *sddl, void **security_out,
+                                      struct os_code *code_out);
 /* Judges a client whose first bytes were read. */
 enum leat_error lti_nt_client_judge(struct lti_nt_stream *stream, struct os_code *code_out);
 /* What may be asked of a handle while nothing else is done with it; the owner is empty at the

@@ -278,7 +278,9 @@ enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
     listener->count = listen->backlog ? listen->backlog : LTI_NT_INSTANCES_USUAL;
     if (listener->count > LTI_NT_INSTANCES_MOST)
         listener->count = LTI_NT_INSTANCES_MOST;
-    enum leat_error error = lti_nt_security(access, &listener->security, code_out);
+    enum leat_error error = listen->sddl
+                                ? lti_nt_security_given(listen->sddl, &listener->security, code_out)
+                                : lti_nt_security(access, &listener->security, code_out);
     listener->family = error == LEAT_OK ? family_hold(port, name) : 0;
     if (!listener->family) {
         if (error == LEAT_OK) {

@@ -123,6 +123,21 @@ enum leat_error lti_nt_security(const struct lti_access *access, void **security
     return lti_port_error(lti_os_security_create(bytes, security_out), code_out);
 }
 
+enum leat_error lti_nt_security_given(const char *sddl, void **security_out,
+                                      struct os_code *code_out)
+{
+    void *security;
+    enum leat_error error = lti_port_error(lti_os_security_create(sddl, &security), code_out);
+    if (error != LEAT_OK)
+        return error == LEAT_E_MEMORY ? error : LEAT_E_OPTIONS;
+    if (!lti_os_security_listed(security)) { /* left out, perhaps: nobody says "everybody" so */
+        lti_os_security_free(security);
+        return LEAT_E_OPTIONS;
+    }
+    *security_out = security;
+    return LEAT_OK;
+}
+
 /* ---- Who somebody is ------------------------------------------------------------------------- */
 
 static bool digits_skip(const char **at)

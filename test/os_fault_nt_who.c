@@ -67,3 +67,8 @@ void lti_os_security_free(void *security)
         lti_fault_allocated(-1);
     lti_real_security_free(security);
 }
+
+bool lti_os_security_listed(const void *security)
+{
+    return lti_real_security_listed(security);
+}

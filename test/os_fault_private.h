@@ -50,6 +50,7 @@ extern __typeof__(lti_os_pipe_owner) lti_real_pipe_owner;
 extern __typeof__(lti_os_pipe_label) lti_real_pipe_label;
 extern __typeof__(lti_os_security_create) lti_real_security_create;
 extern __typeof__(lti_os_security_free) lti_real_security_free;
+extern __typeof__(lti_os_security_listed) lti_real_security_listed;
 extern __typeof__(lti_os_signal_create) lti_real_signal_create;
 extern __typeof__(lti_os_signal_set) lti_real_signal_set;
 extern __typeof__(lti_os_signal_clear) lti_real_signal_clear;

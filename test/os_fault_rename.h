@@ -90,6 +90,7 @@
 #define lti_os_pipe_label lti_real_pipe_label
 #define lti_os_security_create lti_real_security_create
 #define lti_os_security_free lti_real_security_free
+#define lti_os_security_listed lti_real_security_listed
 #define lti_os_signal_create lti_real_signal_create
 #define lti_os_signal_set lti_real_signal_set
 #define lti_os_signal_clear lti_real_signal_clear

@@ -63,7 +63,9 @@ static const char help_serve[] =
     "                       the end is added\n"
     "  --stall TIME         cut off a client that takes nothing for so long (default 30s with\n"
     "                       --echo and --exec, else forever)\n"
-    "  --who ask            show who comes at the terminal, and let in whom you say y to\n";
+    "  --who ask            show who comes at the terminal, and let in whom you say y to\n"
+    "  --sddl TEXT          Windows: the pipe's security descriptor, such as D:P(A;;GA;;;OW);\n"
+    "                       --who judges whom it lets reach us\n";
 
 static const char help_connect[] =
     "leat connect NAME [options]\n"

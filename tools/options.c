@@ -172,6 +172,12 @@ static bool set_who(struct lti_tool_options *o, const char *value)
     return o->wrong == NULL;
 }
 
+static bool set_sddl(struct lti_tool_options *o, const char *value)
+{
+    o->sddl = value;
+    return true;
+}
+
 static bool set_timeout(struct lti_tool_options *o, const char *value)
 {
     return lti_tool_duration_parse(value, &o->timeout_ms);
@@ -214,6 +220,7 @@ static const struct option_rule option_rules[] = {
     {"--quiet", ON(LTI_TOOL_SERVE) | ON(LTI_TOOL_CONNECT), false, set_quiet},
     {"--insecure-anyone", TALKING | DIALLING | ON(LTI_TOOL_WAIT_FOR), false, set_insecure_anyone},
     {"--who", DIALLING | ON(LTI_TOOL_SERVE), true, set_who},
+    {"--sddl", ON(LTI_TOOL_SERVE), true, set_sddl},
     {"--json", SAYING, false, set_json},
 };
 

@@ -239,6 +239,7 @@ static int serve_listen(struct serve *s)
     if (s->o->policy.who == LEAT_WHO_ASK) {
         conn_options.handshake_ms = ASK_MS;
     }
+    options.sddl = s->o->sddl;
     options.conns_max = serve_stdio(s) ? 1 : LTI_TOOL_PUMPS_MAX;
     error = leat_listen(s->loop.hub, s->o->name, &options, &s->listener);
     if (error != LEAT_OK) {

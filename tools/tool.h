@@ -54,6 +54,7 @@ struct lti_tool_options {
     int texts_count;
     char **run; /* wait-for: the command after "--", ends with a null; or null */
     const char *exec;
+    const char *sddl; /* null: not given */
     bool echo, keep_open, wait, messages, line, json, quiet, help;
     bool bytes, timeout_given, stall_given, after_end_given;
     uint32_t timeout_ms;

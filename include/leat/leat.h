@@ -338,6 +338,8 @@ struct leat_listen_options {
     uint32_t users_count;     /* at most LEAT_USERS_MAX */
     bool take_over;           /* a path that a server of this user has is taken from it: see
                                * leat_listen */
+    const char *sddl;         /* Windows: the pipe's security descriptor as text, read during the
+                               * call; null: leat's own: see leat_listen */
 };
 
 enum leat_absent {
@@ -373,14 +375,25 @@ struct leat_connect_options {
  * what is no lock of ours there is left alone, too. A listen that fails leaves the disk as it was,
  * save for a stale socket whose turn had come.
  *
+ * Windows: the pipe's descriptor lets in whom `who` asks for: docs/access.md. With sddl it is that
+ * one instead, and nothing is added to it: it must let this process make instances (GA), and have a
+ * list of who may (D:), for without one everybody may. An owner or a group that it leaves out is
+ * the process's usual one, and a label that it leaves out is none. It only says who reaches us:
+ * what comes from other machines is refused all the same, and `who` judges the token of each client
+ * as ever, so that programs in an AppContainer are let in by INSECURE_ANYONE alone. Of levels of
+ * integrity the descriptor alone decides.
+ *
  * Waits:   never.
  * Thread:  any.
  * Owns:    nothing of the caller's.
  * Fails:   NAME, NAME_TOO_LONG, IN_USE (take_over: also when two do it at once), NOT_FOUND (no such
- *          folder), DENIED (also: the socket may not be given to that group), UNTRUSTED (the folder
- *          of plain names, or the lock beside the path, is not ours alone; or that lock is not
- *          empty; or the folder of the path is open to others, or that of system: is not safe),
- *          OPTIONS, LIMIT, MEMORY, UNSUPPORTED (take_over where a name is no path), SYSTEM.
+ *          folder), DENIED (also: the socket may not be given to that group; sddl does not let us
+ *          make instances), UNTRUSTED (the folder of plain names, or the lock beside the path, is
+ *          not ours alone; or that lock is not empty; or the folder of the path is open to others,
+ *          or that of system: is not safe), OPTIONS (also: sddl is no descriptor, which the OS code
+ *          explains, or has no list), LIMIT, MEMORY, UNSUPPORTED (take_over where a name is no
+ *          path; sddl where there are none), SYSTEM (also: sddl has an owner or a label that is not
+ *          ours to give).
  * Systems: the same everywhere. POSIX: a mode other than 0600, and a path above 107 bytes, want
  *          /proc; without it they are UNSUPPORTED. Windows: connections that live on keep the name
  *          of a listener that was closed; only its own hub can listen there again before they end.
@@ -476,7 +489,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intp
  *          unchanged.
  * Fails:   HANDLE (not a listening Unix-domain socket of the protocol's kind), OPTIONS, LIMIT,
  *          MEMORY, SYSTEM.
- * Systems: POSIX: a descriptor. Windows: UNSUPPORTED, because no handle is a listener there.
+ * Systems: POSIX: a descriptor; UNSUPPORTED with sddl. Windows: UNSUPPORTED, because no handle is a
+ *          listener there.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_adopt_listener(struct leat_hub *hub, intptr_t handle,
@@ -1065,10 +1079,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_info_get(struct leat_hub *hub,
                                                         struct leat_hub_info *info_out);
 
 /* What the system says of the peer. */
-#define LEAT_PEER_USER 1u       /* uid; Windows: user */
-#define LEAT_PEER_GROUP 2u      /* gid */
-#define LEAT_PEER_PROCESS 4u    /* pid; never decide by it: it may be somebody else's by now */
-#define LEAT_PEER_LABEL 8u      /* label: SELinux, AppArmor; Windows: the integrity level's SID; of
+#define LEAT_PEER_USER 1u    /* uid; Windows: user */
+#define LEAT_PEER_GROUP 2u   /* gid */
+#define LEAT_PEER_PROCESS 4u /* pid; never decide by it: it may be somebody else's by now */
+#define LEAT_PEER_LABEL                                                                            \
+    8u                          /* label: SELinux, AppArmor; Windows: the integrity level's SID; of
                                  * a server that of its pipe, which is at most its own */
 #define LEAT_PEER_SESSION 16u   /* session; Windows */
 #define LEAT_PEER_CONTAINER 32u /* container; Windows */

@@ -157,3 +157,20 @@ TEST_POSIX(listen_is_private)
     CHECK_INT(file.mode & ~0666u & 0777, 0);
     kit_end(hub);
 }
+
+/* Sockets have modes and owners, and no descriptors of Windows. */
+TEST(listen_with_sddl_is_unsupported)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_listen_options options = {.size = sizeof options, .sddl = "D:P(A;;GA;;;WD)"};
+    leat_listener listener = {77};
+    CHECK_ERROR(leat_listen(hub, kit_plain("own"), &options, &listener), LEAT_E_UNSUPPORTED);
+    CHECK_ERROR(leat_listen(hub, "unix:@leat-sddl", &options, &listener), LEAT_E_UNSUPPORTED);
+    int fd = kit_raw_listen(kit_path("given"), 5);
+    CHECK_ERROR(leat_adopt_listener(hub, fd, &options, &listener), LEAT_E_UNSUPPORTED);
+    CHECK_INT(listener.id, 77);
+    CHECK_INT(kit_hub_info(hub).listeners, 0);
+    kit_raw_unlisten(fd, kit_path("given")); /* it stayed ours */
+    (void)kit_listen(hub, kit_plain("own"), NULL);
+    kit_end(hub);
+}

@@ -6,7 +6,9 @@
  * Fails:      what names nobody is OPTIONS.
  * Invariants: no text of the caller gets into a descriptor before it was found to be a SID.
  */
-#include "../conformance/kit.h"
+#include "../conformance/kit_nt.h"
+
+#include <stdio.h>
 
 static enum leat_error listen_for(struct leat_hub *hub, enum leat_who who, const char *group,
                                   const char *const *users, uint32_t count)
@@ -46,6 +48,69 @@ TEST(nt_who_policies_let_this_user_in)
     CHECK_ERROR(listen_for(hub, LEAT_WHO_GROUP, "S-1-5-32-545", NULL, 0), LEAT_OK);
     CHECK_ERROR(listen_for(hub, LEAT_WHO_LIST, NULL, users, 2), LEAT_OK);
     CHECK_ERROR(listen_for(hub, LEAT_WHO_INSECURE_ANYONE, NULL, NULL, 0), LEAT_OK);
+    kit_end(hub);
+}
+
+/* ---- A descriptor of the user's own ---------------------------------------------------------- */
+
+static enum leat_error listen_by(struct leat_hub *hub, const char *sddl, leat_listener *listener)
+{
+    const struct leat_listen_options options = {.size = sizeof options, .sddl = sddl};
+    return leat_listen(hub, kit_plain("own"), &options, listener);
+}
+
+TEST(nt_sddl_is_what_the_pipe_gets)
+{
+    struct leat_hub *hub = kit_begin();
+    char owner[LTI_OS_SID_BYTES] = "", label[LTI_OS_SID_BYTES] = "";
+    leat_listener listener;
+    REQUIRE_ERROR(listen_by(hub, kit_sddl(kit_own_sid()), &listener), LEAT_OK);
+    for (int i = 0; i < 6; i++) { /* every instance, the later ones too */
+        leat_conn conn;
+        int fd = kit_raw_connect(kit_plain("own"));
+        struct lti_os_identity own;
+        REQUIRE_INT(lti_os_identity(&own), 0);
+        REQUIRE_INT(lti_os_pipe_owner(kit_raw_handle(fd), owner), 0);
+        REQUIRE_INT(lti_os_pipe_label(kit_raw_handle(fd), label), 0);
+        CHECK_STR(owner, own.user);
+        CHECK_STR(label, own.integrity);
+        REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &conn), LEAT_OK);
+        kit_raw_close(fd);
+    }
+    (void)kit_open(hub, listener, kit_plain("own"), NULL);
+    kit_end(hub);
+}
+
+TEST(nt_sddl_that_is_none)
+{
+    static const char *const bad[] = {"", "nonsense", "D:(A;;GA;;;", "O:SY", "S:(ML;;NW;;;LW)"};
+    struct leat_hub *hub = kit_begin();
+    leat_listener listener = {77};
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
+        CHECK_ERROR(listen_by(hub, bad[i], &listener), LEAT_E_OPTIONS);
+        CHECK_INT(listener.id, 77);
+        /* What is one, but lets everybody do everything, the system does not complain of. Windows
+         * and wine differ about no text. */
+        if (i > 0)
+            CHECK_INT(kit_hub_info(hub).os_code != 0, i < 3);
+    }
+    CHECK_INT(kit_hub_info(hub).listeners, 0);
+    (void)kit_listen(hub, kit_plain("own"), NULL); /* the name is free */
+    kit_end(hub);
+}
+
+TEST(nt_sddl_that_does_not_let_us_make_instances)
+{
+    struct leat_hub *hub = kit_begin();
+    char sddl[3 * LTI_OS_SID_BYTES];
+    leat_listener listener = {77};
+    (void)snprintf(sddl, sizeof sddl, "O:%sG:%sD:P(A;;0x12019b;;;WD)", kit_own_sid(),
+                   kit_own_sid());
+    if (lti_test_on_wine())
+        SKIP_NEEDS("real Windows");
+    CHECK_ERROR(listen_by(hub, sddl, &listener), LEAT_E_DENIED);
+    CHECK_INT(listener.id, 77);
+    (void)kit_listen(hub, kit_plain("own"), NULL);
     kit_end(hub);
 }
 

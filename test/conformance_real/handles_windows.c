@@ -202,6 +202,27 @@ TEST(attack_w05_descriptor_text)
     kit_end(hub);
 }
 
+/* Nothing is added to a descriptor of the user's own, and nothing taken from it. */
+TEST(nt_sddl_text_comes_back)
+{
+    struct leat_hub *hub = kit_begin();
+    const char *name = kit_path("own"), *own = kit_own_sid();
+    char sddl[600];
+    (void)snprintf(sddl, sizeof sddl,
+                   "O:%sG:%sD:P(D;;FA;;;AN)(A;;FA;;;%s)(A;;0x12019b;;;S-1-5-21-1-2-3-1001)", own,
+                   own, own);
+    const struct leat_listen_options options = {
+        .size = sizeof options, .who = LEAT_WHO_INSECURE_ANYONE, .sddl = sddl};
+    leat_listener listener;
+    REQUIRE_ERROR(leat_listen(hub, name, &options, &listener), LEAT_OK);
+    int fd = kit_raw_connect(name);
+    char *text = descriptor_text(kit_raw_handle(fd));
+    CHECK_STR(text, sddl);
+    (void)LocalFree(text);
+    kit_raw_close(fd);
+    kit_end(hub);
+}
+
 /* What a descriptor allows this process's user. */
 static bool access_allowed(const char *sddl, DWORD wanted)
 {

@@ -308,6 +308,11 @@ void lti_os_security_free(void *security)
     lti_os_free(security);
 }
 
+bool lti_os_security_listed(const void *security)
+{
+    return ((const struct sim_security *)security)->listed;
+}
+
 /* ---- Access ---------------------------------------------------------------------------------- */
 
 int64_t sim_security_assign(const void *security, struct sim_security *assigned_out)

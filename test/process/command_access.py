@@ -123,13 +123,18 @@ def who_usage(place):
         ["serve", "x", "--who", "list:" + ",".join(str(i) for i in range(1, 66))],
         ["wait-for", "x", "--who", "admin"], ["path", "x", "--who", "admin"],
         ["who"], ["doctor"], ["who", "x", "y"], ["doctor", "x", "y"], ["who", "x", "--quiet"],
-        ["doctor", "x", "--wait"],
+        ["doctor", "x", "--wait"], ["serve", "x", "--sddl"], ["connect", "x", "--sddl", "D:"],
     ):
         code, out, err = place.leat(*words)
         assert code == 2 and out == b"" and b"help" in err, (words, code, out, err)
     place.serve("echo", "--echo", "--who", "list:" + ",".join(str(i) for i in range(1, 65)))
     for policy in ("same-user", "admin", "group:root", "group:0", "list:root,5,07", "list:0"):
         expect(place.leat("send", "echo", "hi", "--expect", "1", "--who", policy), 0, b"hi\n")
+
+
+@test
+def sddl_is_for_pipes(place):
+    expect(place.leat("serve", "x", "--echo", "--sddl", "D:P(A;;GA;;;WD)"), 1, b"", b"support")
 
 
 @test

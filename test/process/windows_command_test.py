@@ -82,6 +82,37 @@ def every_form_of_name(place):
         expect(place.leat("connect", name), 3)
 
 
+# ---- who -----------------------------------------------------------------------------------------
+
+
+@test
+def descriptor_of_the_users_own(place):
+    """A descriptor that is given stands, and a client looks at the level that it shows."""
+    sid = place.leat("path", "mail")[1].decode().split("\\")[-2]
+    assert sid.startswith("S-1-5-"), sid
+    base = "O:%sG:%sD:P(A;;GA;;;%s)" % (sid, sid, sid)
+    name = place.name("own")
+    for wrong in ("nonsense", "O:" + sid):
+        expect(place.leat("serve", name, "--echo", "--sddl", wrong), 2, b"")
+    say = ["send", name, "hi", "--line", "--expect", "1"]
+    server = place.serve(name, "--echo", "--sddl", base + "S:(ML;;NW;;;ME)")
+    expect(place.leat(*say, "--who", "list:" + sid), 0, b"hi\n")
+    shown = json.loads(expect(place.leat("who", name, "--json", "--who", "list:" + sid), 0)[1])
+    assert shown["label"] == "S-1-16-8192" and shown["who_trusted"] is True, shown
+    end(server)
+    server = place.serve(name, "--echo", "--sddl", base + "S:(ML;;NW;;;LW)")
+    for policy in ([], ["--who", "admin"], ["--who", "list:" + sid]):
+        expect(place.leat(*say, *policy), 5, b"", b"trusted")
+        code, out, _ = place.leat("who", name, "--json", *policy)
+        shown = json.loads(out)
+        assert code == 5 and shown["trusted"] is False and "level" in shown["because"], shown
+        assert shown["label"] == "S-1-16-4096", shown
+        code, out, _ = place.leat("doctor", name, "--json", *policy)
+        assert code == 5 and b"peer-level" in out, out
+    expect(place.leat(*say, "--insecure-anyone"), 0, b"hi\n")
+    end(server)
+
+
 # ---- absent, in use ----------------------------------------------------------------------------
 
 

@@ -115,7 +115,8 @@ class Place:
     def serve(self, name, *words):
         """A server of many clients that listens when this returns."""
         process = self.leat_start("serve", name, *words)
-        code, _, err = self.leat("wait-for", name, "--timeout", "50s")
+        trust = ["--insecure-anyone"] if "--sddl" in words else []
+        code, _, err = self.leat("wait-for", name, "--timeout", "50s", *trust)
         assert code == 0, (err, process.err())
         return process
 

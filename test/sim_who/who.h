@@ -23,7 +23,8 @@ struct who_policy {
     const char *group;
     const char *const *users;
     uint32_t users_count;
-    bool allows; /* ASK: what the server answers */
+    bool allows;      /* ASK: what the server answers */
+    const char *sddl; /* Windows: a server's own descriptor */
 };
 
 enum who_outcome {

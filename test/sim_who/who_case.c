@@ -217,7 +217,8 @@ static void server_main(void *argument)
                                                 .group = policy->group,
                                                 .users = policy->users,
                                                 .users_count = policy->users_count,
-                                                .conn = &conn};
+                                                .conn = &conn,
+                                                .sddl = policy->sddl};
     leat_listener listener;
     struct leat_event event;
     (void)argument;

@@ -154,6 +154,37 @@ TEST(sim_who_nt_a_server_of_the_system)
     who_servers_table(&service, serving, COUNT(serving), rows, COUNT(rows));
 }
 
+/* The caller's descriptor says who reaches the pipe, and nothing is added to it; whom it lets in is
+ * judged by the policy all the same. */
+TEST(sim_who_nt_a_descriptor_of_the_users_own)
+{
+#define US "(A;;GA;;;S-1-5-21-0-0-0-1000)"
+    static const struct who_policy policies[] = {
+        {.what = "us; open", .sddl = "D:P" US "(A;;0x12019b;;;WD)"},
+        {.what = "anyone; us", .who = LEAT_WHO_INSECURE_ANYONE, .sddl = "D:P" US},
+        {.what = "list; its first",
+         .who = LEAT_WHO_LIST,
+         .users = listed,
+         .users_count = COUNT(listed),
+         .sddl = "D:P" US "(A;;0x12019b;;;" LISTED ")"},
+        {.what = "us; low", .sddl = "D:P" US "(A;;0x12019b;;;AC)S:(ML;;NW;;;LW)"},
+        {.what = "anyone; packages",
+         .who = LEAT_WHO_INSECURE_ANYONE,
+         .sddl = "D:P" US "(A;;0x12019b;;;AC)S:(ML;;NW;;;LW)"},
+        {.what = "ask; open", .who = LEAT_WHO_ASK, .allows = true, .sddl = "D:P" US "(A;;FR;;;WD)"},
+    };
+    static const struct who_row rows[] = {
+        {{.what = "the same user", .uid = 1000}, "++++++"},
+        {{.what = "SYSTEM", .uid = 0, .token = TOKEN_SYSTEM}, "+xxxxx"},
+        {{.what = "a listed user", .uid = 1001}, "lx+xxx"},
+        {{.what = "another user", .uid = 1002}, "lxxxxx"},
+        {{.what = "the user at low integrity", .uid = 1000, .token = TOKEN_LOW}, "xxx++x"},
+        {{.what = "the user in a container", .uid = 1000, .token = TOKEN_CONTAINER}, "xxxl+x"},
+    };
+    who_servers_table(&user, policies, COUNT(policies), rows, COUNT(rows));
+#undef US
+}
+
 /* A pipe says who owns it, not which groups he is in: a group helps only where it is the owner. */
 TEST(sim_who_nt_a_client_of_a_user)
 {
