@@ -38,7 +38,7 @@ static const char help_common[] =
     "  --bytes              a plain stream, talks to any program (default)\n"
     "  --messages           whole messages, between programs that use leat\n"
     "  --who POLICY         who may be at the other end: same-user (default), admin, group:G,\n"
-    "                       list:U,U (numbers or names; Windows: SIDs); root and SYSTEM always\n"
+    "                       list:U,U (names or numbers; Windows: or SIDs); root and SYSTEM always\n"
     "                       may\n"
     "  --insecure-anyone    do not check who the peer is\n";
 

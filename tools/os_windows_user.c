@@ -4,8 +4,7 @@
  *
  * Happy path: users are SIDs; names for them and programs come from the system.
  *
- * Fails: what has no name stays a SID; what is no SID is no user: a name could mean another one on
- * another machine.
+ * Fails: what has no name stays a SID; what is neither a SID nor the name of an account is no user.
  *
  * Invariants: a SID is written one way only, the system's, so texts can be compared.
  */
@@ -45,13 +44,41 @@ bool lti_tool_windows_sid_text(void *sid, char *text_out, size_t size)
     return fits;
 }
 
+/* A user's name is none of a group, nor the reverse. The accounts that services run as count as
+ * groups that everybody knows, so those may be either. */
+static bool account_find(const char *name, bool group, char *text_out, size_t size)
+{
+    union {
+        SID sid;
+        char room[SECURITY_MAX_SID_SIZE];
+    } record;
+    wchar_t domain[ACCOUNT_UNITS];
+    DWORD sid_bytes = sizeof record;
+    DWORD domain_units = ACCOUNT_UNITS;
+    SID_NAME_USE use = SidTypeUnknown;
+    wchar_t *wide = lti_tool_windows_wide(name);
+    bool found = wide != NULL && LookupAccountNameW(NULL, wide, &record.sid, &sid_bytes, domain,
+                                                    &domain_units, &use);
+
+    free(wide);
+    if (!found) {
+        return false;
+    }
+    found = use == SidTypeWellKnownGroup || (group ? use == SidTypeGroup || use == SidTypeAlias
+                                                   : use == SidTypeUser || use == SidTypeComputer);
+    return found && lti_tool_windows_sid_text(&record.sid, text_out, size);
+}
+
+/* What looks like a SID is one, or nobody: never the name of an account. */
 bool lti_tool_os_user_find(const char *name, bool group, char *text_out, size_t size)
 {
     PSID sid = NULL;
     bool found;
 
-    (void)group; /* a group is a SID as well */
-    if (strncmp(name, "S-1-", 4) != 0 || !ConvertStringSidToSidA(name, &sid)) {
+    if (strncmp(name, "S-1-", 4) != 0) {
+        return account_find(name, group, text_out, size);
+    }
+    if (!ConvertStringSidToSidA(name, &sid)) {
         return false;
     }
     found = lti_tool_windows_sid_text(sid, text_out, size);
