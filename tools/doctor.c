@@ -139,16 +139,18 @@ static void find_failed(struct lti_tool_doctor *d, const struct attempt *a)
 {
     char text[600];
 
+    if (d->faults == 0) {
+        lti_tool_os_doctor_failed(d, a->error, a->os_code);
+    }
     if (d->faults == 0 && a->error == LEAT_E_UNTRUSTED) {
         find_peer(d);
-    } else if (d->faults == 0) {
-        lti_tool_os_doctor_failed(d, a->error, a->os_code);
     }
     if (d->faults > 0) {
         return;
     }
     (void)snprintf(text, sizeof text, "%s", a->log[0] != '\0' ? a->log : leat_error_text(a->error));
-    if (a->os_code != 0) {
+    /* Who is refused, and why, is in the log only. */
+    if (a->os_code != 0 && (a->error != LEAT_E_UNTRUSTED || a->log[0] == '\0')) {
         char system[256];
 
         lti_tool_os_text(a->os_code, system, sizeof system);
@@ -164,6 +166,7 @@ static int find_connected(struct lti_tool_doctor *d, const struct attempt *a)
     char user[USER_BYTES];
     enum leat_error error;
 
+    lti_tool_os_doctor_connected(d);
     lti_tool_identity_get(a->hub, a->conn, &identity);
     error = leat_wait_readable(a->hub, a->conn, CLOSES_WITHIN_MS);
     if (error != LEAT_OK && error != LEAT_E_TIMEOUT) {
@@ -197,6 +200,7 @@ static int examine(struct lti_tool_doctor *d, char *address, size_t room)
         code = find_connected(d, &a);
     } else {
         code = lti_tool_exit_of(a.error);
+        attempt_end(&a); /* what is looked at next may have room for one client only */
         find_failed(d, &a);
     }
     attempt_end(&a);

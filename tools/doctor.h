@@ -54,6 +54,8 @@ const char *lti_tool_policy_words(const struct lti_tool_policy *policy);
 void lti_tool_os_doctor_scope(struct lti_tool_doctor *d);
 /* Before a connect: what stands at the address, and on the way to it. */
 void lti_tool_os_doctor_place(struct lti_tool_doctor *d);
+/* After a connect that worked, while it is open. */
+void lti_tool_os_doctor_connected(struct lti_tool_doctor *d);
 /* After a connect that failed, and that nothing found explains yet. */
 void lti_tool_os_doctor_failed(struct lti_tool_doctor *d, enum leat_error error, int64_t os_code);
 /* What leat looks at before it connects at all: whether a policy lets in what stands there. Lets

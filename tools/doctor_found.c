@@ -54,35 +54,6 @@ void lti_tool_found(struct lti_tool_doctor *d, enum lti_tool_finding_name name, 
     d->faults += lti_tool_findings[name].weight == LTI_TOOL_FAULT;
 }
 
-/* As it is when no shell would do something to it, else in single quotation marks. */
-static size_t quote(const char *text, char *to, size_t room)
-{
-    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
-                                "_./:@%+=,-\\";
-    size_t size = strlen(text);
-    size_t at = 0;
-
-    if (size > 0 && text[0] != '-' && strspn(text, plain) == size &&
-        (strchr(text, '\\') == NULL || strncmp(text, "\\\\.\\pipe\\", 9) == 0)) {
-        memcpy(to, text, size < room ? size : 0);
-        return size < room ? size : 0;
-    }
-    if (4 * size + 3 > room) {
-        return 0;
-    }
-    to[at++] = '\'';
-    for (; *text != '\0'; text++) {
-        if (*text == '\'') {
-            memcpy(to + at, "'\\''", 4);
-            at += 4;
-        } else {
-            to[at++] = *text;
-        }
-    }
-    to[at++] = '\'';
-    return at;
-}
-
 /* Puts the arguments into the sentence. */
 static void sentence(const struct lti_tool_found *found, const char *words, char *to, size_t room)
 {
@@ -100,7 +71,7 @@ static void sentence(const struct lti_tool_found *found, const char *words, char
         }
         size = strlen(found->args[digit - '1']);
         if (quoted) {
-            size = quote(found->args[digit - '1'], word, sizeof word);
+            size = lti_tool_os_quote(found->args[digit - '1'], word, sizeof word);
         } else {
             memcpy(word, found->args[digit - '1'], size);
         }

@@ -156,7 +156,9 @@ void lti_tool_identity_json(const struct lti_tool_identity *identity)
     if ((i->peer.known & LEAT_PEER_USER) != 0) {
         member("user", i->peer.user);
         member("user_name", i->user_name);
-        printf(",\"uid\":%" PRIu32, i->peer.uid);
+        if (strspn(i->peer.user, "0123456789") == strlen(i->peer.user)) {
+            printf(",\"uid\":%" PRIu32, i->peer.uid); /* where users are numbers */
+        }
     }
     if ((i->peer.known & LEAT_PEER_GROUP) != 0) {
         printf(",\"gid\":%" PRIu32, i->peer.gid);

@@ -102,6 +102,8 @@ void lti_tool_os_program(int64_t pid, char *program_out, size_t size);
 /* Whether the process of such a handle has ended. Ends the handle. */
 bool lti_tool_os_process_gone(intptr_t process);
 
+/* A word as somebody types it at this system's shell, not ended by a zero; 0: there is no room. */
+size_t lti_tool_os_quote(const char *text, char *to, size_t room);
 /* A text for an OS code, in a buffer of the caller's. */
 void lti_tool_os_text(int64_t os_code, char *buffer, size_t size);
 

@@ -221,6 +221,12 @@ void lti_tool_os_doctor_failed(struct lti_tool_doctor *d, enum leat_error error,
     }
 }
 
+/* The place was looked at before. */
+void lti_tool_os_doctor_connected(struct lti_tool_doctor *d)
+{
+    (void)d;
+}
+
 /* A folder that has to be this user's alone. */
 static void scope_look(struct lti_tool_doctor *d, const char *path)
 {

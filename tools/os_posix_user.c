@@ -74,6 +74,34 @@ void lti_tool_os_user_name(const char *text, bool group, char *name_out, size_t 
     (void)snprintf(name_out, size, "%s", name != NULL && strlen(name) < size ? name : "");
 }
 
+/* As it is when no shell would do something to it, else in single quotation marks. */
+size_t lti_tool_os_quote(const char *text, char *to, size_t room)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:@%+=,-";
+    size_t size = strlen(text);
+    size_t at = 0;
+
+    if (size > 0 && text[0] != '-' && strspn(text, plain) == size) {
+        memcpy(to, text, size < room ? size : 0);
+        return size < room ? size : 0;
+    }
+    if (4 * size + 3 > room) {
+        return 0;
+    }
+    to[at++] = '\'';
+    for (; *text != '\0'; text++) {
+        if (*text == '\'') {
+            memcpy(to + at, "'\\''", 4);
+            at += 4;
+        } else {
+            to[at++] = *text;
+        }
+    }
+    to[at++] = '\'';
+    return at;
+}
+
 enum lti_tool_user lti_tool_os_user_standing(const char *text)
 {
     uint32_t number;

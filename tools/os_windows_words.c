@@ -110,18 +110,12 @@ wchar_t *lti_tool_windows_wide(const char *text)
 }
 
 /* A word in quotation marks. Inside, a mark and the backslashes right before a mark are escaped by
- * a backslash each; other backslashes stand for themselves. A plain word stays as it is, because
- * programs with rules of their own, like cmd.exe, do not know a quoted option. */
-static size_t quote(const char *word, char *to)
+ * a backslash each; other backslashes stand for themselves. At most 2 * strlen(word) + 2 bytes. */
+static size_t word_quote(const char *word, char *to)
 {
-    size_t size = strlen(word);
+    size_t size = 0;
     size_t slashes = 0;
 
-    if (size > 0 && strpbrk(word, " \t\n\v\"") == NULL) {
-        memcpy(to, word, size);
-        return size;
-    }
-    size = 0;
     to[size++] = '"';
     for (; *word != '\0'; word++) {
         if (*word == '"') {
@@ -134,6 +128,34 @@ static size_t quote(const char *word, char *to)
     memset(to + size, '\\', slashes);
     size += slashes;
     to[size++] = '"';
+    return size;
+}
+
+/* cmd.exe and PowerShell agree on words of these letters, and on marks around others; what each of
+ * them does to a %, or a $, between marks, nothing that both know prevents. */
+size_t lti_tool_os_quote(const char *text, char *to, size_t room)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789"
+                                "_./:+-\\";
+    size_t size = strlen(text);
+
+    if (size > 0 && text[0] != '-' && strspn(text, plain) == size) {
+        memcpy(to, text, size < room ? size : 0);
+        return size < room ? size : 0;
+    }
+    return 2 * size + 2 < room ? word_quote(text, to) : 0;
+}
+
+/* A plain word stays as it is, because programs with rules of their own, like cmd.exe, do not know
+ * a quoted option. */
+static size_t word_put(const char *word, char *to)
+{
+    size_t size = strlen(word);
+
+    if (size == 0 || strpbrk(word, " \t\n\v\"") != NULL) {
+        return word_quote(word, to);
+    }
+    memcpy(to, word, size);
     return size;
 }
 
@@ -155,7 +177,7 @@ wchar_t *lti_tool_windows_command_line(char **words)
         if (i > 0) {
             line[size++] = ' ';
         }
-        size += quote(words[i], line + size);
+        size += word_put(words[i], line + size);
     }
     line[size] = '\0';
     wide = lti_tool_windows_wide(line);
