@@ -20,8 +20,8 @@ import sys
 import termios
 import time
 
-from support import (DEADLINE, Background, Skip, accept, address_listens, expect, listen, read_all,
-                     test, wait_until)
+from support import (DEADLINE, Background, Skip, accept, address_listens, expect, judge_doctor,
+                     listen, read_all, test, wait_until)
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 STRANGER, MEMBER, GROUP, NOBODY = 54321, 54322, 54399, 65534
@@ -85,21 +85,8 @@ def doctor(place, name, *words, code=None, found=(), fault=None, uid=None, run=N
     """Runs leat doctor: its findings by id. Those named must be there, and `fault` alone be one."""
     if run is None:
         run = lambda *w: leat_as(place, os.geteuid() if uid is None else uid, *w, **more)
-    got, out, err = run("doctor", name, "--json", *words)
-    shown = json.loads(out)
-    findings = {finding["id"]: finding for finding in shown["findings"]}
-    assert shown["exit"] == got, (shown, got)
-    if code is not None:
-        assert got == code, (got, shown, err)
-    faults = {key for key, finding in findings.items() if finding["weight"] == "fault"}
-    if fault is not None:
-        assert faults == {fault}, (fault, shown)
-        assert "advice" in findings[fault] or fault == "other", shown
-    for key in list(found) + ([fault] if fault else []):
-        assert key in findings, (key, shown)
-        assert findings[key]["words"] and "{" not in findings[key]["words"], shown
-        SEEN.add(key)
-    assert got == 0 or faults, shown
+    findings = judge_doctor(run("doctor", name, "--json", *words), code, found, fault)
+    SEEN.update([*found, *([fault] if fault else [])])
     return findings
 
 

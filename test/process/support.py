@@ -7,6 +7,7 @@ process they started ended and every file of theirs removed.
 """
 import contextlib
 import hashlib
+import json
 import os
 import shutil
 import signal
@@ -160,6 +161,26 @@ def expect(result, code, out=None, err=None):
     if err is not None:
         assert err in result[2], "%r is not in %r" % (err, result[2][:500])
     return result
+
+
+def judge_doctor(result, code=None, found=(), fault=None):
+    """What leat doctor --json said: its findings by id. Those named must be there, and `fault` be
+    the only one of its weight."""
+    got, out, err = result
+    shown = json.loads(out)
+    findings = {finding["id"]: finding for finding in shown["findings"]}
+    assert shown["exit"] == got, (shown, got)
+    if code is not None:
+        assert got == code, (got, shown, err)
+    faults = {key for key, finding in findings.items() if finding["weight"] == "fault"}
+    if fault is not None:
+        assert faults == {fault}, (fault, shown)
+        assert "advice" in findings[fault] or fault == "other", shown
+    for key in [*found, *([fault] if fault else [])]:
+        assert key in findings, (key, shown)
+        assert findings[key]["words"] and "{" not in findings[key]["words"], shown
+    assert got == 0 or faults, shown
+    return findings
 
 
 def listen(path):

@@ -16,6 +16,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
+/* It needs windows.h before it. */
+#include <sddl.h>
 
 #define DATA_BYTES (4u << 20)
 #define TIMEOUT_MS 60000
@@ -184,6 +186,87 @@ static int server(char **words)
     return 0;
 }
 
+/* ---- Pipes of every kind and owner ----------------------------------------------------------- */
+
+struct offered {
+    const char *name;
+    DWORD way, kind, instances;
+    SECURITY_ATTRIBUTES security;
+    bool closes;
+    HANDLE offers; /* counts the instances that are there */
+};
+
+static HANDLE offer(const struct offered *o)
+{
+    SECURITY_ATTRIBUTES security = o->security;
+    HANDLE pipe = CreateNamedPipeA(o->name, o->way, o->kind, o->instances, 4096, 4096, 0,
+                                   security.lpSecurityDescriptor != NULL ? &security : NULL);
+
+    need(pipe != INVALID_HANDLE_VALUE, "pipe");
+    return pipe;
+}
+
+/* One instance: gives each client back what it says, and tells how much that was. */
+static DWORD WINAPI offer_always(void *words)
+{
+    const struct offered *o = words;
+    HANDLE pipe = offer(o);
+    char piece[4096];
+    DWORD size;
+    DWORD done;
+
+    (void)ReleaseSemaphore(o->offers, 1, NULL);
+    for (;;) {
+        unsigned long said = 0;
+
+        (void)ConnectNamedPipe(pipe, NULL); /* who came and went already is told by the read */
+        while (!o->closes && ReadFile(pipe, piece, sizeof piece, &size, NULL)) {
+            said += size;
+            (void)WriteFile(pipe, piece, size, &done, NULL);
+        }
+        printf("%lu\n", said);
+        fflush(stdout);
+        (void)DisconnectNamedPipe(pipe);
+    }
+    return 0;
+}
+
+/* NAME KIND DESCRIPTOR INSTANCES: a foreign server, until the end of its input. Kinds: bytes,
+ * messages, in, out; shut closes at once; taken has a client of its own in each instance. */
+static int offer_pipes(char **words)
+{
+    struct offered o = {.name = words[0], .way = PIPE_ACCESS_DUPLEX};
+    bool taken = strcmp(words[1], "taken") == 0;
+    char drop[16];
+
+    o.instances = (DWORD)strtoul(words[3], NULL, 10);
+    o.closes = strcmp(words[1], "shut") == 0;
+    o.kind = strcmp(words[1], "messages") == 0 ? PIPE_TYPE_MESSAGE : PIPE_TYPE_BYTE;
+    if (strcmp(words[1], "in") == 0 || strcmp(words[1], "out") == 0) {
+        o.way = words[1][0] == 'i' ? PIPE_ACCESS_INBOUND : PIPE_ACCESS_OUTBOUND;
+    }
+    o.offers = CreateSemaphoreW(NULL, 0, 100, NULL);
+    o.security.nLength = sizeof o.security;
+    need(words[2][0] == '-' ||
+             ConvertStringSecurityDescriptorToSecurityDescriptorA(
+                 words[2], SDDL_REVISION_1, &o.security.lpSecurityDescriptor, NULL),
+         "descriptor");
+    for (DWORD i = 0; i < o.instances; i++) {
+        need(CreateThread(NULL, 0, offer_always, &o, 0, NULL) != NULL, "thread");
+        need(WaitForSingleObject(o.offers, TIMEOUT_MS) == WAIT_OBJECT_0, "instance");
+        if (taken) {
+            need(CreateFileA(o.name, GENERIC_READ, 0, NULL, OPEN_EXISTING, 0, NULL) !=
+                     INVALID_HANDLE_VALUE,
+                 "open");
+        }
+    }
+    puts("ready");
+    fflush(stdout);
+    while (fread(drop, 1, sizeof drop, stdin) > 0) {
+    }
+    ExitProcess(0); /* the threads wait for clients */
+}
+
 /* A client that sends something, prints the answer until the server ends, and leaves. */
 static int client(char **words)
 {
@@ -210,6 +293,7 @@ int main(int argc, char **argv)
     } modes[] = {
         {"without", 2, without},       {"leak", 1, leak},     {"probe", 1, probe},
         {"overlapped", 1, overlapped}, {"server", 4, server}, {"client", 2, client},
+        {"offer", 4, offer_pipes},
     };
 
     (void)_setmode(1, _O_BINARY);
