@@ -88,6 +88,7 @@ bool lti_tool_ask_event(struct lti_tool_ask *ask, const struct leat_event *event
             ask_drop(ask, i);
             if (i == 0) {
                 fputs("- it has gone\n", stderr);
+                fflush(stderr);
                 ask_show(ask);
             }
         }
@@ -131,11 +132,16 @@ void lti_tool_ask_step(struct lti_tool_ask *ask)
         ask->answer_size = 0;
         if (io == LTI_TOOL_IO_END && lti_tool_os_is_terminal(2)) {
             fputc('\n', stderr);
+            fflush(stderr);
             ask_answered(ask); /* an end that was typed is a no; the terminal is still there */
             return;
         }
         ask->loop->terminal = LTI_TOOL_NO_HANDLE;
         ask_refuse_all(ask);
+        return;
+    }
+    if (size == 0) {
+        ask_show(ask); /* what was typed was begun before the question: once more */
         return;
     }
     for (size_t i = 0; i < size; i++) {

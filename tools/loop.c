@@ -115,6 +115,7 @@ static void progress_step(struct lti_tool_loop *loop)
         (loop->output_shown && loop->pumps[0].received > 0)) {
         if (loop->progress_shown) {
             fputc('\n', stderr);
+            fflush(stderr);
         }
         loop->progress = false;
     } else if (now - loop->started_ms > PROGRESS_AFTER_MS &&

@@ -76,7 +76,9 @@ int64_t lti_tool_os_become(char **words);
 /* The terminal at which somebody can be asked; LTI_TOOL_NO_HANDLE: there is none. It is read as a
  * stream, a line at a time. */
 intptr_t lti_tool_os_terminal_open(void);
-/* Drops what was typed and not read, so that no answer is older than its question. */
+/* Drops what was typed and not read, so that no answer is older than its question. Where a line
+ * that was begun can be dropped only when it is complete, the next read is done without a byte
+ * then. */
 void lti_tool_os_terminal_forget(intptr_t handle);
 
 /* Users and groups are texts as leat has them: "1000", "S-1-5-...". */

@@ -18,6 +18,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define TEXT_BYTES 65536u
+
 SRWLOCK lti_tool_windows_lock = SRWLOCK_INIT;
 
 static void (*waker)(void *context);
@@ -45,8 +47,23 @@ HANDLE lti_tool_windows_standard(int number)
 
 static void process_ends(void)
 {
+    (void)fflush(stdout); /* by exit it would come too late: the console is ours only until then */
+    (void)fflush(stderr);
     lti_tool_windows_streams_drain();
     lti_tool_windows_console_restore();
+}
+
+/* A console is given whole characters: without a buffer, the C library writes byte by byte. Whoever
+ * prints something that is to be seen at once flushes. */
+static int64_t texts_buffer(void)
+{
+    static char out[TEXT_BYTES];
+    static char err[TEXT_BYTES];
+
+    return setvbuf(stdout, out, _IOFBF, sizeof out) == 0 &&
+                   setvbuf(stderr, err, _IOFBF, sizeof err) == 0
+               ? 0
+               : ERROR_NOT_ENOUGH_MEMORY;
 }
 
 int64_t lti_tool_os_start(int *count, char ***words)
@@ -68,7 +85,7 @@ int64_t lti_tool_os_start(int *count, char ***words)
     /* A failure is a failure, not a box that somebody has to click away. */
     (void)SetErrorMode(SEM_FAILCRITICALERRORS | SEM_NOGPFAULTERRORBOX);
     lti_tool_windows_console_start();
-    return atexit(process_ends) == 0 ? 0 : ERROR_NOT_ENOUGH_MEMORY;
+    return atexit(process_ends) == 0 ? texts_buffer() : ERROR_NOT_ENOUGH_MEMORY;
 }
 
 bool lti_tool_os_wake_by(void (*wake)(void *context), void *context)

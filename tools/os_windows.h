@@ -25,6 +25,8 @@ HANDLE lti_tool_windows_standard(int number); /* null: there is none */
 intptr_t lti_tool_windows_stream_open(HANDLE file, bool reading);
 void lti_tool_windows_stream_look(struct lti_tool_wait *item);
 void lti_tool_windows_streams_drain(void); /* before the process ends */
+/* Drops what was read from a console, and the line that is being read. */
+void lti_tool_windows_stream_forget(intptr_t handle);
 
 /* os_windows_console.c */
 void lti_tool_windows_console_start(void);
@@ -33,6 +35,8 @@ bool lti_tool_windows_console(HANDLE file);
 /* Text that was typed, as UTF-8; 0 with *end_out: no more comes. At least 4 bytes of room. */
 DWORD lti_tool_windows_console_read(HANDLE file, char *buffer, size_t size, size_t *size_out,
                                     bool *end_out);
+/* Drops what was typed and read, but not given on. */
+void lti_tool_windows_console_forget(void);
 /* How many of these bytes end with a whole character. */
 size_t lti_tool_windows_whole(const char *text, size_t size);
 

@@ -128,6 +128,12 @@ DWORD lti_tool_windows_console_read(HANDLE file, char *buffer, size_t size, size
     return 0;
 }
 
+void lti_tool_windows_console_forget(void)
+{
+    typed.used = typed.count = 0;
+    typed.line_begun = false;
+}
+
 size_t lti_tool_windows_whole(const char *text, size_t size)
 {
     const unsigned char *at = (const unsigned char *)text;

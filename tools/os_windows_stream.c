@@ -8,9 +8,11 @@
  * Fails: an end or an error comes after the bytes before it. An error of writing is told by the
  * next write or flush.
  *
- * Invariants: of the ring, [head, head + filled) is the loop's and the rest the thread's. A
- * writer's piece is the thread's while `busy`. Only a thread whose calls can be taken back is ever
- * stopped; the standard streams, whose calls may not be, live as long as the process.
+ * Invariants: a console is read only while somebody wants to read, so that what is typed waits in
+ * the console, where it can be dropped. Of the ring, [head, head + filled) is the loop's and the
+ * rest the thread's. A writer's piece is the thread's while `busy`. Only a thread whose calls can
+ * be taken back is ever stopped; the standard streams, whose calls may not be, live as long as the
+ * process.
  */
 #include "os_windows.h"
 
@@ -35,6 +37,9 @@ struct stream {
     CONDITION_VARIABLE went; /* the thread did something */
     bool reading, console, overlapped, socket;
     bool busy;
+    bool wanted;  /* a console: somebody waits for what is typed */
+    bool stale;   /* a console: what is being read began before it was to be dropped */
+    bool dropped; /* so it was, and nobody was told yet */
     bool stopped;
     bool ended;
     DWORD error;     /* that ended it */
@@ -143,11 +148,24 @@ static DWORD WINAPI reader_run(void *argument)
             (void)SleepConditionVariableSRW(&s->go, &lti_tool_windows_lock, INFINITE, 0);
             continue;
         }
+        if (s->console && !s->wanted) {
+            (void)SleepConditionVariableSRW(&s->go, &lti_tool_windows_lock, INFINITE, 0);
+            continue;
+        }
         s->busy = true;
         ReleaseSRWLockExclusive(&lti_tool_windows_lock);
         more = read_once(s, s->buffer + at, room, &done, &error);
         AcquireSRWLockExclusive(&lti_tool_windows_lock);
         s->busy = false;
+        s->wanted = s->wanted && done == 0;
+        if (s->stale && (done > 0 || !more)) {
+            lti_tool_windows_console_forget();
+            s->stale = false;
+            s->dropped = true;
+            done = 0;
+            more = true;
+            lti_tool_windows_wake();
+        }
         s->filled += done;
         s->ended = !more;
         s->error = error;
@@ -300,7 +318,11 @@ void lti_tool_windows_stream_look(struct lti_tool_wait *item)
         item->can_write = item->want_write;
     } else if (item->want_read) {
         thread_begin(s);
-        item->can_read = s->filled > 0 || s->ended;
+        item->can_read = s->filled > 0 || s->ended || s->dropped;
+        if (s->console && !item->can_read && !s->wanted) {
+            s->wanted = true;
+            WakeConditionVariable(&s->go);
+        }
     } else {
         item->can_write = item->want_write && (!s->busy || s->ended);
         item->gone = !item->want_write && s->ended && error_is_end(s->error);
@@ -333,9 +355,36 @@ enum lti_tool_io lti_tool_os_read(intptr_t handle, void *buffer, size_t size, si
         io = LTI_TOOL_IO_DONE;
     } else if (s == NULL || s->ended) {
         io = stream_failed(s, os_code_out);
+    } else if (s->dropped) {
+        s->dropped = false;
+        *size_out = 0;
+        io = LTI_TOOL_IO_DONE;
     }
     ReleaseSRWLockExclusive(&lti_tool_windows_lock);
     return io;
+}
+
+/* A line that somebody has begun cannot be taken back: it is dropped when it comes. An end that was
+ * typed is dropped like a line, and then the console is read again. */
+void lti_tool_windows_stream_forget(intptr_t handle)
+{
+    struct stream *s = stream_find(handle);
+
+    AcquireSRWLockExclusive(&lti_tool_windows_lock);
+    if (s != NULL && s->console) {
+        s->filled = 0;
+        s->dropped = false;
+        s->stale = s->busy;
+        if (!s->busy) {
+            lti_tool_windows_console_forget();
+        }
+        if (s->ended && s->error == 0) {
+            s->ended = false;
+            (void)CloseHandle(s->thread);
+            s->thread = NULL;
+        }
+    }
+    ReleaseSRWLockExclusive(&lti_tool_windows_lock);
 }
 
 enum lti_tool_io lti_tool_os_write(intptr_t handle, const void *data, size_t size, size_t *size_out,

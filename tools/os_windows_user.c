@@ -219,12 +219,13 @@ intptr_t lti_tool_os_terminal_open(void)
                                            : LTI_TOOL_NO_HANDLE;
 }
 
+/* A standard stream may be open for reading only, which is too little for this. */
 void lti_tool_os_terminal_forget(intptr_t handle)
 {
     HANDLE console = CreateFileW(L"CONIN$", GENERIC_READ | GENERIC_WRITE,
                                  FILE_SHARE_READ | FILE_SHARE_WRITE, NULL, OPEN_EXISTING, 0, NULL);
 
-    (void)handle;
+    lti_tool_windows_stream_forget(handle);
     if (console != INVALID_HANDLE_VALUE) {
         (void)FlushConsoleInputBuffer(console);
         (void)CloseHandle(console);

@@ -90,6 +90,7 @@ static void report_line(const struct lti_tool_options *o, const char *what, int6
         fprintf(stderr, " (%s)", text);
     }
     fputc('\n', stderr);
+    fflush(stderr);
 }
 
 static int report(const struct lti_tool_options *o, int code, const char *error, const char *what,
