@@ -19,6 +19,7 @@ import time
 import tty
 
 import command_access  # noqa: F401: its tests are among ours
+import command_words  # noqa: F401: as are these
 from support import (DEADLINE, MIB, Background, Skip, accept, big, dial, expect, listen,
                      main, read_all, same, sha, test, wait_until)
 
@@ -101,16 +102,6 @@ def usage_mistakes(place):
     for words in (["send", "--json", "--bogus"], ["wait-for", "--json"], ["path", "--json"]):
         shown = json.loads(expect(place.leat(*words), 2, err=b"help")[1])
         assert shown["error"] == "ARGUMENT" and shown["exit"] == 2, shown
-
-
-@test
-def options_in_any_place(place):
-    place.serve("echo", "--echo")
-    expect(place.leat("send", "--expect=1", "echo", "--timeout", "1m", "hi", "--line"), 0, b"hi\n")
-    expect(place.leat("send", "echo", "--expect", "1", "--line", "--", "--help"), 0, b"--help\n")
-    expect(place.leat("send", "echo", "-", "--line", "--expect", "1"), 0, b"-\n")
-    for time_ in ("500ms", "2s", "1m", "1h", "forever"):
-        expect(place.leat("send", "echo", "a", "--expect", "1", "--timeout", time_), 0, b"a\n")
 
 
 # ---- names -------------------------------------------------------------------------------------

@@ -7,12 +7,14 @@ Usage: windows_command_test.py [path of leat.exe] [test names].
 import base64
 import json
 import os
+import select
 import time
 
+import command_words  # noqa: F401: its tests are among ours
 from support import DEADLINE, MIB, Background, big, expect, sha, wait_until
 from windows_support import WINDOWS, main, needs_windows, needs_wine, test, windows_path
 
-COMMANDS = ("serve", "connect", "send", "wait-for", "path", "version")
+COMMANDS = ("serve", "connect", "send", "wait-for", "path", "who", "doctor", "version")
 QUICK = ["--after-end", "1s"]
 # Under wine nobody owns a pipe that was made without a word about that, as other programs do.
 ANYONE = [] if WINDOWS else ["--insecure-anyone"]
@@ -49,8 +51,7 @@ def version_and_help(place):
 
 @test
 def usage_mistakes(place):
-    for words in ([], ["nonsense"], ["serve"], ["send", "x"], ["send", "x", "y", "--timeout", "2"],
-                  ["connect", "x", "--nonsense"], ["serve", "x", "--echo", "--exec", "y"],
+    for words in (["connect"], ["send", "x", "y", "--timeout", "2sec"],
                   ["serve", "x", "--echo", "--after-end", "1s"],
                   ["connect", "x", "--after-end", "1"], ["wait-for", "x", "--after-end", "1s"]):
         code, out, err = place.leat(*words)
@@ -211,6 +212,17 @@ def half_a_character(place):
     needs_windows()
     error = json.loads(place.leat("path", "x\ud800", "--json")[1])
     assert base64.b64decode(error["name_base64"]) == b"x\xed\xa0\x80", error
+
+
+@test
+def send_fewer_replies(place):
+    name = place.name("two")
+    server = place.start(place.helper(), "server", "\\\\.\\pipe\\" + name, "1", "one\ntwo\n", "leave")
+    code, out, _ = place.leat("send", "pipe:" + name, "x", "--expect", "3", "--wait", "--timeout",
+                              "50s", "--json", *ANYONE)
+    rows = [json.loads(row) for row in out.splitlines()]
+    assert code == 9 and rows[1]["reply"] == "two" and rows[2]["exit"] == 9, rows
+    expect(server.wait(), 0, b"left\n")
 
 
 @test
@@ -456,6 +468,42 @@ def peer_closes_before_the_input_ends(place):
 
 
 @test
+def client_closes_before_the_input_ends(place):
+    """The same for a server of one client."""
+    for n, (last, code) in enumerate(((b"", 0), (b"more", 9))):
+        name = place.name("left%d" % n)
+        server = place.leat_start("serve", name)
+        server.write(b"question")
+        client = place.leat_start("connect", name, "--wait", "--timeout", "50s")
+        client.wait_out(b"question")
+        client.kill()
+        server.write(last)
+        server.end_input()
+        expect(server.wait(), code, b"")
+
+
+@test
+def back_pressure_from_a_peer_that_waits(place):
+    """The peer does not read: leat stops reading its input."""
+    needs_wine("only there a pipe can be asked for room")
+    name = place.name("deaf")
+    peer = place.start(place.helper(), "server", "\\\\.\\pipe\\" + name, "0", "hello", "deaf")
+    client = place.leat_start("connect", "pipe:" + name, "--wait", "--timeout", "50s", *ANYONE)
+    client.wait_out(b"hello")
+    pipe = client.popen.stdin.fileno()
+    os.set_blocking(pipe, False)
+    total = 0
+    while select.select([], [pipe], [], 1.0)[1]:
+        total += os.write(pipe, b"z" * 65536)
+        assert total < 4 * MIB, "nothing holds it back"
+    assert total > 65536, total
+    peer.kill()
+    os.set_blocking(pipe, True)
+    client.end_input()
+    expect(client.wait(), 9, b"hello")
+
+
+@test
 def foreign_client(place):
     name = place.name("foreign")
     server = place.leat_start("serve", "pipe:" + name)
@@ -511,11 +559,12 @@ def outputs_that_fail(place):
 
 
 @test
-def overlapped_standard_streams(place):
+def overlapped_standard_streams_and_sockets(place):
     name = place.name("echo")
     place.serve(name, "--echo")
     command = "%s connect %s --quiet --after-end 1s" % (place.quoted(place.leat_path), name)
     expect(place.run(place.helper(), "overlapped", command), 0, b"same\n")
+    expect(place.run(place.helper(), "sockets", command), 0, b"same\n")
 
 
 @test

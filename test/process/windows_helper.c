@@ -15,6 +15,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <winsock2.h>
 #include <windows.h>
 /* It needs windows.h before it. */
 #include <sddl.h>
@@ -112,40 +113,63 @@ static unsigned char data_at(size_t i)
     return (unsigned char)((i * 2654435761u) >> 13);
 }
 
-static DWORD WINAPI feed(void *to)
+/* Both ends of what a child has as standard streams. A socket is both ways. */
+struct ends {
+    HANDLE to, from;
+    SOCKET both; /* INVALID_SOCKET: pipes */
+};
+
+static DWORD WINAPI feed(void *words)
 {
-    unsigned char piece[5000];
+    const struct ends *ends = words;
+    char piece[5000];
     DWORD done;
 
     for (size_t at = 0; at < DATA_BYTES; at += done) {
         size_t size = DATA_BYTES - at < sizeof piece ? DATA_BYTES - at : sizeof piece;
 
         for (size_t i = 0; i < size; i++) {
-            piece[i] = data_at(at + i);
+            piece[i] = (char)data_at(at + i);
         }
-        need(WriteFile(to, piece, (DWORD)size, &done, NULL), "feed");
+        if (ends->both != INVALID_SOCKET) {
+            int sent = send(ends->both, piece, (int)size, 0);
+
+            need(sent > 0, "send");
+            done = (DWORD)sent;
+        } else {
+            need(WriteFile(ends->to, piece, (DWORD)size, &done, NULL), "feed");
+        }
     }
-    CloseHandle(to);
+    if (ends->both != INVALID_SOCKET) {
+        need(shutdown(ends->both, SD_SEND) == 0, "shutdown");
+    } else {
+        CloseHandle(ends->to);
+    }
     return 0;
 }
 
-/* A client whose standard streams are overlapped pipes, as some programs hand down. */
-static int overlapped(char **words)
+static bool take(const struct ends *ends, unsigned char *piece, int size, DWORD *done_out)
+{
+    int got;
+
+    if (ends->both == INVALID_SOCKET) {
+        return ReadFile(ends->from, piece, (DWORD)size, done_out, NULL);
+    }
+    got = recv(ends->both, (char *)piece, size, 0);
+    *done_out = got > 0 ? (DWORD)got : 0;
+    return got > 0;
+}
+
+/* Whether an echo gives back what it was told. */
+static int echoed(struct ends ends, HANDLE process)
 {
     unsigned char piece[4096];
     size_t got = 0;
     bool same = true;
     DWORD done;
-    HANDLE in;
-    HANDLE out;
-    HANDLE to = pair("in", true, &in);
-    HANDLE from = pair("out", false, &out);
-    HANDLE process = start(words[0], in, out);
-    HANDLE thread = CreateThread(NULL, 0, feed, to, 0, NULL);
+    HANDLE thread = CreateThread(NULL, 0, feed, &ends, 0, NULL);
 
-    CloseHandle(in);
-    CloseHandle(out);
-    while (ReadFile(from, piece, sizeof piece, &done, NULL)) {
+    while (take(&ends, piece, sizeof piece, &done)) {
         for (DWORD i = 0; i < done; i++) {
             same = same && piece[i] == data_at(got++);
         }
@@ -153,6 +177,53 @@ static int overlapped(char **words)
     need(WaitForSingleObject(thread, TIMEOUT_MS) == WAIT_OBJECT_0, "thread");
     puts(same && got == DATA_BYTES ? "same" : "different");
     return finish(process);
+}
+
+/* A client whose standard streams are overlapped pipes, as some programs hand down. */
+static int overlapped(char **words)
+{
+    struct ends ends = {.both = INVALID_SOCKET};
+    HANDLE process;
+    HANDLE in;
+    HANDLE out;
+
+    ends.to = pair("in", true, &in);
+    ends.from = pair("out", false, &out);
+    process = start(words[0], in, out);
+    CloseHandle(in);
+    CloseHandle(out);
+    return echoed(ends, process);
+}
+
+/* A client whose standard streams are one socket, as inetd's are. */
+static int sockets(char **words)
+{
+    struct ends ends = {.both = INVALID_SOCKET};
+    struct sockaddr_in address = {.sin_family = AF_INET};
+    int size = sizeof address;
+    SOCKET listener;
+    SOCKET theirs;
+    HANDLE process;
+    WSADATA data;
+
+    need(WSAStartup(MAKEWORD(2, 2), &data) == 0, "startup");
+    listener = socket(AF_INET, SOCK_STREAM, 0);
+    ends.both = socket(AF_INET, SOCK_STREAM, 0);
+    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    need(bind(listener, (struct sockaddr *)&address, size) == 0 && listen(listener, 1) == 0 &&
+             getsockname(listener, (struct sockaddr *)&address, &size) == 0 &&
+             connect(ends.both, (struct sockaddr *)&address, size) == 0,
+         "sockets");
+    theirs = accept(listener, NULL, NULL);
+    need(theirs != INVALID_SOCKET &&
+             SetHandleInformation((HANDLE)theirs, HANDLE_FLAG_INHERIT, HANDLE_FLAG_INHERIT) &&
+             SetHandleInformation((HANDLE)ends.both, HANDLE_FLAG_INHERIT, 0) &&
+             SetHandleInformation((HANDLE)listener, HANDLE_FLAG_INHERIT, 0),
+         "accept");
+    process = start(words[0], (HANDLE)theirs, (HANDLE)theirs);
+    closesocket(theirs);
+    closesocket(listener);
+    return echoed(ends, process);
 }
 
 /* A server that reads so many bytes, says something and leaves, stays and drops what comes, or is
@@ -291,9 +362,9 @@ int main(int argc, char **argv)
         int words;
         int (*run)(char **words);
     } modes[] = {
-        {"without", 2, without},       {"leak", 1, leak},     {"probe", 1, probe},
-        {"overlapped", 1, overlapped}, {"server", 4, server}, {"client", 2, client},
-        {"offer", 4, offer_pipes},
+        {"without", 2, without},       {"leak", 1, leak},       {"probe", 1, probe},
+        {"overlapped", 1, overlapped}, {"server", 4, server},   {"client", 2, client},
+        {"offer", 4, offer_pipes},     {"sockets", 1, sockets},
     };
 
     (void)_setmode(1, _O_BINARY);

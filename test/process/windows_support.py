@@ -126,7 +126,7 @@ class Place:
         compiler = os.environ.get("LEAT_MINGW", "gcc" if WINDOWS else "x86_64-w64-mingw32-gcc")
         if not os.path.exists(program):
             subprocess.run([compiler, *FLAGS, os.path.join(HERE, "windows_helper.c"), "-static",
-                            "-o", program], check=True, stdin=subprocess.DEVNULL,
+                            "-o", program, "-lws2_32"], check=True, stdin=subprocess.DEVNULL,
                            stdout=sys.stdout, stderr=sys.stdout)
         return program
 
