@@ -109,6 +109,8 @@ void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
         break;
     default:
         conn->hangup = conn->hangup || error == LEAT_E_BROKEN;
+        if (error == LEAT_E_PROTOCOL)
+            lti_conn_goodbye(hub, conn, error);
         lti_conn_fail(hub, conn, LEAT_OP_READ, error, code);
         break;
     }

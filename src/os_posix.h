@@ -31,22 +31,42 @@ int64_t lti_os_accept(int fd); /* descriptor */
 int64_t lti_os_shutdown_write(int fd);
 int64_t lti_os_close(int fd);
 
-/* Flags of recv. In: PLAIN, nobody can send descriptors over this socket. Out: MORE, descriptors
- * came along and were dropped, so a short read does not mean that the queue is empty. */
+/* Descriptors that came along with what was received; close-on-exec, and now the receiver's. As
+ * many as a system lets through at once, and one of the sender's process. */
+#define LTI_OS_CAME_MAX 254
+struct lti_os_came {
+    uint32_t count;
+    int fds[LTI_OS_CAME_MAX];
+};
+
+/* Flags of recv. In: PLAIN, nobody can send descriptors over this socket; PEEK, the bytes stay.
+ * Out: MORE, something came along, so a short read does not mean that the queue is empty; CUT, it
+ * found no place, and the system has dropped it (PEEK: something would come along). `came_out` is
+ * null with PLAIN or PEEK; else its count is set, unless recv fails. */
 #define LTI_OS_RECV_PLAIN 1u
 #define LTI_OS_RECV_MORE 2u
-int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags); /* bytes; 0 at the end */
-bool lti_os_sockets_plain(void); /* nobody can send descriptors over the sockets made here */
+#define LTI_OS_RECV_CUT 4u
+#define LTI_OS_RECV_PEEK 8u
+int64_t lti_os_recv(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                    uint32_t *flags); /* bytes; 0 at the end */
+bool lti_os_sockets_plain(void);      /* nobody can send descriptors over the sockets made here */
+/* Nobody can send to it any more. 1: something is left that was not received. */
+int64_t lti_os_recv_over(int fd);
+/* Closing it will not wait for what a socket still has to deliver, whoever else has it too. */
+int64_t lti_os_linger_none(int fd);
 int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count);
 
 /* Packets. Before the first recv_packet: lets an empty packet be told from the end, and makes room
  * for sending packets of `want` bytes if the system allows it. The largest that can be sent. */
 int64_t lti_os_packets(int fd, size_t want);
-/* Flags of recv_packet. In: PEEK, the packet stays. Out: END, there is none and none will come. */
+/* Flags of recv_packet. In: PEEK, the packet stays. Out: END, there is none and none will come;
+ * CUT, as of recv. A `came_out` of null has no place for anything. */
 #define LTI_OS_PACKET_PEEK 1u
 #define LTI_OS_PACKET_END 2u
+#define LTI_OS_PACKET_CUT 4u
 /* The packet's size, which may be more than `size`: the rest is then lost, unless it was a PEEK. */
-int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, uint32_t *flags);
+int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                           uint32_t *flags);
 
 struct lti_os_peer {
     uint32_t uid, gid;
@@ -67,7 +87,7 @@ struct lti_os_socket_facts {
 };
 int64_t lti_os_socket_facts(int fd, struct lti_os_socket_facts *facts_out);
 /* Makes a foreign descriptor close-on-exec and non-blocking, and lets it take no descriptors from
- * now on, where the system has a word for that. */
+ * now on, where the system has a word for that. 1: it had the word, and none was queued before. */
 int64_t lti_os_set_flags(int fd);
 
 /* Files. */
@@ -139,6 +159,9 @@ int64_t lti_os_poller_modify(int poller, int fd, uint32_t interest, uint64_t coo
 int64_t lti_os_poller_remove(int poller, int fd);
 int64_t lti_os_poller_wait(int poller, struct lti_os_ready *ready_out, size_t count,
                            int64_t timeout_ns);
+
+/* Runs the function in a thread of its own, which nobody joins and no signal is delivered to. */
+int64_t lti_os_thread_run(void (*function)(void *argument), void *argument);
 
 /* A wake-up: a descriptor that is readable after set until clear. */
 int64_t lti_os_event_create(void); /* descriptor */

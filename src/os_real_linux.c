@@ -46,12 +46,21 @@ bool lti_os_privileged(void)
  * from one inherit it. */
 static atomic_bool sockets_plain;
 
-void lti_real_refuse_descriptors(int fd)
+bool lti_real_refuse_descriptors(int fd)
 {
-    /* Since Linux 6.16; older kernels say ENOPROTOOPT, and recv then drops what came. */
+    /* Since Linux 6.16; older kernels say ENOPROTOOPT, and the port then drops what came. */
     int allowed = 0;
-    if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &allowed, sizeof allowed) == 0)
-        atomic_store_explicit(&sockets_plain, true, memory_order_relaxed);
+    if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &allowed, sizeof allowed) != 0)
+        return false;
+    atomic_store_explicit(&sockets_plain, true, memory_order_relaxed);
+    return true;
+}
+
+bool lti_real_refuses_descriptors(int fd)
+{
+    int allowed = 1;
+    socklen_t length = sizeof allowed;
+    return getsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &allowed, &length) == 0 && allowed == 0;
 }
 
 bool lti_os_sockets_plain(void)

@@ -17,6 +17,14 @@ lti_real_result(int64_t value); /* a call's result as it is, or the word for err
 #define LTI_REAL_PROC_BYTES (sizeof LTI_REAL_PROC + 10)
 
 /* Tells the system, where it can be told, that no descriptor may be sent to this socket. */
-void lti_real_refuse_descriptors(int fd);
+bool lti_real_refuse_descriptors(int fd);
+bool lti_real_refuses_descriptors(int fd); /* it was told so before */
+
+/* Room for all that a system puts beside what is received: credentials, a label, descriptors, a
+ * time; so what finds no place are descriptors that this process may not have. */
+#define LTI_REAL_CONTROL_BYTES 6144
+struct msghdr;
+/* The descriptors that a recvmsg has brought. */
+void lti_real_came(const struct msghdr *message, struct lti_os_came *came_out);
 
 #endif

@@ -14,6 +14,7 @@
 
 #include <errno.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <time.h>
@@ -180,6 +181,39 @@ uint64_t lti_os_thread_id(void)
     /* The address of a thread's own variable tells running threads apart without a system call. */
     static _Thread_local char mark;
     return (uint64_t)(uintptr_t)&mark;
+}
+
+struct base_thread {
+    void (*function)(void *argument);
+    void *argument;
+};
+
+static void *base_thread_main(void *argument)
+{
+    struct base_thread thread = *(struct base_thread *)argument;
+    lti_os_free(argument);
+    thread.function(thread.argument);
+    return NULL;
+}
+
+int64_t lti_os_thread_run(void (*function)(void *argument), void *argument)
+{
+    pthread_t native;
+    sigset_t all, before;
+    struct base_thread *thread = lti_os_alloc(sizeof *thread);
+    if (!thread)
+        return lti_real_errno(ENOMEM);
+    *thread = (struct base_thread){function, argument};
+    (void)sigfillset(&all);
+    base_must(pthread_sigmask(SIG_SETMASK, &all, &before) == 0);
+    int number = pthread_create(&native, NULL, base_thread_main, thread);
+    base_must(pthread_sigmask(SIG_SETMASK, &before, NULL) == 0);
+    if (number != 0) {
+        lti_os_free(thread);
+        return lti_real_errno(number);
+    }
+    base_must(pthread_detach(native) == 0);
+    return 0;
 }
 
 static atomic_uint base_forks;

@@ -5,8 +5,8 @@
  * Happy path: every packet is stamped with a time as it is received; what comes without a stamp is
  *             the end of the stream, which otherwise looks like an empty packet.
  * Fails:      with the kind of errno; nothing is retried.
- * Invariants: a received descriptor is never installed: the room for control data is taken by the
- *             stamp, which the system writes first.
+ * Invariants: a received descriptor is handed on, or never installed: without a place for it the
+ *             room for control data is taken by the stamp, which the system writes first.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -16,9 +16,14 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
+
+#ifndef SCM_PIDFD
+#define SCM_PIDFD 4
+#endif
 
 /* What the system counts of a buffer beside the packet's own bytes. */
 #define PACKET_EXTRA_BYTES 32
@@ -43,23 +48,48 @@ int64_t lti_os_packets(int fd, size_t want)
     return room > PACKET_EXTRA_BYTES ? room - PACKET_EXTRA_BYTES : 0;
 }
 
-int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, uint32_t *flags)
+/* The descriptors of one control message. The sender's process may come in one of its own. */
+static void came_add(const struct cmsghdr *header, struct lti_os_came *came)
+{
+    size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof came->fds[0];
+    for (size_t i = 0; i < count && came->count < LTI_OS_CAME_MAX; i++)
+        memcpy(&came->fds[came->count++], CMSG_DATA(header) + i * sizeof came->fds[0],
+               sizeof came->fds[0]);
+}
+
+void lti_real_came(const struct msghdr *message, struct lti_os_came *came_out)
+{
+    struct msghdr all = *message;
+    came_out->count = 0;
+    /* Padding behind a message is never taken for a descriptor: its own length says how many. */
+    for (struct cmsghdr *it = CMSG_FIRSTHDR(&all); it; it = CMSG_NXTHDR(&all, it))
+        if (it->cmsg_level == SOL_SOCKET &&
+            (it->cmsg_type == SCM_RIGHTS || it->cmsg_type == SCM_PIDFD))
+            came_add(it, came_out);
+}
+
+int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                           uint32_t *flags)
 {
     union {
-        char bytes[CMSG_SPACE(sizeof(struct timeval))];
+        char bytes[LTI_REAL_CONTROL_BYTES];
         struct cmsghdr aligned;
-    } stamp;
+    } control;
     struct iovec piece = {.iov_base = buffer, .iov_len = size};
     struct msghdr message = {
         .msg_iov = &piece,
         .msg_iovlen = 1,
-        .msg_control = stamp.bytes,
-        .msg_controllen = sizeof stamp.bytes,
+        .msg_control = control.bytes,
+        .msg_controllen = came_out ? sizeof control.bytes : CMSG_SPACE(sizeof(struct timeval)),
     };
     int peek = (*flags & LTI_OS_PACKET_PEEK) ? MSG_PEEK : 0;
     ssize_t result = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC | peek);
     if (result < 0)
         return lti_real_errno(errno);
     *flags = result == 0 && message.msg_controllen == 0 ? LTI_OS_PACKET_END : 0;
+    if (message.msg_flags & MSG_CTRUNC)
+        *flags |= LTI_OS_PACKET_CUT;
+    if (came_out)
+        lti_real_came(&message, came_out);
     return result;
 }

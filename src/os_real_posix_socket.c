@@ -5,8 +5,8 @@
  * Happy path: one system call each; every descriptor made here is close-on-exec and
  *             non-blocking.
  * Fails:      with the kind of errno; nothing is retried.
- * Invariants: a received descriptor is never installed, because there is no control buffer;
- *             SIGPIPE is never raised.
+ * Invariants: a received descriptor is handed on, or never installed, because there is no control
+ *             buffer; SIGPIPE is never raised.
  */
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE 1
@@ -19,6 +19,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
+#include <poll.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,7 +38,7 @@ int64_t lti_os_socket(bool packets)
     int fd = socket(AF_UNIX, socket_type(packets), 0);
     if (fd < 0)
         return lti_real_errno(errno);
-    lti_real_refuse_descriptors(fd);
+    (void)lti_real_refuse_descriptors(fd);
     return fd;
 }
 
@@ -47,7 +48,7 @@ int64_t lti_os_socketpair(bool packets, int fds_out[2])
     if (socketpair(AF_UNIX, socket_type(packets), 0, fds) != 0)
         return lti_real_errno(errno);
     for (int i = 0; i < 2; i++) {
-        lti_real_refuse_descriptors(fds[i]);
+        (void)lti_real_refuse_descriptors(fds[i]);
         fds_out[i] = fds[i];
     }
     return 0;
@@ -116,19 +117,50 @@ int64_t lti_os_close(int fd)
     return lti_real_result(close(fd));
 }
 
-int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags)
+int64_t lti_os_recv(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                    uint32_t *flags)
 {
     if (*flags & LTI_OS_RECV_PLAIN) {
         *flags = 0;
         return lti_real_result(recv(fd, buffer, size, MSG_DONTWAIT));
     }
+    union {
+        char bytes[LTI_REAL_CONTROL_BYTES];
+        struct cmsghdr aligned;
+    } control;
     struct iovec piece = {.iov_base = buffer, .iov_len = size};
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
-    ssize_t result = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC);
+    /* A look takes no descriptor: it would get one that is closed with a wait all the same. */
+    int peek = (*flags & LTI_OS_RECV_PEEK) ? MSG_PEEK : 0;
+    if (came_out) {
+        message.msg_control = control.bytes;
+        message.msg_controllen = sizeof control.bytes;
+    }
+    ssize_t result = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | peek);
     if (result < 0)
         return lti_real_errno(errno);
-    *flags = (message.msg_flags & MSG_CTRUNC) ? LTI_OS_RECV_MORE : 0;
+    *flags = (message.msg_flags & MSG_CTRUNC) ? LTI_OS_RECV_MORE | LTI_OS_RECV_CUT : 0;
+    if (came_out) {
+        lti_real_came(&message, came_out);
+        *flags |= came_out->count ? LTI_OS_RECV_MORE : 0;
+    }
     return result;
+}
+
+int64_t lti_os_recv_over(int fd)
+{
+    char byte;
+    struct iovec piece = {.iov_base = &byte, .iov_len = 1};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
+    (void)shutdown(fd, SHUT_RD);
+    ssize_t result = recvmsg(fd, &message, MSG_DONTWAIT | MSG_PEEK);
+    return result > 0 || (result == 0 && (message.msg_flags & MSG_CTRUNC));
+}
+
+int64_t lti_os_linger_none(int fd)
+{
+    const struct linger none = {.l_onoff = 0, .l_linger = 0};
+    return lti_real_result(setsockopt(fd, SOL_SOCKET, SO_LINGER, &none, sizeof none));
 }
 
 int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count)
@@ -191,6 +223,9 @@ int64_t lti_os_set_flags(int fd)
         return lti_real_errno(errno);
     if (fcntl(fd, F_SETFD, descriptor_flags | FD_CLOEXEC) < 0)
         return lti_real_errno(errno);
-    lti_real_refuse_descriptors(fd);
-    return 0;
+    /* Who refused them before has none in the queue. Nor is one where nothing is there: it would be
+     * read, or accepted, with bytes. */
+    bool refused = lti_real_refuses_descriptors(fd);
+    struct pollfd there = {.fd = fd, .events = POLLIN};
+    return lti_real_refuse_descriptors(fd) && (refused || poll(&there, 1, 0) == 0);
 }

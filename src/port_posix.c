@@ -23,6 +23,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
         return lti_port_error(poller, code_out);
     }
     port->poller = (int)poller;
+    port->unasked = 0;
     int64_t event = lti_os_event_create();
     int64_t added = event;
     if (event >= 0) {
@@ -42,6 +43,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
 
 bool lti_port_destroy(struct lti_port *port)
 {
+    lti_unasked_end(port);
     (void)lti_os_close(port->event);
     (void)lti_os_close(port->poller);
     lti_os_free(port);
@@ -72,8 +74,9 @@ int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t time
 
 int lti_port_prepare(struct lti_port *port, struct lti_done *done_out)
 {
-    (void)port;
     (void)done_out;
+    if (port->unasked)
+        lti_unasked_retry(port->unasked);
     return 0;
 }
 
@@ -104,8 +107,7 @@ enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,
 
 uint32_t lti_port_threads(const struct lti_port *port)
 {
-    (void)port;
-    return 0;
+    return lti_unasked_threads(port->unasked);
 }
 
 void lti_link_init(struct lti_link *link)
@@ -147,6 +149,12 @@ uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struc
 enum leat_error lti_link_watch(struct lti_port *port, struct lti_link *link,
                                struct os_code *code_out)
 {
+    if (!(link->flags & LTI_LINK_PLAIN)) {
+        enum leat_error error = lti_unasked_begin(port);
+        if (error != LEAT_OK)
+            return error;
+        link->state = port->unasked;
+    }
     int64_t result = lti_os_poller_add(port->poller, lti_link_fd(link), LTI_OS_IN, link->cookie);
     if (result < 0)
         return lti_poller_error(result, code_out);

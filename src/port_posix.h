@@ -15,15 +15,17 @@
 #define LTI_LINK_WATCHED 1u /* the poller knows the descriptor */
 /* The peer sends no more, or has sent out-of-band data: a short read does not mean "drained". */
 #define LTI_LINK_UNSURE 2u
-#define LTI_LINK_HANGUP 4u  /* HANGUP was told */
-#define LTI_LINK_WRITING 8u /* a write_start is under way */
-#define LTI_LINK_OUT 16u    /* the poller watches for room */
-#define LTI_LINK_PLAIN 32u  /* nobody can send descriptors */
+#define LTI_LINK_HANGUP 4u    /* HANGUP was told */
+#define LTI_LINK_WRITING 8u   /* a write_start is under way */
+#define LTI_LINK_OUT 16u      /* the poller watches for room */
+#define LTI_LINK_PLAIN 32u    /* nobody can send descriptors */
+#define LTI_LINK_REFUSES 128u /* adopted: none was queued, and none is let through */
 #define LTI_LINK_BROKEN 64u /* packets: the peer broke it; what he sent before may still be there */
 
 struct lti_port {
     int poller;
     int event;
+    struct lti_unasked *unasked; /* null: every connection is LTI_LINK_PLAIN */
     struct lti_os_ready ready[LTI_DONE_MAX];
 };
 
@@ -37,6 +39,19 @@ static inline int lti_link_fd(const struct lti_link *link)
 {
     return (int)link->handle;
 }
+
+/* port_posix_unasked.c: descriptors that nobody asked for. */
+struct lti_unasked;
+enum leat_error
+lti_unasked_begin(struct lti_port *port); /* before the first link that is not PLAIN */
+void lti_unasked_end(struct lti_port *port);
+uint32_t lti_unasked_threads(const struct lti_unasked *unasked);
+void lti_unasked_retry(struct lti_unasked *unasked);
+/* Closes it soon, elsewhere; false: there is no room, it stays the caller's. */
+bool lti_unasked_put(struct lti_unasked *unasked, int fd);
+void lti_unasked_put_all(struct lti_unasked *unasked, const struct lti_os_came *came);
+/* There is room for all that one receive may bring along. */
+bool lti_unasked_may_come(const struct lti_unasked *unasked);
 
 /* Lets the poller watch a link's descriptor. */
 enum leat_error lti_link_watch(struct lti_port *port, struct lti_link *link,

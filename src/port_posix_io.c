@@ -67,6 +67,33 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
     }
 }
 
+/* Where the system lets descriptors through, they are taken, so that they are closed elsewhere. */
+static int64_t recv_unasked(struct lti_link *link, void *buffer, size_t size, uint32_t *flags)
+{
+    struct lti_os_came came;
+    if (lti_unasked_may_come(link->state)) {
+        *flags = 0;
+        int64_t result = lti_os_recv(lti_link_fd(link), buffer, size, &came, flags);
+        if (result >= 0)
+            lti_unasked_put_all(link->state, &came);
+        return result;
+    }
+    *flags = LTI_OS_RECV_PEEK;
+    int64_t result = lti_os_recv(lti_link_fd(link), buffer, size, 0, flags);
+    if (result <= 0 || (*flags & LTI_OS_RECV_CUT))
+        return result;
+    *flags = LTI_OS_RECV_PLAIN; /* nothing comes along with what was looked at */
+    return lti_os_recv(lti_link_fd(link), buffer, (size_t)result, 0, flags);
+}
+
+static int64_t recv_once(struct lti_link *link, void *buffer, size_t size, uint32_t *flags)
+{
+    if (!(link->flags & LTI_LINK_PLAIN))
+        return recv_unasked(link, buffer, size, flags);
+    *flags = LTI_OS_RECV_PLAIN;
+    return lti_os_recv(lti_link_fd(link), buffer, size, 0, flags);
+}
+
 size_t lti_port_expect(struct lti_link *link, size_t size)
 {
     (void)link;
@@ -80,9 +107,10 @@ enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, 
     int64_t result = 0;
     int tries = 0;
     do {
-        flags = (link->flags & LTI_LINK_PLAIN) ? LTI_OS_RECV_PLAIN : 0;
-        result = lti_os_recv(lti_link_fd(link), buffer, size, &flags);
+        result = recv_once(link, buffer, size, &flags);
     } while (lti_os_kind_of(result) == LTI_OS_INTERRUPTED && ++tries < LTI_RETRIES_MAX);
+    if (result >= 0 && (flags & LTI_OS_RECV_CUT))
+        return LEAT_E_PROTOCOL;
     if (result > 0) {
         *size_out = (size_t)result;
         *more_out =
@@ -158,9 +186,13 @@ static int64_t packet_recv(struct lti_link *link, void *buffer, size_t size, uin
     uint32_t asked = *flags;
     int64_t result = 0;
     int tries = 0;
+    struct lti_os_came came;
+    bool takes = link->state && !(asked & LTI_OS_PACKET_PEEK);
     do {
         *flags = asked;
-        result = lti_os_recv_packet(lti_link_fd(link), buffer, size, flags);
+        result = lti_os_recv_packet(lti_link_fd(link), buffer, size, takes ? &came : 0, flags);
+        if (takes && result >= 0)
+            lti_unasked_put_all(link->state, &came);
         if (lti_os_kind_of(result) == LTI_OS_RESET)
             link->flags |= LTI_LINK_BROKEN;
     } while (
@@ -185,20 +217,26 @@ enum leat_error lti_port_read_packet(struct lti_link *link, void *buffer, size_t
                                      size_t *size_out, bool *whole_out, bool *more_out,
                                      struct os_code *code_out)
 {
+    bool stuck = link->state && !lti_unasked_may_come(link->state);
     uint32_t flags = LTI_OS_PACKET_PEEK;
     *size_out = 0;
     /* What does not fit would be lost: so its size is asked for first. */
-    int64_t result = buffer ? packet_recv(link, 0, 0, &flags) : 0;
-    if (result > (int64_t)size) {
+    bool look = buffer || stuck;
+    int64_t result = look ? packet_recv(link, 0, 0, &flags) : 0;
+    if (stuck && result >= 0 && (flags & LTI_OS_PACKET_CUT))
+        return LEAT_E_PROTOCOL;
+    if (buffer && result > (int64_t)size) {
         *size_out = (size_t)result;
         return LEAT_E_TOO_BIG;
     }
-    if (result >= 0 && !(buffer && (flags & LTI_OS_PACKET_END))) {
+    if (result >= 0 && !(look && (flags & LTI_OS_PACKET_END))) {
         flags = 0;
         result = packet_recv(link, buffer, size, &flags);
     }
     if (result < 0 || (flags & LTI_OS_PACKET_END))
         return packet_none(link, result, code_out);
+    if (flags & LTI_OS_PACKET_CUT)
+        return LEAT_E_PROTOCOL;
     if (buffer && result > (int64_t)size)
         return LEAT_E_BROKEN; /* somebody else reads here too */
     *size_out = (size_t)result;
@@ -264,8 +302,12 @@ enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, int
         if (error != LEAT_OK)
             (void)lti_os_poller_remove(port->poller, (int)handle);
     }
+    /* Who else has it may allow them again; so reading stays on its guard. */
+    if (error == LEAT_OK && result > 0)
+        link->flags |= LTI_LINK_REFUSES;
     if (error != LEAT_OK) {
         link->handle = -1;
+        link->state = 0;
         link->flags = 0;
     }
     return error;

@@ -277,16 +277,28 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
     return error;
 }
 
+/* What was not received may have descriptors in it, and closing it closes them. */
+static void link_end_unasked(struct lti_port *port, struct lti_link *link)
+{
+    int fd = lti_link_fd(link);
+    if (fd < 0 || (link->flags & LTI_LINK_REFUSES) || !lti_os_recv_over(fd))
+        return;
+    (void)lti_os_poller_remove(port->poller, fd);
+    if (lti_unasked_put(port->unasked, fd))
+        link->handle = -1;
+}
+
 bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim *claim,
                   const struct lti_address *address, bool forked)
 {
-    (void)port;
     if (claim && claim->lock >= 0 && !forked) {
         struct lti_path path;
         lti_path_of(address, &path);
         if (lti_place_again(&path, claim->folder))
             lti_claim_remove(claim, &path, true);
     }
+    if (!claim && link->state && !forked)
+        link_end_unasked(port, link);
     claim_end(claim, link);
     return true;
 }

@@ -47,6 +47,7 @@ enum lti_fault_action {
     LTI_FAULT_ONE,        /* at most one byte is moved */
     LTI_FAULT_HALF,       /* at most half of what was asked for is moved */
     LTI_FAULT_ONE_MORE,   /* recv: one byte, and descriptors came along: LTI_OS_RECV_MORE */
+    LTI_FAULT_CUT,        /* recv: descriptors came along and found no place */
     LTI_FAULT_END,        /* recv: end of stream */
     LTI_FAULT_STRANGER,   /* peer, pipe_client, pipe_owner: another user; pipe_label: low */
     LTI_FAULT_EMPTY,      /* poller_wait, queue_wait, signal_wait: nothing, too early */

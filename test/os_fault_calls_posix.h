@@ -60,6 +60,7 @@
     X(poller_wait)                                                                                 \
     X(event_create)                                                                                \
     X(event_set)                                                                                   \
-    X(event_clear)
+    X(event_clear)                                                                                 \
+    X(thread_run)
 
 #endif

@@ -199,25 +199,40 @@ int64_t lti_os_close(int fd)
     return result;
 }
 
-int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags_out)
+/* Writes down what came along. */
+static int64_t fault_came(int64_t result, const struct lti_os_came *came)
+{
+    for (uint32_t i = 0; result >= 0 && came && i < came->count; i++)
+        (void)fault_opened(came->fds[i]);
+    return result;
+}
+
+int64_t lti_os_recv(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                    uint32_t *flags_out)
 {
     const struct lti_fault *fault = lti_fault_next(LTI_FAULT_CALL_recv);
     if (!fault)
-        return lti_real_recv(fd, buffer, size, flags_out);
+        return fault_came(lti_real_recv(fd, buffer, size, came_out, flags_out), came_out);
     if (fault->action == LTI_FAULT_ERROR) {
         if (fault->traits & LTI_FAULT_TRANSPARENT)
             fault_edge_again(fd);
         return lti_fault_word(fault);
     }
+    if (came_out)
+        came_out->count = 0;
     if (fault->action == LTI_FAULT_END) {
         *flags_out = 0;
         return 0;
+    }
+    if (fault->action == LTI_FAULT_CUT) {
+        *flags_out = LTI_OS_RECV_MORE | LTI_OS_RECV_CUT;
+        return 1; /* with a byte that nobody may look at */
     }
     if (fault->action == LTI_FAULT_HALF)
         size = (size + 1) / 2;
     else if (size > 1)
         size = 1;
-    int64_t result = lti_real_recv(fd, buffer, size, flags_out);
+    int64_t result = fault_came(lti_real_recv(fd, buffer, size, came_out, flags_out), came_out);
     if (fault->action == LTI_FAULT_ONE_MORE && result > 0)
         *flags_out |= LTI_OS_RECV_MORE;
     else
@@ -234,16 +249,23 @@ int64_t lti_os_packets(int fd, size_t want)
     return result;
 }
 
-int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, uint32_t *flags)
+int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                           uint32_t *flags)
 {
     bool peek = (*flags & LTI_OS_PACKET_PEEK) != 0;
     const struct lti_fault *fault =
         lti_fault_next(peek ? LTI_FAULT_CALL_peek_packet : LTI_FAULT_CALL_recv_packet);
     if (!fault)
-        return lti_real_recv_packet(fd, buffer, size, flags);
+        return fault_came(lti_real_recv_packet(fd, buffer, size, came_out, flags), came_out);
+    if (came_out)
+        came_out->count = 0;
     if (fault->action == LTI_FAULT_END) {
         *flags = LTI_OS_PACKET_END;
         return 0;
+    }
+    if (fault->action == LTI_FAULT_CUT) {
+        *flags = LTI_OS_PACKET_CUT;
+        return size > 0; /* with a byte that nobody may look at */
     }
     if (fault->traits & LTI_FAULT_TRANSPARENT)
         fault_edge_again(fd);
@@ -555,26 +577,4 @@ int64_t lti_os_event_clear(int fd)
 {
     FAULT_CALL(event_clear, lti_real_event_clear(fd));
     return result;
-}
-
-/* ---- What cannot fail ------------------------------------------------------------------------ */
-
-bool lti_os_sockets_plain(void)
-{
-    return lti_real_sockets_plain();
-}
-
-uint32_t lti_os_euid(void)
-{
-    return lti_real_euid();
-}
-
-bool lti_os_privileged(void)
-{
-    return lti_real_privileged();
-}
-
-const char *lti_os_getenv(const char *name)
-{
-    return lti_real_getenv(name);
 }

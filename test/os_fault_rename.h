@@ -27,6 +27,9 @@
 #define lti_os_close lti_real_close
 #define lti_os_recv lti_real_recv
 #define lti_os_sockets_plain lti_real_sockets_plain
+#define lti_os_recv_over lti_real_recv_over
+#define lti_os_linger_none lti_real_linger_none
+#define lti_os_thread_run lti_real_thread_run
 #define lti_os_send lti_real_send
 #define lti_os_packets lti_real_packets
 #define lti_os_recv_packet lti_real_recv_packet

@@ -14,6 +14,9 @@
  *   - Names and text are UTF-8. Nothing is ever truncated.
  *   - Any call may return STALE (the handle), ARGUMENT (a null pointer where none may be) and
  *     FORKED; "Fails" lists the rest.
+ *   - Descriptors that a peer sends along (POSIX) are never given to anybody: Linux refuses them
+ *     for us from 6.16 on. Before, a thread of the hub closes them, and a peer that sends more than
+ *     can be closed, or than this process has room for, is cut off: PROTOCOL.
  *   - The library never calls the user, save the trace and log hooks of struct leat_hub_options.
  */
 #ifndef LEAT_LEAT_H
@@ -198,7 +201,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_create(const struct leat_hub_opti
  *          of an operation for ten seconds after it was told to give it up; the hub is gone, and
  *          that memory is never freed).
  * Systems: the same everywhere; on Windows it may wait for operations to be given up, which takes
- *          next to no time.
+ *          next to no time. POSIX: at most 50 ms for descriptors that a peer sent along and that do
+ *          not close; their thread then ends when they do.
  * Since:   0.1
  */
 LEAT_API enum leat_error leat_hub_destroy(struct leat_hub *hub);
@@ -1054,8 +1058,9 @@ struct leat_hub_info {
         os_code; /* of the last leat_listen, leat_connect or adopting call that failed because of
                       * the system: errno or GetLastError, 0 when that says nothing (a lock that
                       * another holds); connections keep their own */
-    uint32_t threads; /* that the hub has started and that still run; Windows: one for the waitable,
-                       * one for each handle that was opened for synchronous I/O */
+    uint32_t threads; /* that the hub has started and that still run; POSIX: one while descriptors
+                       * that a peer sent along are closed, before Linux 6.16; Windows: one for the
+                       * waitable, one for each handle that was opened for synchronous I/O */
 };
 
 /* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the

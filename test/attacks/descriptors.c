@@ -1,10 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
- * Attacks by descriptors that nobody asked for: L19, L20, L23, L24, L26, L28, L29.
+ * Attacks by descriptors that nobody asked for: L19, L20, L22 to L24, L26, L28, L29.
  *
  * Happy path: the kernel refuses them for us, from Linux 6.16; what comes by an older kernel's way,
- *             as on a socket where they are allowed again behind our back, is dropped.
- * Fails:      nothing of the connection's bytes is lost by it.
+ *             as on a socket where they are allowed again behind our back, is closed by a thread,
+ *             and nothing of the connection's bytes is lost by it.
+ * Fails:      PROTOCOL for who sends more than can be closed, or than there is place for.
  * Invariants: no descriptor stays open, none reaches a child, and nothing waits for one to close.
  */
 #include "attack_kit.h"
@@ -89,14 +90,12 @@ static struct victim victim_adopted(void)
 }
 
 /* As an older kernel has it: descriptors come through. */
-static struct victim victim_unprotected(void)
+static struct victim victim_of(struct leat_hub *hub)
 {
-    struct victim victim;
+    struct victim victim = {.hub = hub};
     struct leat_event event;
     int ends[2], on = 1;
-    attack_world();
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-    REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
     REQUIRE_ERROR(leat_adopt_conn(victim.hub, ends[0], 1, NULL, &victim.conn), LEAT_OK);
     REQUIRE_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
     REQUIRE_INT(event.type, LEAT_EVENT_CONNECTED);
@@ -104,6 +103,30 @@ static struct victim victim_unprotected(void)
         REQUIRE(setsockopt(ends[0], SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof on) == 0);
     victim.attacker = ends[1];
     return victim;
+}
+
+static struct victim victim_unprotected(void)
+{
+    struct leat_hub *hub = NULL;
+    attack_world();
+    REQUIRE_ERROR(leat_hub_create(NULL, &hub), LEAT_OK);
+    return victim_of(hub);
+}
+
+/* Until what came is closed: at once, in a thread. */
+static void victim_closed(const struct victim *victim, uint32_t descriptors)
+{
+    struct leat_hub_info info = {.size = sizeof info};
+    struct leat_event event;
+    uint64_t end_ms = lti_test_now_ms() + ATTACK_SOON_MS;
+    REQUIRE_ERROR(leat_hub_info_get(victim->hub, &info), LEAT_OK);
+    while ((info.threads > 0 || attack_descriptors() != descriptors) &&
+           lti_test_now_ms() < end_ms) {
+        CHECK_ERROR(leat_next(victim->hub, &event, 1), LEAT_E_TIMEOUT);
+        REQUIRE_ERROR(leat_hub_info_get(victim->hub, &info), LEAT_OK);
+    }
+    CHECK_INT(info.threads, 0);
+    CHECK_INT(attack_descriptors(), descriptors);
 }
 
 static void victim_end(struct victim *victim)
@@ -191,14 +214,34 @@ TEST(attack_l20_many_descriptors_at_once)
         if (sends(&victim, fds, count)) {
             sent += (uint32_t)count;
             (void)victim_reads(&victim, 1);
+            victim_closed(&victim, open_before);
         }
     }
-    CHECK_INT(attack_descriptors(), open_before);
     CHECK(sent > rounds);
     attacker_writes(&victim, "on");
     (void)victim_reads(&victim, 2);
-    attack_seen("L20", "%u descriptors that came through: all dropped, none is open", sent);
     victim_end(&victim);
+    attack_seen("L20", "%u descriptors that came through: all closed, the connection lives", sent);
+}
+
+/* A control message ends behind its padding, where one more descriptor may stand that its length
+ * does not count. */
+TEST(attack_l22_descriptors_of_every_number)
+{
+    int fds[9];
+    struct victim victim = victim_unprotected();
+    uint32_t open_before = attack_descriptors(), sent = 0;
+    memset(fds, 0, sizeof fds);
+    for (size_t count = 1; count <= 9; count++) {
+        if (sends(&victim, fds, count)) {
+            (void)victim_reads(&victim, 1);
+            victim_closed(&victim, open_before);
+            sent++;
+        }
+    }
+    CHECK_INT(sent, 9);
+    victim_end(&victim);
+    attack_seen("L22", "1 to 9 at once: each is found and closed");
 }
 
 TEST(attack_l23_at_the_limit_of_descriptors)
@@ -214,12 +257,20 @@ TEST(attack_l23_at_the_limit_of_descriptors)
     REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
     low = limit;
     low.rlim_cur = (rlim_t)next;
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
-    attacker_writes(&victim, "on");
-    (void)victim_reads(&victim, sent ? 3 : 2);
-    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
     CHECK_INT(attack_descriptors(), open_before);
-    attack_seen("L23", "8 descriptors and no room for one: dropped, every byte is read");
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    struct leat_event event = {.type = LEAT_EVENT_WOKEN};
+    char byte;
+    size_t size;
+    for (int i = 0; i < 1000 && event.type != LEAT_EVENT_CLOSED; i++) {
+        CHECK_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
+        if (event.type == LEAT_EVENT_READABLE)
+            CHECK_ERROR(leat_read(victim.hub, victim.conn, &byte, 1, &size), LEAT_OK);
+    }
+    CHECK_ERROR(event.error, LEAT_E_PROTOCOL);
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    victim_closed(&victim, open_before - 1);
+    attack_seen("L23", "8 descriptors and no room for one: PROTOCOL, none is open");
     victim_end(&victim);
 }
 
@@ -281,16 +332,109 @@ static void lingering_refused(struct victim victim)
     victim_end(&victim);
 }
 
-/* Where the kernel does not refuse it, dropping it takes as long as its owner chose: docs/access.md
- * says so. */
 TEST(attack_l24_descriptor_that_lingers_is_refused)
 {
     if (!kernel_refuses())
         SKIP_NEEDS("Linux 6.16");
     for (int adopted = 0; adopted < 2; adopted++)
         lingering_refused(adopted ? victim_adopted() : victim_accepted());
-    attack_seen("L24",
-                "never gets it: EPERM, accepted and adopted; before Linux 6.16 the loop stands");
+    attack_seen("L24", "EPERM, accepted and adopted");
+}
+
+/* As it is closed, the other end hears of it; which its three seconds would put off. */
+TEST(attack_l24_descriptor_that_lingers_is_closed)
+{
+    struct victim victim = victim_unprotected();
+    uint32_t open_before = attack_descriptors();
+    struct lingering lingering = lingering_make();
+    uint64_t begin_ms = lti_test_now_ms();
+    CHECK(lingering_sent(&lingering, &victim));
+    uint64_t longest_ms = victim_reads(&victim, 1);
+    victim_closed(&victim, open_before + 1);
+    uint64_t took_ms = lti_test_now_ms() - begin_ms;
+    CHECK(longest_ms < STALL_MS);
+    CHECK(took_ms < (LINGER_S - 1) * 1000);
+    CHECK_INT(close(lingering.far), 0);
+    victim_end(&victim);
+    attack_seen("L24", "before Linux 6.16: no call took longer than %llu ms, closed after %llu",
+                (unsigned long long)longest_ms, (unsigned long long)took_ms);
+}
+
+/* It lies in the queue of a socket that is closed unread. Only the thread stands. */
+TEST(attack_l24_descriptor_that_lingers_is_never_read)
+{
+    struct victim victim = {.attacker = -1};
+    struct lingering lingering = lingering_make();
+    struct leat_hub_info info = {.size = sizeof info};
+    int ends[2], on = 1;
+    attack_world();
+    uint32_t open_before = attack_descriptors() - 1; /* without the near end */
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+    REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
+    victim.attacker = ends[1];
+    if (kernel_refuses())
+        REQUIRE(setsockopt(ends[0], SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof on) == 0);
+    CHECK(lingering_sent(&lingering, &victim));
+    REQUIRE_ERROR(leat_adopt_conn(victim.hub, ends[0], 1, NULL, &victim.conn), LEAT_OK);
+    uint64_t begin_ms = lti_test_now_ms();
+    CHECK_ERROR(leat_abort(victim.hub, victim.conn), LEAT_OK);
+    uint64_t abort_ms = lti_test_now_ms() - begin_ms;
+    REQUIRE_ERROR(leat_hub_info_get(victim.hub, &info), LEAT_OK);
+    CHECK_INT(info.threads, 1);
+    begin_ms = lti_test_now_ms();
+    victim_end(&victim);
+    uint64_t end_ms = lti_test_now_ms() - begin_ms;
+    CHECK(abort_ms < STALL_MS && end_ms < STALL_MS);
+    CHECK_INT(close(lingering.far), 0); /* which ends its wait */
+    uint64_t limit_ms = lti_test_now_ms() + ATTACK_SOON_MS;
+    while ((attack_descriptors() + 1 > open_before || lti_test_allocations_live() > 0) &&
+           lti_test_now_ms() < limit_ms)
+        lti_test_pause();
+    CHECK_INT(attack_descriptors() + 1, open_before);
+    attack_seen("L24", "never read: %llu ms to close over it, %llu ms to end the hub",
+                (unsigned long long)abort_ms, (unsigned long long)end_ms);
+}
+
+/* A socket that nobody tells not to linger: it lies in the queue of another, and is closed with it.
+ * So the thread stands until the far end is closed. */
+static struct lingering lingering_wrapped(const struct victim *victim)
+{
+    struct lingering lingering = lingering_make();
+    int ends[2];
+    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
+    CHECK_INT(attack_raw_send_fds(ends[0], &lingering.near, 1), 0);
+    CHECK(sends(victim, &ends[1], 1));
+    CHECK(close(lingering.near) == 0 && close(ends[0]) == 0 && close(ends[1]) == 0);
+    return lingering;
+}
+
+TEST(attack_l20_more_than_can_be_closed)
+{
+    int fds[253];
+    struct victim victim = victim_unprotected(), other = victim_of(victim.hub);
+    uint32_t open_before = attack_descriptors();
+    struct lingering lingering = lingering_wrapped(&victim);
+    memset(fds, 0, sizeof fds);
+    uint64_t longest_ms = victim_reads(&victim, 1);
+    CHECK(sends(&victim, fds, 253));
+    longest_ms += victim_reads(&victim, 1);
+    uint32_t most = attack_descriptors() - open_before;
+    attacker_writes(&victim, "on");
+    longest_ms += victim_reads(&victim, 2);
+    CHECK(sends(&victim, fds, 1)); /* for which there is no room any more */
+    struct leat_event event = {.type = LEAT_EVENT_WOKEN};
+    CHECK_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
+    CHECK_INT(event.type, LEAT_EVENT_CLOSED);
+    CHECK_ERROR(event.error, LEAT_E_PROTOCOL);
+    attacker_writes(&other, "on"); /* who sends none goes on */
+    longest_ms += victim_reads(&other, 2);
+    CHECK(longest_ms < STALL_MS);
+    CHECK_INT(close(lingering.far), 0);
+    victim_closed(&victim, open_before - 1);
+    CHECK_INT(close(other.attacker), 0);
+    victim_end(&victim);
+    attack_seen("L20", "behind one that does not close: %u stay open, then PROTOCOL, after %llu ms",
+                most, (unsigned long long)longest_ms);
 }
 
 /* ---- L26: kinds of descriptors --------------------------------------------------------------- */
@@ -315,14 +459,14 @@ TEST(attack_l26_kinds_of_descriptors)
     for (size_t i = 0; i < 9; i++) {
         if (fds[i] >= 0 && sends(&victim, &fds[i], 1)) {
             (void)victim_reads(&victim, 1);
+            victim_closed(&victim, open_before);
             sent++;
         }
     }
-    CHECK_INT(attack_descriptors(), open_before);
     CHECK(sent >= 7); /* a kernel may lack a kind or two */
     for (size_t i = 0; i < 9; i++)
         CHECK(fds[i] < 0 || close(fds[i]) == 0);
-    attack_seen("L26", "%u kinds that came through: all dropped", sent);
+    attack_seen("L26", "%u kinds that came through: all closed", sent);
     attack_remove(attack_path("listener"));
     victim_end(&victim);
 }
@@ -401,7 +545,8 @@ TEST_TIMEOUT(attack_l29_socket_over_itself, 240)
         if (i == rounds / 10)
             resident = attack_resident_bytes();
     }
-    CHECK_INT(attack_descriptors(), open_before);
+    const struct victim closer = {.hub = hub};
+    victim_closed(&closer, open_before);
     uint64_t after = attack_resident_bytes();
     uint64_t grown = after > resident ? after - resident : 0;
     CHECK(grown < (uint64_t)1024 * 1024);

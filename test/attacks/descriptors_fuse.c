@@ -3,7 +3,8 @@
  * L25: a file of a file system whose server does not answer, sent to who did not ask for it.
  *
  * Happy path: root mounts such a file system where only the attacker sees it, opens a file, and
- *             sends it over the way that an older kernel leaves open.
+ *             sends it over the way that an older kernel leaves open. The thread that closes it
+ *             stands until the file system is gone, and nobody else.
  * Fails:      where there is no FUSE, the test is skipped.
  * Invariants: the file system ends with its server; nothing of it is seen outside.
  */
@@ -177,6 +178,7 @@ TEST(attack_l25_file_whose_flush_never_ends)
     /* What an adopted listener accepts lets descriptors through. */
     REQUIRE_ERROR(leat_adopt_listener(hub, fd, NULL, &listener), LEAT_OK);
     REQUIRE_ERROR(leat_wait_accepted(hub, listener, ATTACK_SOON_MS, &conn), LEAT_OK);
+    uint32_t open_before = attack_descriptors();
     bool sent = attacker_sends(&actor);
     uint64_t begin_ms = lti_test_now_ms();
     CHECK_ERROR(leat_read_full(hub, conn, &byte, sent, ATTACK_SOON_MS, &size), LEAT_OK);
@@ -185,14 +187,25 @@ TEST(attack_l25_file_whose_flush_never_ends)
     begin_ms = lti_test_now_ms();
     CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
     uint64_t close_ms = lti_test_now_ms() - begin_ms;
-    CHECK(read_ms < STALL_MS && close_ms < STALL_MS);
-    attack_seen("L25", "%s: %llu ms to read it, %llu ms to close over it",
-                sent ? "dropped without a flush" : "EPERM", (unsigned long long)read_ms,
-                (unsigned long long)close_ms);
+    struct leat_hub_info info = {.size = sizeof info};
+    REQUIRE_ERROR(leat_hub_info_get(hub, &info), LEAT_OK);
+    CHECK_INT(info.threads, sent);
+    begin_ms = lti_test_now_ms();
     CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+    uint64_t end_ms = lti_test_now_ms() - begin_ms;
+    CHECK(read_ms < STALL_MS && close_ms < STALL_MS && end_ms < STALL_MS);
+    attack_seen("L25", "%s: %llu ms to read it, %llu ms to close over it, %llu ms to end the hub",
+                sent ? "a thread stands" : "EPERM", (unsigned long long)read_ms,
+                (unsigned long long)close_ms, (unsigned long long)end_ms);
     attack_say(actor.fd, 0);
     CHECK_INT(attack_hear(actor.fd), 0);
     attack_end(&actor);
+    /* The hub, its listener and the connection are gone, and now what the thread stood for, too. */
+    uint64_t limit_ms = lti_test_now_ms() + ATTACK_SOON_MS;
+    while ((attack_descriptors() >= open_before || lti_test_allocations_live() > 0) &&
+           lti_test_now_ms() < limit_ms)
+        lti_test_pause();
+    CHECK(attack_descriptors() < open_before);
     attack_remove(paths[2]);
     attack_remove(paths[0]);
     attack_world_end();

@@ -251,7 +251,7 @@ size_t kit_raw_try_send(int fd, const void *data, size_t size)
 int64_t kit_raw_recv(int fd, void *buffer, size_t size)
 {
     uint32_t flags = 0;
-    int64_t result = lti_os_recv(fd, buffer, size, &flags);
+    int64_t result = lti_os_recv(fd, buffer, size, NULL, &flags);
     if (result > 0)
         return result;
     if (result == 0)
@@ -271,7 +271,7 @@ bool kit_raw_try_packet(int fd, const void *data, size_t size)
 int64_t kit_raw_recv_packet(int fd, void *buffer, size_t size)
 {
     uint32_t flags = 0;
-    int64_t result = lti_os_recv_packet(fd, buffer, size, &flags);
+    int64_t result = lti_os_recv_packet(fd, buffer, size, NULL, &flags);
     if (result >= 0 && (flags & LTI_OS_PACKET_END))
         return KIT_RAW_END;
     REQUIRE(result <= (int64_t)size);

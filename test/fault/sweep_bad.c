@@ -75,7 +75,7 @@ static int64_t bad_transfer(void)
     if (result < 0)
         return result;
     (void)lti_os_send(fds[0], &slice, 1);
-    result = lti_os_recv(fds[1], buffer, sizeof buffer, &flags);
+    result = lti_os_recv(fds[1], buffer, sizeof buffer, NULL, &flags);
     (void)lti_os_close(fds[0]);
     (void)lti_os_close(fds[1]);
     return result;

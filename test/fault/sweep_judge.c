@@ -53,6 +53,7 @@ enum {
 #define NAME ERROR_BIT(NAME)
 #define SQUATTED ERROR_BIT(SQUATTED)
 #define TOO_BIG ERROR_BIT(TOO_BIG)
+#define PROTOCOL ERROR_BIT(PROTOCOL)
 
 #define JUDGE_ERRORS_MAX 60 /* of them; above are other outcomes */
 /* Another story, with errors of its own only. */

@@ -60,7 +60,7 @@ struct lti_sim_options {
     uint32_t descriptors_max;  /* a process; default 1024 */
     uint32_t clock_grain_ns;   /* what the clock counts by; default 1 */
     uint32_t yield_one_in;     /* RANDOM, STARVE_ONE: chance of a switch at each call; default 8 */
-    bool descriptors_pass;     /* peers might send descriptors: short reads may say RECV_MORE */
+    bool descriptors_pass;     /* peers may send descriptors: short reads may say RECV_MORE */
     bool misuse_is_counted;    /* else a call on a closed descriptor ends the program, and so does
                                   what is done to an operation that the system owns */
     enum lti_sim_schedule schedule;
@@ -140,6 +140,10 @@ bool lti_sim_file_add(const char *path, char type, uint32_t uid, uint32_t mode);
 bool lti_sim_file_give(const char *path, uint32_t uid, uint32_t gid); /* false: nothing is there */
 /* Without it, descriptors of nodes and folders lead nowhere (a system without /proc). */
 void lti_sim_set_proc(bool there);
+
+/* Over this connected socket, the next send carries so many new descriptors along. False: none can
+ * be sent (descriptors_pass is not set). */
+bool lti_sim_attach(int fd, uint32_t count);
 
 /* ---- Asking --------------------------------------------------------------------------------- */
 

@@ -92,7 +92,7 @@ static void story_read(struct story *story, int poller, int fd)
     uint64_t offset = 0;
     for (;;) {
         uint32_t flags = 0;
-        int64_t result = lti_os_recv(fd, chunk, sizeof chunk, &flags);
+        int64_t result = lti_os_recv(fd, chunk, sizeof chunk, NULL, &flags);
         if (result == 0)
             break;
         if (story_waits(result)) {
@@ -211,7 +211,7 @@ static void killer_main(void *argument)
         lti_sim_sleep(1000);
     lti_sim_sleep(1000000);
     lti_sim_kill(1);
-    seen[0] = lti_os_recv((int)fd, &byte, 1, &flags) == 0;
+    seen[0] = lti_os_recv((int)fd, &byte, 1, NULL, &flags) == 0;
     int64_t again = lti_os_socket(false);
     seen[1] = lti_os_kind_of(lti_os_connect((int)again, NAME, sizeof NAME - 1));
     (void)lti_os_unlink(NAME);
@@ -375,7 +375,7 @@ TEST(sim_misuse_is_counted)
     int64_t fd = lti_os_socket(false);
     CHECK_INT(lti_os_close((int)fd), 0);
     CHECK_INT(lti_os_kind_of(lti_os_close((int)fd)), LTI_OS_NOT_SOCKET);
-    CHECK_INT(lti_os_kind_of(lti_os_recv((int)fd, &byte, 1, &flags)), LTI_OS_NOT_SOCKET);
+    CHECK_INT(lti_os_kind_of(lti_os_recv((int)fd, &byte, 1, NULL, &flags)), LTI_OS_NOT_SOCKET);
     CHECK_INT(lti_sim_misuses(), 2);
 }
 

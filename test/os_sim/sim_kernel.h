@@ -44,7 +44,8 @@ enum sim_kind {
 struct sim_segment {
     struct sim_segment *next;
     uint32_t size, shown, taken, charge; /* taken <= shown <= size */
-    bool arrived; /* some of it is shown; of a packet, which may be empty, all */
+    bool arrived;         /* some of it is shown; of a packet, which may be empty, all */
+    uint32_t descriptors; /* that come along with its first byte */
     uint8_t data[];
 };
 
@@ -86,6 +87,7 @@ struct sim_object {
         struct sim_segment *first, *last;
         struct sim_state state, hidden;
         uint32_t charged, budget; /* what we sent and the peer did not read yet */
+        uint32_t attached;        /* descriptors that go with the next send */
     } stream;
     struct { /* SIM_LISTENER: streams nobody accepted yet */
         struct sim_object **queue;

@@ -25,7 +25,7 @@ static int64_t recv_some(int fd, void *buffer, size_t size)
 {
     static uint32_t turn;
     uint32_t flags = turn++ % 2 ? LTI_OS_RECV_PLAIN : 0; /* both ways must say the same */
-    int64_t result = lti_os_recv(fd, buffer, size, &flags);
+    int64_t result = lti_os_recv(fd, buffer, size, NULL, &flags);
     if (result >= 0)
         CHECK_INT(flags, 0);
     return result;
@@ -278,7 +278,7 @@ TEST(kernel_facts_and_peer)
     REQUIRE_INT(lti_os_peer(fds[0], &peer), 0);
     CHECK_INT(peer.uid, lti_os_euid());
     CHECK(peer.pid > 0);
-    CHECK_INT(lti_os_set_flags(fds[0]), 0);
+    CHECK(lti_os_set_flags(fds[0]) >= 0);
     CHECK_INT(lti_os_close(fds[1]), 0);
     REQUIRE_INT(lti_os_socket_facts(fds[0], &facts), 0);
     CHECK(facts.connected);

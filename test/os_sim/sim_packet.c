@@ -105,22 +105,28 @@ static void packet_copy(struct sim_object *stream, void *buffer, size_t size, bo
         sim_poll_wake(stream->stream.peer, LTI_OS_OUT);
 }
 
-static int64_t packet_recv(struct sim_object *stream, void *buffer, size_t size, uint32_t *flags)
+static int64_t packet_recv(struct sim_object *stream, void *buffer, size_t size,
+                           struct lti_os_came *came, uint32_t *flags)
 {
     bool stays = (*flags & LTI_OS_PACKET_PEEK) != 0;
     int64_t result = 0;
     *flags = 0;
+    if (came)
+        came->count = 0;
     const struct sim_segment *first = packet_first(stream, &result);
     if (first) {
         result = first->size;
+        if (stays ? first->descriptors > 0 : !sim_stream_came(stream->stream.first, came))
+            *flags = LTI_OS_PACKET_CUT;
         packet_copy(stream, buffer, size, stays);
     }
     if (result == 0 && !(first && stream->stamped))
-        *flags = LTI_OS_PACKET_END;
+        *flags |= LTI_OS_PACKET_END;
     return result;
 }
 
-int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, uint32_t *flags)
+int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                           uint32_t *flags)
 {
     sim_enter();
     int64_t result = 0;
@@ -131,7 +137,7 @@ int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, uint32_t *flags)
     } else if (stream && sim_fault(sim_world.options.faults.interrupt)) {
         result = sim_fail(EINTR);
     } else if (stream) {
-        result = packet_recv(stream, buffer, size, flags);
+        result = packet_recv(stream, buffer, size, came_out, flags);
     }
     return sim_leave("recv_packet", fd, (int64_t)size, result);
 }
@@ -147,7 +153,7 @@ int64_t sim_packet_recv(struct sim_object *stream, void *buffer, size_t size, ui
     result = first->size < size ? first->size : (int64_t)size;
     packet_copy(stream, buffer, size, false);
     if (stream->stamped && !plain)
-        *flags = LTI_OS_RECV_MORE; /* there was no room for the stamp */
+        *flags = LTI_OS_RECV_MORE | LTI_OS_RECV_CUT; /* there was no room for the stamp */
     return result;
 }
 

@@ -70,7 +70,7 @@ static int64_t packet_take(int poller, int fd, uint8_t *buffer, size_t room)
     int64_t size = -1;
     for (bool peek = packet_story.peeks++ % 2 == 0;;) {
         uint32_t flags = peek ? LTI_OS_PACKET_PEEK : 0;
-        int64_t result = lti_os_recv_packet(fd, buffer, peek ? 0 : room, &flags);
+        int64_t result = lti_os_recv_packet(fd, buffer, peek ? 0 : room, NULL, &flags);
         if (packet_waits(result)) {
             packet_wait(poller, fd, LTI_OS_IN);
             continue;
@@ -225,7 +225,7 @@ static int64_t packet_one(int fd, size_t size)
 static enum lti_os_kind packet_next(int fd)
 {
     uint32_t flags = 0;
-    int64_t result = lti_os_recv_packet(fd, NULL, 0, &flags);
+    int64_t result = lti_os_recv_packet(fd, NULL, 0, NULL, &flags);
     if (result >= 0)
         CHECK_INT(flags, 0);
     return lti_os_kind_of(result);
@@ -346,7 +346,7 @@ TEST(sim_packets_a_lone_empty_one_is_not_missed)
         for (int64_t i = 0; i < count; i++)
             CHECK_INT(packet_one(fds[1], 0), 0);
         CHECK_INT(lti_os_close(fds[0]), 0);
-        int64_t result = lti_os_recv_packet(fds[1], NULL, 0, &flags);
+        int64_t result = lti_os_recv_packet(fds[1], NULL, 0, NULL, &flags);
         CHECK_INT(lti_os_kind_of(result), count == 1 ? LTI_OS_NONE : LTI_OS_RESET);
         CHECK_INT(lti_os_close(fds[1]), 0);
     }
@@ -359,7 +359,7 @@ TEST(sim_packets_are_not_asked_of_bytes)
     uint32_t flags = 0;
     lti_sim_begin(&options);
     REQUIRE_INT(lti_os_socketpair(false, fds), 0);
-    int64_t result = lti_os_recv_packet(fds[0], NULL, 0, &flags);
+    int64_t result = lti_os_recv_packet(fds[0], NULL, 0, NULL, &flags);
     CHECK_INT(lti_os_kind_of(result), LTI_OS_INVALID);
     CHECK_INT(lti_sim_misuses(), 1);
     CHECK_INT(lti_os_close(fds[0]), 0);

@@ -30,7 +30,7 @@ static int64_t packet_send(int fd, const void *data, size_t size)
 /* One that is there; flags as lti_os_recv_packet's. */
 static int64_t packet_take(int fd, void *buffer, size_t size, uint32_t flags)
 {
-    int64_t result = lti_os_recv_packet(fd, buffer, size, &flags);
+    int64_t result = lti_os_recv_packet(fd, buffer, size, NULL, &flags);
     if (result >= 0)
         CHECK_INT(flags, 0);
     return result;
@@ -41,7 +41,7 @@ static void packet_check_end(int fd)
     char byte = 0;
     for (int i = 0; i < 2; i++) {
         uint32_t flags = i == 0 ? PEEK : 0;
-        CHECK_INT(lti_os_recv_packet(fd, &byte, 1, &flags), 0);
+        CHECK_INT(lti_os_recv_packet(fd, &byte, 1, NULL, &flags), 0);
         CHECK_INT(flags, LTI_OS_PACKET_END);
     }
 }
@@ -178,7 +178,7 @@ TEST(packet_without_a_stamp_looks_like_the_end)
     REQUIRE_INT(lti_os_socketpair(true, fds), 0);
     CHECK_INT(packet_send(fds[0], "", 0), 0);
     CHECK_INT(packet_send(fds[0], "", 0), 0);
-    CHECK_INT(lti_os_recv_packet(fds[1], &byte, 1, &flags), 0);
+    CHECK_INT(lti_os_recv_packet(fds[1], &byte, 1, NULL, &flags), 0);
     CHECK_INT(flags, LTI_OS_PACKET_END);
     CHECK(lti_os_packets(fds[1], 1) > 0);
     CHECK_INT(packet_take(fds[1], &byte, 1, 0), 0); /* one that was sent before, too */
@@ -196,10 +196,10 @@ TEST(packet_read_as_bytes)
     for (uint32_t i = 0; i < 2; i++) {
         uint32_t flags = i == 0 ? LTI_OS_RECV_PLAIN : 0;
         CHECK_INT(packet_send(fds[0], "abcdef", 6), 6);
-        CHECK_INT(lti_os_recv(fds[1], buffer, 2, &flags), 2);
-        CHECK_INT(flags, i == 0 ? 0 : LTI_OS_RECV_MORE);
+        CHECK_INT(lti_os_recv(fds[1], buffer, 2, NULL, &flags), 2);
+        CHECK_INT(flags, i == 0 ? 0 : LTI_OS_RECV_MORE | LTI_OS_RECV_CUT);
         flags = LTI_OS_RECV_PLAIN;
-        CHECK_KIND(lti_os_recv(fds[1], buffer, 8, &flags), AGAIN);
+        CHECK_KIND(lti_os_recv(fds[1], buffer, 8, NULL, &flags), AGAIN);
     }
     packet_close_all(&probe);
 }
@@ -507,7 +507,7 @@ TEST(packet_an_accepted_socket_has_no_stamp_of_its_listener)
     CHECK_INT(packet_send(client, "", 0), 0);
     int server = (int)lti_os_accept(listener);
     REQUIRE(server >= 0);
-    CHECK_INT(lti_os_recv_packet(server, path, 0, &flags), 0);
+    CHECK_INT(lti_os_recv_packet(server, path, 0, NULL, &flags), 0);
     CHECK_INT(flags, LTI_OS_PACKET_END);
     CHECK_INT(lti_os_packets(server, 1), DEFAULT_LIMIT);
     const int fds[3] = {client, server, listener};
@@ -523,7 +523,7 @@ TEST(packet_that_is_not_connected)
     struct lti_os_socket_facts facts;
     CHECK_KIND(packet_take(fd, &byte, 1, 0), NOT_CONNECTED);
     CHECK_KIND(packet_take(fd, &byte, 1, PEEK), NOT_CONNECTED);
-    CHECK_KIND(lti_os_recv(fd, &byte, 1, &flags), NOT_CONNECTED);
+    CHECK_KIND(lti_os_recv(fd, &byte, 1, NULL, &flags), NOT_CONNECTED);
     CHECK_KIND(packet_send(fd, &byte, 1), NOT_CONNECTED);
     CHECK_KIND(packet_send(fd, packet_block, DEFAULT_LIMIT + 1), NOT_CONNECTED);
     CHECK_KIND(lti_os_accept(fd), INVALID);

@@ -55,7 +55,7 @@ static void probe_recv(const struct probe *probe, int at, size_t size)
 {
     char buffer[8];
     uint32_t flags = 0;
-    CHECK_INT(lti_os_recv(probe->fds[at], buffer, size, &flags), (int64_t)size);
+    CHECK_INT(lti_os_recv(probe->fds[at], buffer, size, NULL, &flags), (int64_t)size);
 }
 
 TEST(poll_an_edge_is_told_once)

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: MIT
  *
- * Simulated signals and threads of Windows.
+ * Simulated signals of Windows, and threads.
  *
  * Happy path: a signal stays set until it is cleared; a thread is a fiber of the same process.
  *             Started outside of lti_sim_run, it runs when main waits, and now and then between.
@@ -8,6 +8,8 @@
  * Invariants: a join waits for the thread's end and closes its handle.
  */
 #include "sim_nt.h"
+
+#include <errno.h>
 
 /* ---- Signals --------------------------------------------------------------------------------- */
 
@@ -79,6 +81,15 @@ int64_t lti_os_thread_start(void (*function)(void *argument), void *argument)
     sim_world.fibers[number].thread = thread;
     sim_world.threaded = sim_world.threaded || sim_world.running == 0;
     return sim_leave("nt_thread", number, 0, sim_handle_add(thread));
+}
+
+int64_t lti_os_thread_run(void (*function)(void *argument), void *argument)
+{
+    sim_enter();
+    bool none = sim_fault(sim_world.options.faults.resources) ||
+                sim_fiber_add(lti_sim_process(), "thread", function, argument) == 0;
+    sim_world.threaded = sim_world.threaded || (!none && sim_world.running == 0);
+    return sim_leave("thread_run", 0, 0, none ? sim_fail(EAGAIN) : 0);
 }
 
 int64_t lti_os_thread_join(intptr_t thread)

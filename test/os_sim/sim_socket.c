@@ -316,7 +316,10 @@ int64_t lti_os_socket_facts(int fd, struct lti_os_socket_facts *facts_out)
 int64_t lti_os_set_flags(int fd)
 {
     sim_enter();
-    int64_t result = sim_descriptor_find(fd) ? 0 : sim_fail(EBADF);
+    const struct sim_object *object = sim_descriptor_find(fd);
+    int64_t result = object ? 0 : sim_fail(EBADF);
+    if (object && !sim_world.options.descriptors_pass)
+        result = 1;
     return sim_leave("flags", fd, 0, result);
 }
 

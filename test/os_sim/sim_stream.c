@@ -231,11 +231,68 @@ static void stream_take(struct sim_object *stream, uint8_t *buffer, size_t size)
         sim_poll_wake(stream->stream.peer, LTI_OS_OUT);
 }
 
-static int64_t stream_recv(struct sim_object *stream, void *buffer, size_t size, uint32_t *flags)
+static void stream_look(const struct sim_object *stream, uint8_t *buffer, size_t size)
+{
+    for (const struct sim_segment *it = stream->stream.first; size > 0; it = it->next) {
+        size_t piece = it->shown - it->taken < size ? it->shown - it->taken : size;
+        memcpy(buffer, it->data + it->taken, piece);
+        buffer += piece;
+        size -= piece;
+    }
+}
+
+bool lti_sim_attach(int fd, uint32_t count)
+{
+    int64_t result = 0;
+    struct sim_object *stream = sim_stream_find(fd, &result, ENOTCONN);
+    if (!stream || !sim_world.options.descriptors_pass)
+        return false;
+    stream->stream.attached = count;
+    return true;
+}
+
+bool sim_stream_came(struct sim_segment *segment, struct lti_os_came *came)
+{
+    bool whole = true;
+    for (; segment->descriptors > 0; segment->descriptors--) {
+        if (came && came->count < LTI_OS_CAME_MAX && !sim_descriptors_full())
+            came->fds[came->count++] = (int)sim_descriptor_add(sim_object_new(SIM_EVENT));
+        else
+            whole = false;
+    }
+    return whole;
+}
+
+/* As bytes are, descriptors are taken by who reads first; a read ends behind the send they came
+ * with. */
+static size_t stream_came(struct sim_object *stream, size_t visible, struct lti_os_came *came,
+                          uint32_t asked, uint32_t *flags)
+{
+    size_t sum = 0;
+    struct sim_segment *it = stream->stream.first;
+    while (it && it->descriptors == 0 && sum < visible) {
+        sum += it->size - it->taken;
+        it = it->next;
+    }
+    if (!it || sum >= visible)
+        return visible;
+    if (!(asked & LTI_OS_RECV_PEEK) && sim_stream_came(it, came))
+        *flags |= LTI_OS_RECV_MORE;
+    else
+        *flags |= LTI_OS_RECV_MORE | LTI_OS_RECV_CUT;
+    size_t end = sum + it->shown - it->taken;
+    return end < visible ? end : visible;
+}
+
+static int64_t stream_recv(struct sim_object *stream, void *buffer, size_t size,
+                           struct lti_os_came *came, uint32_t *flags)
 {
     const struct lti_sim_faults *faults = &sim_world.options.faults;
-    bool plain = (*flags & LTI_OS_RECV_PLAIN) != 0;
+    uint32_t asked = *flags;
+    bool plain = (asked & LTI_OS_RECV_PLAIN) != 0;
     *flags = 0;
+    if (came)
+        came->count = 0;
     if (size == 0)
         return 0;
     size_t visible = stream_visible(stream, size);
@@ -256,7 +313,13 @@ static int64_t stream_recv(struct sim_object *stream, void *buffer, size_t size,
             *flags = LTI_OS_RECV_MORE;
         sim_action_add(SIM_EDGE, stream, sim_delay());
     }
-    stream_take(stream, buffer, visible);
+    visible = stream_came(stream, visible, came, asked, flags);
+    if (plain)
+        *flags = 0;
+    if (asked & LTI_OS_RECV_PEEK)
+        stream_look(stream, buffer, visible);
+    else
+        stream_take(stream, buffer, visible);
     return (int64_t)visible;
 }
 
@@ -266,7 +329,8 @@ bool lti_os_sockets_plain(void)
     return !sim_world.options.descriptors_pass;
 }
 
-int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags)
+int64_t lti_os_recv(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                    uint32_t *flags)
 {
     sim_enter();
     int64_t result = 0;
@@ -276,8 +340,32 @@ int64_t lti_os_recv(int fd, void *buffer, size_t size, uint32_t *flags)
     else if (stream && stream->packets)
         result = sim_packet_recv(stream, buffer, size, flags);
     else if (stream)
-        result = stream_recv(stream, buffer, size, flags);
+        result = stream_recv(stream, buffer, size, came_out, flags);
     return sim_leave("recv", fd, (int64_t)size, result);
+}
+
+int64_t lti_os_recv_over(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    struct sim_object *stream = sim_stream_find(fd, &result, 0);
+    if (stream) {
+        result = stream->stream.first != NULL;
+        stream->stream.state.no_read = true;
+        if (stream->stream.peer)
+            stream_tell(stream->stream.peer, (struct sim_state){.no_write = true});
+    }
+    return sim_leave("recv_over", fd, 0, result);
+}
+
+/* Nothing lingers in this system. */
+int64_t lti_os_linger_none(int fd)
+{
+    sim_enter();
+    int64_t result = 0;
+    if (sim_socket_find(fd, &result))
+        result = 0;
+    return sim_leave("linger", fd, 0, result);
 }
 
 /* ---- send
@@ -312,7 +400,9 @@ struct sim_segment *sim_stream_append(struct sim_object *stream, uint32_t size, 
     struct sim_segment *segment = malloc(sizeof *segment + size);
     if (!segment)
         sim_fatal("the machine is out of memory");
-    *segment = (struct sim_segment){.size = size, .charge = charge};
+    *segment = (struct sim_segment){
+        .size = size, .charge = charge, .descriptors = stream->stream.attached};
+    stream->stream.attached = 0;
     stream->stream.charged += charge;
     if (peer->stream.last)
         peer->stream.last->next = segment;

@@ -28,6 +28,9 @@ struct sim_segment *sim_stream_append(struct sim_object *stream, uint32_t size, 
 /* Takes the first segment out; true when the peer has room again. */
 bool sim_stream_remove_first(struct sim_object *stream);
 
+/* What comes along with a segment: taken by who receives it, or dropped: false. */
+bool sim_stream_came(struct sim_segment *segment, struct lti_os_came *came);
+
 /* sim_packet.c: what lti_os_recv and lti_os_send do to a socket of packets. */
 int64_t sim_packet_recv(struct sim_object *stream, void *buffer, size_t size, uint32_t *flags);
 int64_t sim_packet_send(struct sim_object *stream, const struct leat_slice *slices, size_t count);

@@ -42,7 +42,7 @@ void run_hostile_receive(intptr_t handle)
 {
     uint8_t buffer[64];
     uint32_t flags = 0;
-    (void)lti_os_recv((int)handle, buffer, sizeof buffer, &flags);
+    (void)lti_os_recv((int)handle, buffer, sizeof buffer, NULL, &flags);
 }
 
 void run_hostile_finish(intptr_t handle)

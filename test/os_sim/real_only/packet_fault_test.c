@@ -63,16 +63,17 @@ static void faulty_recv(const struct packet_faulty *faulty, const struct lti_fau
     uint32_t flags = asked;
     CHECK_INT(faulty_send(faulty->fds[0]), 4);
     (void)faulty_edge(faulty);
-    int64_t result = lti_os_recv_packet(faulty->fds[1], buffer, sizeof buffer, &flags);
+    int64_t result = lti_os_recv_packet(faulty->fds[1], buffer, sizeof buffer, NULL, &flags);
     CHECK_INT(lti_fault_fired(), 1);
     if (!faulty_failed(fault, result)) {
-        CHECK_INT(fault->action, LTI_FAULT_END);
-        CHECK_INT(result, 0);
-        CHECK_INT(flags, LTI_OS_PACKET_END);
+        bool cut = fault->action == LTI_FAULT_CUT;
+        CHECK_INT(fault->action, cut ? LTI_FAULT_CUT : LTI_FAULT_END);
+        CHECK_INT(result, cut);
+        CHECK_INT(flags, cut ? LTI_OS_PACKET_CUT : LTI_OS_PACKET_END);
     }
     CHECK_INT(faulty_edge(faulty), (fault->traits & LTI_FAULT_TRANSPARENT) != 0);
     flags = 0;
-    CHECK_INT(lti_os_recv_packet(faulty->fds[1], buffer, sizeof buffer, &flags), 4);
+    CHECK_INT(lti_os_recv_packet(faulty->fds[1], buffer, sizeof buffer, NULL, &flags), 4);
     CHECK_MEM(buffer, "abcd", 4);
 }
 
@@ -84,10 +85,10 @@ static void faulty_sent(const struct packet_faulty *faulty, const struct lti_fau
     CHECK(faulty_failed(fault, faulty_send(faulty->fds[1])));
     CHECK_INT(lti_fault_fired(), 1);
     CHECK(faulty_edge(faulty));
-    int64_t result = lti_os_recv_packet(faulty->fds[0], buffer, sizeof buffer, &flags);
+    int64_t result = lti_os_recv_packet(faulty->fds[0], buffer, sizeof buffer, NULL, &flags);
     CHECK_INT(lti_os_kind_of(result), LTI_OS_AGAIN);
     CHECK_INT(faulty_send(faulty->fds[1]), 4);
-    CHECK_INT(lti_os_recv_packet(faulty->fds[0], buffer, sizeof buffer, &flags), 4);
+    CHECK_INT(lti_os_recv_packet(faulty->fds[0], buffer, sizeof buffer, NULL, &flags), 4);
 }
 
 TEST(packet_faults)
@@ -109,7 +110,7 @@ TEST(packet_faults)
         faulty_close(&faulty);
         seen++;
     }
-    CHECK_INT(seen, 5 + 5 + 7);
+    CHECK_INT(seen, 5 + 6 + 7);
 }
 
 TEST(packet_faults_of_making_ready)

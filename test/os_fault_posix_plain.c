@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The fault object's calls that cannot fail, or of which nothing is written down.
+ *
+ * Happy path: forwarded.
+ * Fails:      a thread cannot be started, when armed.
+ * Invariants: nothing of these is counted but the start of a thread.
+ */
+#include "os_fault_private.h"
+
+bool lti_os_sockets_plain(void)
+{
+    return lti_real_sockets_plain();
+}
+
+int64_t lti_os_recv_over(int fd)
+{
+    return lti_real_recv_over(fd);
+}
+
+int64_t lti_os_linger_none(int fd)
+{
+    return lti_real_linger_none(fd);
+}
+
+int64_t lti_os_thread_run(void (*function)(void *argument), void *argument)
+{
+    FAULT_CALL(thread_run, lti_real_thread_run(function, argument));
+    return result;
+}
+
+uint32_t lti_os_euid(void)
+{
+    return lti_real_euid();
+}
+
+bool lti_os_privileged(void)
+{
+    return lti_real_privileged();
+}
+
+const char *lti_os_getenv(const char *name)
+{
+    return lti_real_getenv(name);
+}
