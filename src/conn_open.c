@@ -140,10 +140,14 @@ void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_erro
 static enum leat_error judge(struct leat_hub *hub, struct lti_conn *conn, struct os_code *code_out)
 {
     enum leat_error error = lti_port_judge(&conn->link, conn->access, &conn->peer, code_out);
-    if (error != LEAT_OK || !lti_listener_crowded(hub, conn))
+    if (error != LEAT_OK)
         return error;
-    conn->peer.reason = "the peer's user has all the connections that one user may have";
-    return LEAT_E_LIMIT;
+    error = lti_listener_count_user(hub, conn);
+    if (error == LEAT_E_LIMIT)
+        conn->peer.reason = "the peer's user has all the connections that one user may have";
+    else if (error != LEAT_OK)
+        conn->peer.reason = "there is no memory to count the connections of the peer's user";
+    return error;
 }
 
 void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn)

@@ -14,6 +14,7 @@
 #include "outbox.h"
 #include "port.h"
 #include "slots.h"
+#include "users.h"
 
 #include <stdatomic.h>
 
@@ -103,6 +104,7 @@ struct lti_conn {
     bool waited : 1;         /* leat_close_wait: a caller takes the result */
     bool link_draining : 1;  /* lti_port_end said: not yet */
     bool buried : 1;         /* in the graveyard */
+    bool user_counted : 1;   /* among the listener's users */
 
     struct lti_inbox inbox;
     struct lti_outbox outbox;
@@ -157,6 +159,7 @@ struct lti_listener {
     enum leat_error error;
     struct lti_access *access;
     uint32_t conns, conns_max, handshakes, handshakes_max, per_user_max;
+    struct lti_users users; /* of these conns, those that count against per_user_max */
     bool acceptable : 1;
     bool backing_off : 1;
     bool error_told : 1; /* of this run of failures */
@@ -372,8 +375,9 @@ void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn); /* its deadline 
 void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener);
 void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener);
 void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener);
-/* The peer's user has more connections than one user may have. */
-bool lti_listener_crowded(struct leat_hub *hub, const struct lti_conn *conn);
+/* Counts a connection that was judged as one of its user's. LIMIT: it has all that one user may
+ * have. MEMORY. */
+enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn);
 bool lti_listener_greets(const struct lti_listener *listener);
 void lti_listener_accepted(struct leat_hub *hub, struct lti_conn *conn); /* to the accepted queue */
 void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn);     /* one of it is gone */

@@ -9,7 +9,8 @@
  *             LISTEN_ERROR for the whole run of failures; the name stays. A peer that is not
  *             allowed is closed without a reply and counted.
  * Invariants: conns never exceeds conns_max, handshakes never handshakes_max: the oldest gives
- *             way. A connection is in one of the two queues at most.
+ *             way. A connection is in one of the two queues at most, and counts once for its user,
+ *             from when it was judged until the listener loses it.
  */
 #include "core.h"
 
@@ -119,7 +120,8 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
         else
             lti_listener_lost(hub, conn);
     }
-    LTI_ASSERT(listener->conns == 0 && !listener->accepted_first && !listener->handshake_first);
+    LTI_ASSERT(listener->conns == 0 && !listener->accepted_first && !listener->handshake_first &&
+               listener->users.used == 0);
     lti_hub_list(hub, &listener->base, 0);
     lti_deadline_set(&hub->deadlines, &listener->base.deadline, LTI_NEVER);
     if (listener->link.handle >= 0)
@@ -187,15 +189,16 @@ void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener)
     lti_listener_update(hub, listener);
 }
 
-bool lti_listener_crowded(struct leat_hub *hub, const struct lti_conn *conn)
+enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn)
 {
-    uint32_t place = 0, count = 0;
-    const struct lti_conn *each;
-    if (!conn->listener || !conn->peer.other)
-        return false;
-    while ((each = lti_slots_next(&hub->conns, &place)))
-        count += each->listener == conn->listener && each->peer.uid == conn->peer.uid;
-    return count > conn->listener->per_user_max;
+    struct lti_listener *listener = conn->listener;
+    if (!listener || !conn->peer.other || conn->user_counted)
+        return LEAT_OK;
+    uint32_t count = lti_users_add(&listener->users, &hub->pool, conn->peer.uid);
+    conn->user_counted = count > 0;
+    if (count == 0)
+        return LEAT_E_MEMORY;
+    return count > listener->per_user_max ? LEAT_E_LIMIT : LEAT_OK;
 }
 
 /* The new connection is judged, and made ready or shaken hands with. */
@@ -280,6 +283,9 @@ void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn)
         queue_remove(accepted_queue(listener), conn);
         conn->accepted_queue = false;
     }
+    if (conn->user_counted)
+        lti_users_remove(&listener->users, &hub->pool, conn->peer.uid);
+    conn->user_counted = false;
     conn->listener = 0;
     listener->conns--;
     lti_listener_update(hub, listener);
