@@ -254,12 +254,12 @@ TEST(peer_that_reads_nothing_costs_no_more_than_the_limits)
 /* ---- Ends in flight -------------------------------------------------------------------------- */
 
 /* Reads and writes of both ends are under way at every stage when one or both are ended. */
-TEST(ends_in_flight_leave_nothing)
+static void ends_in_flight(uint32_t rounds)
 {
     struct leat_hub *hub = kit_begin();
     struct prng prng = {.state = 11};
     uint64_t memory = 0;
-    for (uint32_t i = 0; i < 1000; i++) {
+    for (uint32_t i = 0; i < rounds; i++) {
         struct kit_ends ends = kit_pair(hub, i % 2 ? &kit_messages : NULL);
         leat_conn conns[2] = {ends.dialled, ends.accepted};
         for (size_t step = prng_below(&prng, 8); step > 0; step--) {
@@ -278,11 +278,21 @@ TEST(ends_in_flight_leave_nothing)
             (void)!leat_next(hub, &event, 0);
         }
         (void)leat_abort(hub, conns[1 - i / 2 % 2]);
-        if (i == 99 || i == 999)
+        if (i == 99 || i + 1 == rounds)
             kit_drain(hub, NULL, NULL);
         memory = i == 99 ? kit_hub_info(hub).memory_bytes : memory;
     }
     CHECK_INT(kit_hub_info(hub).conns, 0);
     CHECK(kit_hub_info(hub).memory_bytes <= memory + 64 * (65536 + 4096));
     kit_end(hub);
+}
+
+TEST(ends_in_flight_leave_nothing)
+{
+    ends_in_flight(1000);
+}
+
+TEST_ON_DEMAND(a_million_ends_in_flight_leave_nothing, 3000)
+{
+    ends_in_flight(1000000);
 }

@@ -110,9 +110,9 @@ static void races(uint32_t rounds, uint64_t seed)
 #define SEEDS 100u
 #define ROUNDS 1000u
 
-TEST_TIMEOUT(nt_races_of_a_hundred_thousand_cancels, 300)
+static void simulated_races(uint64_t seeds)
 {
-    for (uint64_t seed = 1; seed <= SEEDS; seed++) {
+    for (uint64_t seed = 1; seed <= seeds; seed++) {
         struct lti_sim_options options = {.seed = seed};
         const uint32_t often = 200000, seldom = 20000;
         options.faults.delay = seed % 2 ? often : 0;
@@ -128,6 +128,16 @@ TEST_TIMEOUT(nt_races_of_a_hundred_thousand_cancels, 300)
             (void)printf("the seed: %u\n", (unsigned)seed);
     }
     lti_sim_end();
+}
+
+TEST_TIMEOUT(nt_races_of_a_hundred_thousand_cancels, 300)
+{
+    simulated_races(SEEDS);
+}
+
+TEST_ON_DEMAND(nt_races_of_a_million_cancels, 3000)
+{
+    simulated_races(10 * (uint64_t)SEEDS);
 }
 #else
 TEST_TIMEOUT(nt_races_of_two_thousand_cancels, 120)
