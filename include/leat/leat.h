@@ -1083,13 +1083,12 @@ LEAT_API LEAT_CHECKED enum leat_error leat_listener_info_get(struct leat_hub *hu
 LEAT_API LEAT_CHECKED enum leat_error leat_hub_info_get(struct leat_hub *hub,
                                                         struct leat_hub_info *info_out);
 
-/* What the system says of the peer. */
-#define LEAT_PEER_USER 1u    /* uid; Windows: user */
-#define LEAT_PEER_GROUP 2u   /* gid */
-#define LEAT_PEER_PROCESS 4u /* pid; never decide by it: it may be somebody else's by now */
-#define LEAT_PEER_LABEL                                                                            \
-    8u                          /* label: SELinux, AppArmor; Windows: the integrity level's SID; of
-                                 * a server that of its pipe, which is at most its own */
+/* What the system says of the peer. On Windows a server's label is that of its pipe, which is at
+ * most its own. */
+#define LEAT_PEER_USER 1u       /* uid; Windows: user */
+#define LEAT_PEER_GROUP 2u      /* gid */
+#define LEAT_PEER_PROCESS 4u    /* pid; never decide by it: it may be somebody else's by now */
+#define LEAT_PEER_LABEL 8u      /* label: SELinux, AppArmor; Windows: the integrity level's SID */
 #define LEAT_PEER_SESSION 16u   /* session; Windows */
 #define LEAT_PEER_CONTAINER 32u /* container; Windows */
 #define LEAT_PEER_TEXT_BYTES 256u
