@@ -18,6 +18,7 @@
 #define ADDRESS_BYTES_MAX 4096u
 /* A server that does not let us in closes as soon as it looks at us. */
 #define CLOSES_WITHIN_MS 250u
+#define EVENTS_MAX 16 /* more than one connection has that says nothing */
 #define USER_BYTES (LEAT_PEER_TEXT_BYTES + LTI_TOOL_NAME_BYTES + 4)
 
 struct attempt {
@@ -159,17 +160,33 @@ static void find_failed(struct lti_tool_doctor *d, const struct attempt *a)
     lti_tool_found(d, LTI_TOOL_F_OTHER, text, NULL, NULL, NULL);
 }
 
+/* Whether the server ends the connection at once. That it has nothing more to say is no end, but
+ * may be the first of one. */
+static bool server_closes(const struct attempt *a)
+{
+    struct leat_event event;
+    enum leat_error error = leat_wait_readable(a->hub, a->conn, CLOSES_WITHIN_MS);
+
+    if (error != LEAT_E_FINISHED) {
+        return error != LEAT_OK && error != LEAT_E_TIMEOUT;
+    }
+    for (int i = 0; i < EVENTS_MAX && leat_next(a->hub, &event, CLOSES_WITHIN_MS) == LEAT_OK; i++) {
+        if (event.type == LEAT_EVENT_HANGUP || event.type == LEAT_EVENT_CLOSED) {
+            return true;
+        }
+    }
+    return false;
+}
+
 /* Returns the exit code. */
 static int find_connected(struct lti_tool_doctor *d, const struct attempt *a)
 {
     struct lti_tool_identity identity;
     char user[USER_BYTES];
-    enum leat_error error;
 
     lti_tool_os_doctor_connected(d);
     lti_tool_identity_get(a->hub, a->conn, &identity);
-    error = leat_wait_readable(a->hub, a->conn, CLOSES_WITHIN_MS);
-    if (error != LEAT_OK && error != LEAT_E_TIMEOUT) {
+    if (server_closes(a)) {
         lti_tool_os_own_user(user, sizeof user);
         lti_tool_found(d, LTI_TOOL_F_CLOSES, user, NULL, NULL, NULL);
         return LTI_TOOL_EXIT_EARLY;

@@ -631,6 +631,25 @@ def doctor_of_a_server_that_lets_us_not_in(place):
 
 
 @test
+def doctor_of_a_server_that_has_nothing_to_say(place):
+    """The end of what it says is no end of the connection."""
+    server = listen(place.file("mute"))
+
+    def met_by(last):
+        asked = Background(place.leat, "doctor", place.file("mute"), "--json")
+        conn = accept(server)
+        last(conn)
+        found = judge_doctor(asked.result())
+        conn.close()
+        return found
+
+    assert "answers" in met_by(lambda conn: conn.shutdown(socket.SHUT_WR))
+    # How soon it closes is another matter, so it is asked until that was soon enough.
+    wait_until(lambda: "closes" in met_by(lambda conn: conn.close()), "no end is seen")
+    server.close()
+
+
+@test
 def doctor_of_what_it_has_no_words_for(place):
     """A limit of the process."""
     import resource
