@@ -559,11 +559,20 @@ def outputs_that_fail(place):
 
 
 @test
-def overlapped_standard_streams_and_sockets(place):
+def overlapped_standard_streams(place):
     name = place.name("echo")
     place.serve(name, "--echo")
     command = "%s connect %s --quiet --after-end 1s" % (place.quoted(place.leat_path), name)
     expect(place.run(place.helper(), "overlapped", command), 0, b"same\n")
+
+
+@test
+def sockets_as_standard_streams(place):
+    """wine now and then ends an overlapped write to a socket in its middle, and tells no size."""
+    needs_windows()
+    name = place.name("echo")
+    place.serve(name, "--echo")
+    command = "%s connect %s --quiet --after-end 1s" % (place.quoted(place.leat_path), name)
     expect(place.run(place.helper(), "sockets", command), 0, b"same\n")
 
 
