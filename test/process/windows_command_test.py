@@ -217,7 +217,8 @@ def half_a_character(place):
 @test
 def send_fewer_replies(place):
     name = place.name("two")
-    server = place.start(place.helper(), "server", "\\\\.\\pipe\\" + name, "1", "one\ntwo\n", "leave")
+    server = place.start(place.helper(), "server", "\\\\.\\pipe\\" + name, "1", "one\ntwo\n",
+                         "leave")
     code, out, _ = place.leat("send", "pipe:" + name, "x", "--expect", "3", "--wait", "--timeout",
                               "50s", "--json", *ANYONE)
     rows = [json.loads(row) for row in out.splitlines()]
