@@ -27,8 +27,9 @@ static int child_status(pid_t child)
     return status;
 }
 
-/* Waits for the server, asks with its own number, and leaves when it is answered. */
-static int client(const char *name, uint8_t number)
+/* Gives up what it inherited, waits for the server, asks with its own number, and leaves when it is
+ * answered. */
+static int client(struct leat_hub *inherited, const char *name, uint8_t number)
 {
     const struct leat_connect_options options = {
         .size = sizeof options, .timeout_ms = 30000, .absent = LEAT_ABSENT_WAIT};
@@ -36,7 +37,7 @@ static int client(const char *name, uint8_t number)
     leat_conn conn;
     uint8_t answer = 0;
     size_t size = 0;
-    bool good = leat_hub_create(NULL, &hub) == LEAT_OK &&
+    bool good = leat_hub_destroy(inherited) == LEAT_OK && leat_hub_create(NULL, &hub) == LEAT_OK &&
                 leat_connect_wait(hub, name, &options, &conn) == LEAT_OK &&
                 leat_write(hub, conn, &number, 1, &size) == LEAT_OK &&
                 leat_read_full(hub, conn, &answer, 1, 30000, &size) == LEAT_OK &&
@@ -54,7 +55,7 @@ TEST(crowd_of_thirty_processes_before_their_server)
         children[i] = fork();
         REQUIRE(children[i] >= 0);
         if (children[i] == 0)
-            _exit(client(kit_plain("server"), i));
+            _exit(client(hub, kit_plain("server"), i));
     }
     (void)kit_listen(hub, kit_plain("server"), NULL);
     while (closed < CLIENTS) {
