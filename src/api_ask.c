@@ -102,6 +102,7 @@ enum leat_error leat_listener_info_get(struct leat_hub *hub, leat_listener liste
         info.accepted = found->accepted;
         info.denied = found->denied;
         info.handshakes_failed = found->handshakes_failed;
+        info.queued_bytes = found->queued_bytes;
         info.accept_errors = found->accept_errors;
     }
     lti_hub_leave(hub);

@@ -132,8 +132,8 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
     uint64_t interval = conn->options.keepalive_ms * UINT64_C(1000000);
     static const uint8_t payload[8];
     /* A peer that we do not read cannot be heard; one with unread bytes of ours has a deadline. */
-    if (!conn->announced || conn->paused || conn->read_stalled || conn->message_ready ||
-        conn->outbox.size > 0) {
+    if (!conn->announced || conn->paused || conn->read_stalled || conn->share_held ||
+        conn->message_ready || conn->outbox.size > 0) {
         conn->heard_ns = hub->now_ns;
         conn->asked = false;
     }

@@ -161,7 +161,8 @@ void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn)
     if (!conn->message_ready)
         conn->read_stalled = false;
     bool partial = lti_inbox_size(&conn->inbox) > 0 || conn->skip_left > 0;
-    if (conn->state != LTI_CONN_OPEN || conn->message_ready || conn->paused || !partial)
+    if (conn->state != LTI_CONN_OPEN || conn->message_ready || conn->paused || conn->share_held ||
+        !partial)
         conn->partial_at = 0;
     else if (conn->partial_at == 0)
         conn->partial_at = lti_hub_after(hub, conn->options.partial_frame_ms);

@@ -30,7 +30,7 @@ static void packet_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
 void lti_conn_packet_patience(struct leat_hub *hub, struct lti_conn *conn)
 {
     bool partial = lti_inbox_size(&conn->inbox) > 0 && !conn->message_ready;
-    if (conn->state != LTI_CONN_OPEN || conn->paused || !partial)
+    if (conn->state != LTI_CONN_OPEN || conn->paused || conn->share_held || !partial)
         conn->partial_at = 0;
     else if (conn->partial_at == 0)
         conn->partial_at = lti_hub_after(hub, conn->options.partial_frame_ms);
@@ -109,7 +109,7 @@ void lti_conn_packet_fill(struct leat_hub *hub, struct lti_conn *conn)
     if (packet_read(hub, conn, &want) == LEAT_E_TOO_BIG) {
         if (want > conn->options.frame_bytes_max)
             packet_fail(hub, conn, LEAT_E_PROTOCOL);
-        else
+        else if (lti_share_read(conn, want))
             (void)packet_read(hub, conn, &want); /* that large it is not too big */
     }
     if (conn->state != LTI_CONN_GONE)
@@ -228,10 +228,12 @@ enum leat_error lti_conn_packet_offer(struct leat_hub *hub, struct lti_conn *con
 {
     size_t limit = conn->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
-    if (LTI_FRAME_HEADER_BYTES + total > room && conn->outbox.size > 0) {
-        lti_conn_offer_full(conn, LTI_FRAME_HEADER_BYTES + total);
+    size_t whole = LTI_FRAME_HEADER_BYTES + total;
+    if ((whole > room && conn->outbox.size > 0) || !lti_share_fits(conn, whole)) {
+        lti_conn_offer_full(conn, whole);
         return LEAT_E_FULL;
     }
+    lti_share_sends(conn, whole);
     bool first = conn->outbox.size == 0;
     uint64_t sent = conn->stats.messages_sent, undelivered = conn->undelivered;
     if (!lti_conn_packet_queue(hub, conn, LTI_FRAME_MESSAGE, slices, count, total))

@@ -168,6 +168,7 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
         want = lti_port_expect(&conn->link, read_expected(conn));
     if (want > READ_BYTES)
         want = READ_BYTES;
+    want = lti_share_piece(conn, want);
     size_t room_size = lti_inbox_room(&conn->inbox, &hub->pool, want, limit, &room);
     if (room_size == SIZE_MAX) {
         lti_conn_read_later(hub, conn);
@@ -204,7 +205,7 @@ void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
 {
     if (conn->readable && lti_conn_unidentified(conn))
         lti_conn_identify(hub, conn);
-    if (!conn->readable || !lti_conn_may_read(conn))
+    if (!conn->readable || !lti_conn_may_read(conn) || !lti_share_read(conn, 0))
         return;
     if (conn->closing && conn->state == LTI_CONN_LINGER) {
         if (conn->options.protocol == LEAT_PACKETS)

@@ -218,6 +218,7 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
     uint32_t pending = 0;
     if (conn->buried)
         return;
+    lti_share_check(hub, conn);
     if (conn->state == LTI_CONN_GONE) {
         pending = conn->report ? LTI_PENDING_REPORT : 0;
     } else {

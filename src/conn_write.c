@@ -165,10 +165,11 @@ bool lti_conn_has_room(const struct lti_conn *conn)
     size_t want = conn->want_writable ? conn->want_room : 0;
     bool fits = conn->outbox.size == 0 || conn->outbox.size + want <= conn->options.outbox_bytes;
     return fits && conn->outbox.size <= conn->options.outbox_low_bytes &&
-           conn->outbox_messages < conn->options.outbox_messages_max;
+           conn->outbox_messages < conn->options.outbox_messages_max &&
+           lti_share_fits(conn, want ? want : 1);
 }
 
-static void writable_check(struct lti_conn *conn)
+void lti_conn_check_writable(struct lti_conn *conn)
 {
     if (conn->want_writable && conn->state == LTI_CONN_OPEN && lti_conn_has_room(conn)) {
         conn->want_writable = false;
@@ -236,7 +237,7 @@ void lti_conn_flushed(struct leat_hub *hub, struct lti_conn *conn)
 {
     if (conn->write_error != LEAT_OK)
         return; /* the outbox is empty because it was dropped */
-    writable_check(conn);
+    lti_conn_check_writable(conn);
     if (conn->outbox.size == 0 && lti_conn_connected(conn))
         outbox_empty(hub, conn);
 }
@@ -312,10 +313,14 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
     size_t limit = conn->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     /* An empty outbox takes any message, so that the limit need not be that of the largest. */
-    if (whole && total > room && conn->outbox.size > 0) {
+    if (whole && ((total > room && conn->outbox.size > 0) || !lti_share_fits(conn, total))) {
         lti_conn_offer_full(conn, total);
         return LEAT_E_FULL;
     }
+    if (whole)
+        lti_share_sends(conn, total);
+    else
+        room = lti_share_room(conn, room);
     if (whole && !lti_outbox_reserve(&conn->outbox, &hub->pool, total))
         return LEAT_E_MEMORY;
     if (direct) {

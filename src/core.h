@@ -105,6 +105,9 @@ struct lti_conn {
     bool link_draining : 1;  /* lti_port_end said: not yet */
     bool buried : 1;         /* in the graveyard */
     bool user_counted : 1;   /* among the listener's users */
+    bool share_held : 1;     /* is not read: the listener is full */
+    bool share_large : 1;    /* for a packet that is larger than it may hold then */
+    bool share_waits : 1;    /* in the listener's waiting queue */
 
     struct lti_inbox inbox;
     struct lti_outbox outbox;
@@ -135,7 +138,8 @@ struct lti_conn {
     struct lti_address_ref *address; /* null: none */
     struct lti_listener *listener;   /* null: not accepted, or its listener was closed */
     struct lti_conn *queue_previous,
-        *queue_next; /* in the listener's handshake or accepted queue */
+        *queue_next;     /* in the listener's handshake, accepted or waiting queue */
+    size_t queued_bytes; /* of the listener's: ours */
     struct os_code os_code;
     struct lti_peer peer;
     enum leat_error error; /* why it ended; the first one sticks */
@@ -144,6 +148,9 @@ struct lti_conn {
     enum leat_absent absent;
     uint32_t attempts;
 };
+
+/* One connection of a listener a direction may go on over its bound; conn_share.c. */
+enum lti_share_turn { LTI_SHARE_READ = 0, LTI_SHARE_WRITE, LTI_SHARE_TURNS };
 
 struct lti_listener {
     struct lti_endpoint base;
@@ -160,9 +167,13 @@ struct lti_listener {
     struct lti_access *access;
     uint32_t conns, conns_max, handshakes, handshakes_max, per_user_max;
     struct lti_users users; /* of these conns, those that count against per_user_max */
+    size_t queued_bytes, queued_bytes_max;
+    struct lti_conn *waiting_first, *waiting_last; /* until they may hold more */
+    struct lti_conn *turns[LTI_SHARE_TURNS];       /* null: nobody has it */
     bool acceptable : 1;
     bool backing_off : 1;
     bool error_told : 1; /* of this run of failures */
+    bool releasing : 1;  /* who waited looks again */
     bool error_due : 1;
 };
 
@@ -233,7 +244,7 @@ static inline bool lti_conn_may_read(const struct lti_conn *conn)
         return true;
     if (conn->message_ready && conn->options.protocol == LEAT_PACKETS)
         return false; /* one at a time */
-    return conn->announced && !conn->paused && !conn->read_stalled;
+    return conn->announced && !conn->paused && !conn->read_stalled && !conn->share_held;
 }
 
 /* hub.c */
@@ -341,7 +352,8 @@ void lti_conn_write_waits(struct leat_hub *hub, struct lti_conn *conn); /* a wri
 void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
                          struct os_code code); /* the link takes nothing more */
 void lti_conn_sent(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
-                   size_t size); /* counts and traces */
+                   size_t size);                     /* counts and traces */
+void lti_conn_check_writable(struct lti_conn *conn); /* there may be room now */
 /* One WRITABLE is owed from now on. */
 void lti_conn_offer_full(struct lti_conn *conn, size_t want_room);
 bool lti_conn_has_room(const struct lti_conn *conn); /* for what was FULL, or at the low mark */
@@ -350,6 +362,21 @@ bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t t
                           const void *data, uint32_t size);
 /* Tells the peer why, if that is possible without waiting. */
 void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
+
+/* conn_share.c */
+bool lti_share_read(struct lti_conn *conn, size_t want);         /* it may read; else it waits */
+size_t lti_share_room(const struct lti_conn *conn, size_t room); /* of that, in the outbox */
+/* How much of that one read may bring. */
+size_t lti_share_piece(const struct lti_conn *conn, size_t want);
+bool lti_share_fits(const struct lti_conn *conn, size_t want); /* one message may be sent */
+void lti_share_sends(struct lti_conn *conn, size_t want);      /* which it then is */
+void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn);
+void lti_share_leave(struct leat_hub *hub, struct lti_conn *conn); /* has no listener any more */
+static inline void lti_share_check(struct leat_hub *hub, struct lti_conn *conn)
+{
+    if (conn->listener)
+        lti_share_changed(hub, conn);
+}
 
 /* conn_packet.c */
 void lti_conn_packet_fill(struct leat_hub *hub, struct lti_conn *conn); /* reads one */
@@ -381,6 +408,8 @@ enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *c
 bool lti_listener_greets(const struct lti_listener *listener);
 void lti_listener_accepted(struct leat_hub *hub, struct lti_conn *conn); /* to the accepted queue */
 void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn);     /* one of it is gone */
+void lti_listener_waits(struct lti_conn *conn);                          /* in the waiting queue */
+void lti_listener_waits_no_more(struct lti_conn *conn);
 struct lti_conn *lti_listener_take(struct leat_hub *hub, struct lti_listener *listener);
 enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_listen_options *options,
                                     struct lti_listener **listener_out);

@@ -9,7 +9,7 @@
  *             LISTEN_ERROR for the whole run of failures; the name stays. A peer that is not
  *             allowed is closed without a reply and counted.
  * Invariants: conns never exceeds conns_max, handshakes never handshakes_max: the oldest gives
- *             way. A connection is in one of the two queues at most, and counts once for its user,
+ *             way. A connection is in one of the queues at most, and counts once for its user,
  *             from when it was judged until the listener loses it.
  */
 #include "core.h"
@@ -36,6 +36,12 @@ static struct queue accepted_queue(struct lti_listener *listener)
 static struct queue handshake_queue(struct lti_listener *listener)
 {
     struct queue queue = {&listener->handshake_first, &listener->handshake_last};
+    return queue;
+}
+
+static struct queue waiting_queue(struct lti_listener *listener)
+{
+    struct queue queue = {&listener->waiting_first, &listener->waiting_last};
     return queue;
 }
 
@@ -91,6 +97,7 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
     listener->conns_max = options->conns_max;
     listener->handshakes_max = options->handshakes_max;
     listener->per_user_max = options->per_user_max;
+    listener->queued_bytes_max = options->queued_bytes_max;
     bool reserved = lti_deadlines_reserve(&hub->deadlines, &hub->pool);
     if (reserved)
         listener->base.id = lti_slots_add(&hub->listeners, &hub->pool, listener);
@@ -121,7 +128,8 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
             lti_listener_lost(hub, conn);
     }
     LTI_ASSERT(listener->conns == 0 && !listener->accepted_first && !listener->handshake_first &&
-               listener->users.used == 0);
+               listener->users.used == 0 && !listener->waiting_first &&
+               listener->queued_bytes == 0);
     lti_hub_list(hub, &listener->base, 0);
     lti_deadline_set(&hub->deadlines, &listener->base.deadline, LTI_NEVER);
     if (listener->link.handle >= 0)
@@ -286,9 +294,20 @@ void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn)
     if (conn->user_counted)
         lti_users_remove(&listener->users, &hub->pool, conn->peer.uid);
     conn->user_counted = false;
-    conn->listener = 0;
+    lti_share_leave(hub, conn);
     listener->conns--;
     lti_listener_update(hub, listener);
+}
+
+void lti_listener_waits(struct lti_conn *conn)
+{
+    LTI_ASSERT(conn->announced && !conn->handshaking && !conn->accepted_queue);
+    queue_add(waiting_queue(conn->listener), conn);
+}
+
+void lti_listener_waits_no_more(struct lti_conn *conn)
+{
+    queue_remove(waiting_queue(conn->listener), conn);
 }
 
 struct lti_conn *lti_listener_take(struct leat_hub *hub, struct lti_listener *listener)

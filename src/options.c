@@ -98,6 +98,8 @@ enum leat_error lti_options_listen(const struct leat_listen_options *from,
     enum leat_error error = options_take(to, sizeof *to, from);
     if (error != LEAT_OK)
         return error;
+    if (to->queued_bytes_max == 0)
+        to->queued_bytes_max = 64 * MIB;
     bool good = number_take(&to->backlog, 0, 4096);
     good = good && number_take(&to->conns_max, 128, 65536);
     good = good && number_take(&to->handshakes_max, 16, 65536);

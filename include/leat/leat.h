@@ -344,6 +344,10 @@ struct leat_listen_options {
                                * leat_listen */
     const char *sddl;         /* Windows: the pipe's security descriptor as text, read during the
                                * call; null: leat's own: see leat_listen */
+    size_t queued_bytes_max;  /* what accepted connections hold together, unread and unsent; default
+                               * 64 MiB. Once they do, each may go on with up to 64 KiB in each
+                               * direction, and one at a time with a larger message; others are not
+                               * read, and sending is FULL, until there is room again */
 };
 
 enum leat_absent {
@@ -860,7 +864,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_wait_readable(struct leat_hub *hub, l
 LEAT_API LEAT_CHECKED enum leat_error leat_wait_writable(struct leat_hub *hub, leat_conn conn,
                                                          uint32_t timeout_ms);
 
-/* leat_wait_sent waits until the outbox is empty: the system has taken everything.
+/* leat_wait_sent waits until the connection is there and its outbox is empty: the system has taken
+ * everything.
  *
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
@@ -1047,6 +1052,7 @@ struct leat_listener_info {
     enum leat_error error; /* of the last failed accept or handshake */
     int64_t os_code;
     uint64_t accepted, denied, handshakes_failed, accept_errors; /* since leat_listen */
+    uint64_t queued_bytes; /* what these conns hold, unread and unsent */
 };
 
 struct leat_hub_info {
