@@ -28,11 +28,13 @@ struct shares {
     uint64_t got[ENDS]; /* bytes by the dialled ends, and messages by either */
     uint32_t writable[ENDS];
     uint64_t queued_high;
+    uint64_t end_ms; /* by then all has come */
 };
 
 static struct shares shares_begin(const struct leat_conn_options *conn)
 {
     struct shares shares = {.hub = kit_begin(), .bytes = malloc(LARGE_BYTES)};
+    shares.end_ms = lti_test_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
     const struct leat_listen_options options = {
         .size = sizeof options, .queued_bytes_max = MAX_BYTES, .conn = conn};
     REQUIRE(shares.bytes != NULL);
@@ -83,26 +85,37 @@ static void bytes_take(struct shares *shares, leat_conn conn, size_t end)
     shares->got[end] += size;
 }
 
-/* One event; false: there is none. What READABLE tells of is taken, when it is of this side. */
-static bool shares_turn(struct shares *shares, bool dialled, bool messages)
+/* One event, if there is one soon. What READABLE tells of is taken, when it is of this side. */
+static void shares_turn(struct shares *shares, bool dialled, bool messages)
 {
     struct leat_event event;
     enum leat_error error = leat_next(shares->hub, &event, 20);
     (void)queued(shares);
     if (error == LEAT_E_TIMEOUT)
-        return false;
+        return;
     REQUIRE_ERROR(error, LEAT_OK);
     size_t end = event.tag % 100;
     REQUIRE(end < ENDS);
     if (event.type == LEAT_EVENT_WRITABLE)
         shares->writable[end]++;
     else if (event.type != LEAT_EVENT_READABLE || dialled != (event.tag >= 100))
-        return true;
+        return;
     else if (messages)
         message_take(shares, event.conn, end);
     else
         bytes_take(shares, event.conn, end);
-    return true;
+}
+
+/* Not yet: so much is to come, and to so many WRITABLE. */
+static bool shares_wait(const struct shares *shares, uint64_t got, uint32_t writable)
+{
+    uint64_t got_now = 0;
+    uint32_t writable_now = 0;
+    for (size_t i = 0; i < ENDS; i++) {
+        got_now += shares->got[i];
+        writable_now += shares->writable[i] > 0;
+    }
+    return (got_now < got || writable_now < writable) && lti_test_now_ms() < shares->end_ms;
 }
 
 /* Sends one large message on each; how many were not FULL. */
@@ -132,14 +145,15 @@ TEST(shares_bound_what_is_written)
     }
     CHECK(queued(&shares) >= MAX_BYTES);
     CHECK(shares.queued_high <= MAX_BYTES + (ENDS + 1) * FLOOR_BYTES);
-    for (int i = 0; i < TURNS_MAX && shares_turn(&shares, true, false); i++)
-        ;
+    for (size_t i = 0; i < ENDS; i++)
+        all += sent[i];
+    CHECK(all > MAX_BYTES);
+    while (shares_wait(&shares, all, ENDS))
+        shares_turn(&shares, true, false);
     for (size_t i = 0; i < ENDS; i++) {
         CHECK_INT(shares.got[i], sent[i]);
         CHECK_INT(shares.writable[i], 1);
-        all += sent[i];
     }
-    CHECK(all > MAX_BYTES);
     CHECK_INT(queued(&shares), 0);
     shares_end(&shares);
 }
@@ -147,16 +161,18 @@ TEST(shares_bound_what_is_written)
 TEST(shares_bound_what_is_read)
 {
     struct shares shares = shares_begin(&kit_roomy);
-    uint64_t sent[ENDS];
-    for (size_t i = 0; i < ENDS; i++)
+    uint64_t sent[ENDS], all = 0;
+    for (size_t i = 0; i < ENDS; i++) {
         sent[i] = kit_fill(shares.hub, shares.ends[i].dialled, 0);
+        all += sent[i];
+    }
     /* Told again and again, and nobody reads. */
     for (int i = 0; i < 1000; i++)
-        (void)shares_turn(&shares, true, false);
+        shares_turn(&shares, true, false);
     CHECK(queued(&shares) >= MAX_BYTES);
     CHECK(shares.queued_high <= MAX_BYTES + (ENDS + 1) * FLOOR_BYTES);
-    for (int i = 0; i < TURNS_MAX && shares_turn(&shares, false, false); i++)
-        ;
+    while (shares_wait(&shares, all, 0))
+        shares_turn(&shares, false, false);
     for (size_t i = 0; i < ENDS; i++)
         CHECK_INT(shares.got[i], sent[i]);
     CHECK_INT(queued(&shares), 0);
@@ -172,8 +188,8 @@ TEST(shares_let_large_messages_in_one_by_one)
         CHECK_ERROR(leat_send(shares.hub, shares.ends[i].dialled, shares.bytes, LARGE_BYTES),
                     LEAT_OK);
     }
-    for (int i = 0; i < TURNS_MAX && shares_turn(&shares, false, true); i++)
-        ;
+    while (shares_wait(&shares, ENDS, 0))
+        shares_turn(&shares, false, true);
     for (size_t i = 0; i < ENDS; i++)
         CHECK_INT(shares.got[i], 1);
     CHECK(shares.queued_high >= LARGE_BYTES);
@@ -188,9 +204,8 @@ TEST(shares_let_large_messages_out_one_by_one)
     bool sent[ENDS];
     CHECK(send_all(&shares, sent, false) < ENDS);
     CHECK(shares.queued_high <= MAX_BYTES + 2 * (LARGE_BYTES + 8));
-    for (int i = 0; i < TURNS_MAX; i++) {
-        if (!shares_turn(&shares, true, true))
-            break;
+    while (shares_wait(&shares, ENDS, 0)) {
+        shares_turn(&shares, true, true);
         for (size_t end = 0; end < ENDS; end++) {
             if (sent[end] || shares.writable[end] == 0)
                 continue;
