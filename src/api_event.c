@@ -141,23 +141,31 @@ static void retire(struct leat_hub *hub)
     }
 }
 
+static enum leat_error woken_event(struct leat_event *event)
+{
+    memset(event, 0, sizeof *event);
+    event->type = LEAT_EVENT_WOKEN;
+    return LEAT_OK;
+}
+
 static enum leat_error next_event(struct leat_hub *hub, struct leat_event *event,
                                   uint32_t timeout_ms)
 {
     uint64_t deadline_ns = 0;
     bool asked = false;
     int rounds = 0;
-    for (;;) {
-        if (lti_hub_take_wake(hub)) {
-            memset(event, 0, sizeof *event);
-            event->type = LEAT_EVENT_WOKEN;
-            return LEAT_OK;
-        }
+    for (bool turned = false;; turned = true) {
+        if (lti_hub_take_wake(hub, false))
+            return woken_event(event);
         while (hub->ready.count && hub->round_left) {
             hub->round_left--;
-            if (ready_event(hub, event))
+            if (ready_event(hub, event)) {
+                hub->woken_last = false;
                 return LEAT_OK;
+            }
         }
+        if (lti_hub_take_wake(hub, turned))
+            return woken_event(event);
         bool idle = hub->ready.count == 0;
         /* Peers that keep us busy without an event must not keep us for ever. */
         if (asked && (idle || rounds++ >= BUSY_ROUNDS_MAX)) {

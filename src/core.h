@@ -210,6 +210,7 @@ struct leat_hub {
     uint64_t wait_end_ns;  /* until when the waiter, or a foreign loop, means to wait */
     bool foreign;          /* the waitable was handed out */
     bool changed;          /* something became ready or due: a waiter must look again */
+    bool woken_last;       /* a wake-up was told, and nothing since: it is the others' turn */
     atomic_bool woken;
     struct lti_done done[LTI_DONE_MAX];
 };
@@ -272,11 +273,15 @@ void lti_hub_wait_leave(struct leat_hub *hub);
  * does what completions, deadlines and chores ask for. SYSTEM when the port fails. Who gives a time
  * for deadline_ns has just looked at the clock; 0 and LTI_NEVER need none. */
 enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns);
-static inline bool lti_hub_take_wake(struct leat_hub *hub)
+/* True when somebody woke the hub, which is then told. Who is woken all the time is to hear of
+ * others as well: not twice in a row unless they were `asked` meanwhile. */
+static inline bool lti_hub_take_wake(struct leat_hub *hub, bool asked)
 {
     /* The plain load keeps the common case free of a locked instruction. */
-    return atomic_load_explicit(&hub->woken, memory_order_acquire) &&
-           atomic_exchange(&hub->woken, false);
+    if (!atomic_load_explicit(&hub->woken, memory_order_acquire) || (hub->woken_last && !asked))
+        return false;
+    hub->woken_last = true;
+    return atomic_exchange(&hub->woken, false);
 }
 
 /* options.c: checks, and fills in the defaults. */

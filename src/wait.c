@@ -16,7 +16,7 @@
  * so at once needs no clock. What had come before the deadline counts, so each wait turns once. */
 static enum leat_error wait_turn(struct leat_hub *hub, struct lti_patience *patience, bool at_once)
 {
-    if (lti_hub_take_wake(hub))
+    if (lti_hub_take_wake(hub, patience->turned))
         return LEAT_E_WOKEN;
     if (patience->end_ns == 0)
         patience->end_ns = lti_hub_after(hub, patience->timeout_ms);
@@ -135,8 +135,10 @@ enum leat_error lti_conn_wait(struct leat_hub *hub, leat_conn conn, struct lti_p
             lti_conn_fill(hub, found);
         error = look(hub, found, context);
         lti_conn_update(hub, found);
-        if (error != LEAT_E_EMPTY)
+        if (error != LEAT_E_EMPTY) {
+            hub->woken_last = false;
             break;
+        }
         if (!waiter && hub->waiter) {
             error = LEAT_E_BUSY;
             break;
@@ -236,6 +238,7 @@ enum leat_error leat_wait_accepted(struct leat_hub *hub, leat_listener listener,
         struct lti_conn *conn = lti_listener_take(hub, found);
         if (conn) {
             conn_out->id = conn->base.id;
+            hub->woken_last = false;
             break;
         }
         bool at_once = (found->base.pending & LTI_PENDING_WORK) != 0;
@@ -274,7 +277,7 @@ enum leat_error leat_close_wait(struct leat_hub *hub, leat_conn conn, uint32_t l
         found->waited = true;
         lti_conn_close(hub, found, lti_hub_after(hub, linger_ms));
         while (found->state != LTI_CONN_GONE && error == LEAT_OK)
-            error = lti_hub_take_wake(hub) ? LEAT_E_WOKEN : lti_hub_pump(hub, LTI_NEVER);
+            error = lti_hub_take_wake(hub, true) ? LEAT_E_WOKEN : lti_hub_pump(hub, LTI_NEVER);
         if (found->state == LTI_CONN_GONE)
             error = close_result(hub, found, &undelivered);
         else

@@ -237,7 +237,9 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_deadline(struct leat_hub *hub,
                                                         uint32_t *timeout_ms_out);
 
 /* leat_wake makes the running or next leat_next return a WOKEN event, or the running or next wait
- * return LEAT_E_WOKEN. Wakes that nobody took yet count as one.
+ * return LEAT_E_WOKEN. Wakes that nobody took yet count as one. Who is woken again and again hears
+ * of the rest all the same: after a WOKEN, that of the next wake lets one other event go first, if
+ * there is one.
  *
  * Waits:   never.
  * Thread:  any, also with single_thread. Not from a signal handler.
