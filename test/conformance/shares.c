@@ -329,3 +329,51 @@ TEST(shares_give_their_time_to_those_that_wait)
     kit_raw_close(fds[1]);
     shares_end(&shares);
 }
+
+static leat_conn ask_open(struct shares *shares, size_t end)
+{
+    shares->ends[end].dialled = kit_connect(shares->hub, kit_plain("shares"), 100, &kit_messages);
+    leat_conn conn = KIT_UNTIL(shares->hub, LEAT_EVENT_ASKED).conn;
+    CHECK_ERROR(leat_allow(shares->hub, conn), LEAT_OK);
+    return conn;
+}
+
+/* FULL before ACCEPTED was taken: whose WRITABLE comes after it. */
+TEST(shares_of_who_is_not_accepted_yet)
+{
+    struct shares shares = {.hub = kit_begin(), .bytes = calloc(1, LARGE_BYTES)};
+    const struct leat_listen_options options = {.size = sizeof options,
+                                                .who = LEAT_WHO_ASK,
+                                                .queued_bytes_max = MAX_BYTES,
+                                                .conn = &kit_messages};
+    char text[8];
+    size_t size = 0;
+    enum leat_error error = LEAT_OK;
+    REQUIRE(shares.bytes != NULL);
+    REQUIRE_ERROR(leat_listen(shares.hub, kit_plain("shares"), &options, &shares.listener),
+                  LEAT_OK);
+    leat_conn first = ask_open(&shares, 0);
+    CHECK_INT(KIT_UNTIL(shares.hub, LEAT_EVENT_ACCEPTED).conn.id, first.id);
+    leat_conn second = ask_open(&shares, 1);
+    /* A wait hands no event out. */
+    CHECK_ERROR(leat_receive_wait(shares.hub, first, text, sizeof text, 50, &size), LEAT_E_TIMEOUT);
+    REQUIRE_INT(kit_info(shares.hub, second).state, LEAT_STATE_OPEN);
+    for (int i = 0; i < 8 && error == LEAT_OK; i++)
+        error = leat_send(shares.hub, first, shares.bytes, LARGE_BYTES);
+    CHECK_ERROR(error, LEAT_E_FULL);
+    error = LEAT_OK;
+    for (int i = 0; i < 8 && error == LEAT_OK; i++)
+        error = leat_send(shares.hub, second, shares.bytes, LARGE_BYTES);
+    CHECK_ERROR(error, LEAT_E_FULL);
+    CHECK_INT(KIT_UNTIL(shares.hub, LEAT_EVENT_ACCEPTED).conn.id, second.id);
+    CHECK_ERROR(leat_abort(shares.hub, first), LEAT_OK);
+    uint64_t end_ms = lti_test_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
+    struct leat_event event = {.type = LEAT_EVENT_WOKEN};
+    while (event.type != LEAT_EVENT_WRITABLE && lti_test_now_ms() < end_ms)
+        if (leat_next(shares.hub, &event, 20) == LEAT_OK && event.type == LEAT_EVENT_READABLE)
+            CHECK_ERROR(leat_receive(shares.hub, event.conn, shares.bytes, LARGE_BYTES, &size),
+                        LEAT_OK);
+    CHECK_INT(event.type, LEAT_EVENT_WRITABLE);
+    CHECK_INT(event.conn.id, second.id);
+    shares_end(&shares);
+}
