@@ -111,33 +111,6 @@ const char *kit_path(const char *name)
     return kit_name("\\\\.\\pipe\\leat-test-", name);
 }
 
-uint32_t kit_user(void)
-{
-    return LTI_NT_USER_SELF;
-}
-
-const char *kit_user_text(void)
-{
-    return kit_own_sid();
-}
-
-const char *kit_own_sid(void)
-{
-    static struct lti_os_identity own;
-    REQUIRE_INT(lti_os_identity(&own), 0);
-    return own.user;
-}
-
-const char *kit_sddl(const char *owner)
-{
-    static char text[5 * LTI_OS_SID_BYTES];
-    struct lti_os_identity own;
-    REQUIRE_INT(lti_os_identity(&own), 0);
-    (void)snprintf(text, sizeof text, "O:%sG:%sD:P(A;;GA;;;%s)S:(ML;;NWNR;;;%s)", owner, owner,
-                   own.user, own.integrity);
-    return text;
-}
-
 void kit_units(const char *name, uint16_t units_out[LTI_OS_PIPE_UNITS_MAX + 1])
 {
     char text[LTI_ADDRESS_TEXT_MAX];
@@ -276,11 +249,6 @@ void kit_raw_unlisten(int listener, const char *name)
 {
     (void)name; /* it goes with its last instance */
     kit_raw_close(listener);
-}
-
-bool kit_greets_first(void)
-{
-    return false;
 }
 
 void kit_raw_finish(int fd)
