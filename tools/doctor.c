@@ -123,7 +123,7 @@ static void find_peer(struct lti_tool_doctor *d)
         lti_tool_found(d, LTI_TOOL_F_PEER_CERTAIN, user, d->o->name, NULL, NULL);
         break;
     case LTI_TOOL_NOT_LEVEL:
-        lti_tool_found(d, LTI_TOOL_F_PEER_LEVEL, user, d->o->name, identity.peer.user, NULL);
+        lti_tool_found(d, LTI_TOOL_F_PIPE_LEVEL, user, d->o->name, identity.peer.user, NULL);
         break;
     case LTI_TOOL_NOT_KNOWN:
         if (a.error == LEAT_OK) {

@@ -109,7 +109,7 @@ def descriptor_of_the_users_own(place):
         assert code == 5 and shown["trusted"] is False and "level" in shown["because"], shown
         assert shown["label"] == "S-1-16-4096", shown
         code, out, _ = place.leat("doctor", name, "--json", *policy)
-        assert code == 5 and b"peer-level" in out, out
+        assert code == 5 and b"pipe-level" in out, out
     expect(place.leat(*say, "--insecure-anyone"), 0, b"hi\n")
     end(server)
 
