@@ -123,6 +123,14 @@ void lti_os_security_free(void *security);
 /* It has a list of who may; without one, everybody may do everything. */
 bool lti_os_security_listed(const void *security);
 
+/* A handle of the process that has the pid just now, for waiting and for asking. LTI_OS_INVALID:
+ * there is none; LTI_OS_ACCESS. */
+int64_t lti_os_process_open(int64_t pid);
+/* When it began, as lti_os_time_of_day tells it. LTI_OS_NOT_FOUND: it has ended. */
+int64_t lti_os_process_began(intptr_t process);
+/* In units of 100 ns, by the clock that stamps processes. It can be set back. */
+int64_t lti_os_time_of_day(void);
+
 /* ---- For foreign loops, and for handles that wait -------------------------------------------- */
 
 /* A signal stays set until it is cleared. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * Who we are, who a client is, who owns a pipe, of which level it is: tokens and security
- * descriptors of Windows.
+ * Who we are, who a client is, who owns a pipe, of which level it is, which process has a pid:
+ * tokens, security descriptors and processes of Windows.
  *
  * Happy path: a token is opened, asked, closed; what it says is given as text.
  * Fails:      with the kind of GetLastError; what cannot be found out fails as a whole, so that
@@ -190,4 +190,34 @@ bool lti_os_security_listed(const void *security)
     return GetSecurityDescriptorDacl((PSECURITY_DESCRIPTOR)(uintptr_t)security, &present, &list,
                                      &usual) &&
            present && list;
+}
+
+int64_t lti_os_process_open(int64_t pid)
+{
+    HANDLE process =
+        OpenProcess(SYNCHRONIZE | PROCESS_QUERY_LIMITED_INFORMATION, FALSE, (DWORD)pid);
+    return process ? (intptr_t)process : lti_real_last();
+}
+
+static int64_t who_time(const FILETIME *time)
+{
+    return (int64_t)((uint64_t)time->dwHighDateTime << 32 | time->dwLowDateTime);
+}
+
+int64_t lti_os_process_began(intptr_t process)
+{
+    FILETIME began, ended, kernel, user;
+    if (!GetProcessTimes(real_handle(process), &began, &ended, &kernel, &user))
+        return lti_real_last();
+    DWORD state = WaitForSingleObject(real_handle(process), 0);
+    if (state == WAIT_OBJECT_0)
+        return lti_nt_fail(LTI_NT_NOT_FOUND);
+    return state == WAIT_TIMEOUT ? who_time(&began) : lti_real_last();
+}
+
+int64_t lti_os_time_of_day(void)
+{
+    FILETIME now;
+    GetSystemTimeAsFileTime(&now);
+    return who_time(&now);
 }

@@ -80,6 +80,7 @@ struct lti_nt_stream {
     struct lti_nt_family *family; /* null: dialled or adopted */
     struct lti_nt_place attention, watch;
     intptr_t handle;
+    int64_t met;                 /* the time of day when its peer was there, at the latest */
     uint8_t *buffer;             /* null: none; or `few` */
     uint32_t capacity, at, size; /* of the buffer; bytes [at, size) are held */
     uint32_t wanted;             /* what the core expects next, in one piece */
@@ -118,6 +119,7 @@ struct lti_nt_instance {
     struct lti_nt_listener *listener;
     intptr_t handle;
     uint64_t order; /* clients are accepted in the order they came */
+    int64_t met;    /* the time of day when its client had come */
     enum lti_nt_state state;
 };
 

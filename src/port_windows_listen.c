@@ -90,6 +90,7 @@ static void instance_arrived(struct lti_nt_instance *instance)
 {
     instance->state = LTI_NT_CONNECTED;
     instance->order = ++instance->listener->arrivals;
+    instance->met = lti_os_time_of_day();
 }
 
 /* Opens an instance and lets it wait. A client that came and went before it could leaves it
@@ -380,6 +381,7 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *link_lis
     stream->judge = access->who != LEAT_WHO_INSECURE_ANYONE;
     stream->access = access;
     lti_nt_stream_open(stream, link, instance->handle);
+    stream->met = instance->met;
     lti_os_free(instance);
     *more_out = *more_out || more || replacement->state != LTI_NT_ARMED;
     return LEAT_OK;

@@ -87,6 +87,7 @@ struct lti_nt_stream *lti_nt_stream_new(struct lti_port *port, uint64_t cookie, 
 void lti_nt_stream_open(struct lti_nt_stream *stream, struct lti_link *link, intptr_t handle)
 {
     stream->handle = handle;
+    stream->met = lti_os_time_of_day();
     link->handle = handle;
     link->state = stream;
     lti_nt_stream_settle(stream);

@@ -401,13 +401,39 @@ enum leat_error lti_port_groups(const struct lti_link *link, uint32_t *groups_ou
     return LEAT_E_UNSUPPORTED; /* groups are no numbers here */
 }
 
-/* A pid that the system tells of a pipe may be somebody else's by now, and there is nothing to
- * check it against. */
+/* The process that has the pid now may be another one than the one that the pipe was opened by. One
+ * that began after we met the peer surely is. */
+static enum leat_error process_check(intptr_t process, int64_t met, struct os_code *code_out)
+{
+    int64_t began = lti_os_process_began(process);
+    if (began < 0)
+        return lti_port_error(began, code_out);
+    return began <= met ? LEAT_OK : LEAT_E_NOT_FOUND;
+}
+
 enum leat_error lti_port_process(const struct lti_link *link, intptr_t *handle_out,
                                  struct os_code *code_out)
 {
-    (void)link;
-    (void)handle_out;
-    (void)code_out;
-    return LEAT_E_UNSUPPORTED;
+    const struct lti_nt_stream *stream = link->state;
+    struct lti_os_pipe_facts facts;
+    if (stream->sync)
+        return LEAT_E_UNSUPPORTED; /* asking could wait for what its thread does */
+    enum leat_error error = lti_port_error(lti_os_pipe_facts(stream->handle, &facts), code_out);
+    int64_t pid = error == LEAT_OK ? lti_os_pipe_peer_pid(stream->handle, !facts.server) : 0;
+    if (pid < 0)
+        error = lti_port_error(pid, code_out);
+    if (error != LEAT_OK || pid == 0)
+        return LEAT_E_UNTRUSTED;
+    int64_t process = lti_os_process_open(pid);
+    error = lti_port_error(process, code_out);
+    if (lti_os_kind_of(process) == LTI_OS_INVALID)
+        return LEAT_E_NOT_FOUND; /* nobody has the pid */
+    if (error != LEAT_OK)
+        return error;
+    error = process_check((intptr_t)process, stream->met, code_out);
+    if (error == LEAT_OK)
+        *handle_out = (intptr_t)process;
+    else
+        (void)lti_os_handle_close((intptr_t)process);
+    return error;
 }

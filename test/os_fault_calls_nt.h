@@ -30,6 +30,8 @@
     X(pipe_owner)                                                                                  \
     X(pipe_label)                                                                                  \
     X(security_create)                                                                             \
+    X(process_open)                                                                                \
+    X(process_began)                                                                               \
     X(signal_create)                                                                               \
     X(signal_set)                                                                                  \
     X(signal_clear)                                                                                \

@@ -543,6 +543,12 @@ int64_t lti_os_handle_close(intptr_t handle)
     return result;
 }
 
+int64_t lti_os_process_open(int64_t pid)
+{
+    FAULT_CALL(process_open, fault_opened(lti_real_process_open(pid)));
+    return result;
+}
+
 /* ---- Signals and threads --------------------------------------------------------------------- */
 
 int64_t lti_os_signal_create(void)

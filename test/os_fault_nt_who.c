@@ -72,3 +72,14 @@ bool lti_os_security_listed(const void *security)
 {
     return lti_real_security_listed(security);
 }
+
+int64_t lti_os_process_began(intptr_t process)
+{
+    FAULT_CALL(process_began, lti_real_process_began(process));
+    return result;
+}
+
+int64_t lti_os_time_of_day(void)
+{
+    return lti_real_time_of_day();
+}

@@ -94,6 +94,9 @@
 #define lti_os_security_create lti_real_security_create
 #define lti_os_security_free lti_real_security_free
 #define lti_os_security_listed lti_real_security_listed
+#define lti_os_process_open lti_real_process_open
+#define lti_os_process_began lti_real_process_began
+#define lti_os_time_of_day lti_real_time_of_day
 #define lti_os_signal_create lti_real_signal_create
 #define lti_os_signal_set lti_real_signal_set
 #define lti_os_signal_clear lti_real_signal_clear

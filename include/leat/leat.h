@@ -1119,7 +1119,14 @@ struct leat_peer {
  *
  * leat_peer_groups says which groups it is in beside gid; *count_out is how many there are, also
  * with TOO_BIG. leat_peer_process gives a handle of its process, which stays meant for that process
- * whatever becomes of its pid: a pidfd, or a HANDLE for waiting and asking.
+ * whatever becomes of its pid: a pidfd, or a HANDLE for waiting and asking (SYNCHRONIZE,
+ * PROCESS_QUERY_LIMITED_INFORMATION).
+ *
+ * On Linux the handle is of the process that connected or listened. Windows keeps only a pid: the
+ * handle is of the process that has it now, has not ended, and began, by the system's clock, before
+ * we met the peer. That it is the one that opened the pipe is not proven, for that one may have
+ * ended before we met, and its pid be another's; nor that it is the one that speaks, for an end of
+ * a pipe can be handed on. It is for showing and for waiting, never for deciding.
  *
  * Waits:   never.
  * Thread:  any.
@@ -1127,7 +1134,8 @@ struct leat_peer {
  * Fails:   STATE (not connected, or no more), UNTRUSTED (the system does not say), UNSUPPORTED,
  *          OPTIONS (`size`), TOO_BIG (groups), LIMIT, NOT_FOUND (the process is gone), DENIED,
  *          SYSTEM.
- * Systems: groups: POSIX only. The handle: Linux 6.5 and Windows.
+ * Systems: groups: POSIX only. The handle: Linux 6.5; Windows, but not of a handle that was opened
+ *          for synchronous I/O; DENIED for many processes of other users.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_peer_get(struct leat_hub *hub, leat_conn conn,

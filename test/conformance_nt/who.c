@@ -8,7 +8,13 @@
  */
 #include "../conformance/kit_nt.h"
 
+#ifndef _WIN32
+#include "os_sim/sim.h"
+#endif
+
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 static enum leat_error listen_for(struct leat_hub *hub, enum leat_who who, const char *group,
                                   const char *const *users, uint32_t count)
@@ -125,3 +131,72 @@ TEST(nt_who_is_named_by_a_sid)
     }
     kit_end(hub);
 }
+
+/* ---- The peer's process ---------------------------------------------------------------------- */
+
+static void process_is_there(struct leat_hub *hub, leat_conn conn)
+{
+    intptr_t process = -1;
+    REQUIRE_ERROR(leat_peer_process(hub, conn, &process), LEAT_OK);
+    CHECK_INT(lti_os_signal_wait(process, 0), 0);
+    CHECK(lti_os_process_began(process) <= lti_os_time_of_day());
+    CHECK_INT(lti_os_handle_close(process), 0);
+}
+
+TEST(nt_peer_process_at_both_ends)
+{
+    struct leat_hub *hub = kit_begin();
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    struct kit_ends ends = kit_open(hub, listener, kit_plain("server"), NULL);
+    process_is_there(hub, ends.dialled);
+    process_is_there(hub, ends.accepted); /* before its first byte, too */
+    struct kit_ends pair = kit_pair(hub, NULL);
+    process_is_there(hub, pair.dialled);
+    process_is_there(hub, pair.accepted);
+    kit_end(hub);
+}
+
+#ifndef _WIN32
+
+static void visitor_main(void *argument)
+{
+    CHECK(lti_os_pipe_open(argument) > 0);
+    lti_sim_stop();
+}
+
+static void idle_main(void *argument)
+{
+    (void)argument;
+    lti_sim_stop();
+}
+
+/* A process that has the pid now, but cannot be the one. */
+TEST(nt_peer_process_is_no_other_one)
+{
+    static uint16_t units[LTI_OS_PIPE_UNITS_MAX + 1];
+    struct leat_hub *hub = kit_begin();
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    intptr_t process = -2;
+    leat_conn conn;
+    kit_units(kit_plain("server"), units);
+    uint32_t visitor = lti_sim_spawn("visitor", visitor_main, units);
+    uint32_t user = (uint32_t)strtoul(strrchr(kit_own_sid(), '-') + 1, NULL, 10);
+    CHECK_INT(lti_sim_run(1000), LTI_SIM_STOPPED);
+    REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &conn), LEAT_OK);
+    process_is_there(hub, conn);
+    lti_sim_set_user(visitor, user + 1, user + 1); /* somebody else's now */
+    CHECK_ERROR(leat_peer_process(hub, conn, &process), LEAT_E_DENIED);
+    lti_sim_set_user(visitor, user, user);
+    lti_sim_kill(visitor);
+    CHECK_ERROR(leat_peer_process(hub, conn, &process), LEAT_E_NOT_FOUND);
+    kit_pass(1);
+    uint32_t other = lti_sim_spawn("other", idle_main, NULL);
+    CHECK_INT(lti_sim_run(1000), LTI_SIM_STOPPED);
+    lti_sim_set_pid(other, lti_sim_pid(visitor));
+    CHECK_ERROR(leat_peer_process(hub, conn, &process), LEAT_E_NOT_FOUND);
+    CHECK_INT(process, -2);
+    lti_sim_kill(other);
+    kit_end(hub);
+}
+
+#endif

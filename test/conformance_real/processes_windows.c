@@ -175,7 +175,16 @@ TEST_TIMEOUT(nt_process_client_is_known, 120)
     CHECK_INT(kit_info(hub, conn).peer_pid, helper.pid);
     CHECK_INT(kit_info(hub, conn).peer_uid, kit_user());
     REQUIRE_ERROR(leat_wait_readable(hub, conn, KIT_SOON_MS), LEAT_OK);
+    intptr_t process = -1, none = -2;
+    REQUIRE_ERROR(leat_peer_process(hub, conn, &process), LEAT_OK);
+    CHECK_INT(GetProcessId((HANDLE)process), helper.pid);
+    CHECK_INT(lti_os_signal_wait(process, 0), 0);
     (void)helper_end(&helper, true);
+    /* The handle goes on meaning it, and tells of its end; a new one is not given. */
+    CHECK_INT(lti_os_signal_wait(process, INT64_C(1000000) * KIT_SOON_MS), 1);
+    CHECK_ERROR(leat_peer_process(hub, conn, &none), LEAT_E_NOT_FOUND);
+    CHECK_INT(none, -2);
+    CHECK_INT(lti_os_handle_close(process), 0);
     kit_end(hub);
 }
 
@@ -316,5 +325,8 @@ TEST_TIMEOUT(attack_w24_pipe_that_was_handed_over, 120)
     kit_read_text(hub, conn, "it is me");
     CHECK_INT(kit_info(hub, conn).peer_pid, pid);
     CHECK_INT(kit_info(hub, conn).peer_uid, kit_user());
+    intptr_t process = -2;
+    CHECK_ERROR(leat_peer_process(hub, conn, &process), LEAT_E_NOT_FOUND);
+    CHECK_INT(process, -2);
     kit_end(hub);
 }

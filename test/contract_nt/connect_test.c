@@ -167,6 +167,22 @@ TEST(nt_connect_knows_processes)
     probe_end(probe);
 }
 
+TEST(nt_process_of_a_pid)
+{
+    struct probe *probe = probe_pair(0, PROBE_QUOTA);
+    int64_t now = lti_os_time_of_day();
+    CHECK(now > 0);
+    int64_t process = lti_os_process_open(lti_os_pipe_peer_pid(probe->client, true));
+    REQUIRE_HANDLE(process);
+    CHECK_INT(lti_os_signal_wait((intptr_t)process, 0), 0);
+    int64_t began = lti_os_process_began((intptr_t)process);
+    CHECK(began > 0 && began <= now);
+    CHECK(lti_os_time_of_day() >= now);
+    CHECK_INT(lti_os_handle_close((intptr_t)process), 0);
+    CHECK_KIND(lti_os_process_open(INT64_C(0x7ffffff0)), LTI_OS_INVALID);
+    probe_end(probe);
+}
+
 TEST(nt_listen_is_not_for_clients)
 {
     struct probe *probe = probe_pair(0, PROBE_QUOTA);

@@ -331,3 +331,26 @@ void lti_story_of_waitable(struct lti_story *story)
     (void)lti_story_close_wait(story, 1, a, LTI_STORY_MS);
     (void)lti_story_wait_closed(story, 2, b);
 }
+
+/* ---- Who is there ---------------------------------------------------------------------------- */
+
+static void process_ask(struct lti_story *story, int lane, leat_conn conn)
+{
+    intptr_t process = -2;
+    enum leat_error error = leat_peer_process(story->hub, conn, &process);
+    if (error != LEAT_OK && process != -2)
+        lti_story_complain(story, "leat_peer_process failed and touched its output");
+    if (lti_story_note(story, lane, "leat_peer_process", error))
+        raw_close(process);
+}
+
+void lti_story_of_process(struct lti_story *story)
+{
+    leat_conn a, b;
+    if (!lti_story_pair(story, 1, 2, NULL, &a, &b))
+        return;
+    process_ask(story, 1, a);
+    process_ask(story, 2, b);
+    (void)lti_story_abort(story, 1, a);
+    (void)lti_story_wait_closed(story, 2, b);
+}

@@ -161,6 +161,7 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
     X(pool, LTI_STORY_INDIRECT, E(FINISHED))                                                       \
     X(squatter, LTI_STORY_INDIRECT, E(SQUATTED))                                                   \
     X(waitable, LTI_STORY_PAIR, 0)                                                                 \
+    X(process, LTI_STORY_PAIR, 0)                                                                  \
     LTI_STORIES_SIMULATED(X, E)
 #else
 #define LTI_STORY_SOCKETS true

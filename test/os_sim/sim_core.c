@@ -137,6 +137,7 @@ void lti_sim_begin(const struct lti_sim_options *options)
     struct sim_process *first = &sim_world.processes[0];
     *first = (struct sim_process){.name = "main", .used = true, .alive = true, .pid = 100};
     first->uid = first->gid = 1000;
+    first->began_ns = sim_world.now_ns;
     first->token = (struct lti_sim_token)LTI_SIM_TOKEN_USUAL;
     sim_world.process_count = 1;
 }

@@ -141,6 +141,7 @@ uint32_t lti_sim_spawn(const char *name, void (*function)(void *argument), void 
     process->uid = process->gid = 1000;
     process->token = (struct lti_sim_token)LTI_SIM_TOKEN_USUAL;
     process->pid = 100 + (int64_t)number;
+    process->began_ns = sim_world.now_ns;
     lti_sim_thread(number, name, function, argument);
     if (sim_world.options.schedule == LTI_SIM_STARVE_ONE && sim_world.starved == 0)
         sim_world.starved = 1 + sim_random_below(&sim_world.schedule_random, 4);

@@ -37,7 +37,8 @@ enum sim_kind {
     SIM_PIPE, /* from here on: of Windows, see sim_nt.h */
     SIM_QUEUE,
     SIM_SIGNAL,
-    SIM_THREAD
+    SIM_THREAD,
+    SIM_PROCESS
 };
 
 /* One send's bytes, or one packet, in the queue of the one who will read them. */
@@ -115,6 +116,7 @@ struct sim_process {
     bool used, alive;
     uint32_t uid, gid, forks;
     int64_t pid;
+    uint64_t began_ns;
     struct sim_object **descriptors;
     uint32_t capacity, open;
     struct sim_block *blocks;

@@ -164,6 +164,7 @@ struct sim_nt {
     struct { /* SIM_QUEUE */
         struct sim_requests ready, coming;
     } queue;
+    uint32_t process; /* SIM_PROCESS: its number */
 };
 
 struct sim_object *sim_nt_object(enum sim_kind kind);

@@ -94,6 +94,7 @@ uint32_t sim_poll_mask(const struct sim_object *object)
     case SIM_QUEUE:
     case SIM_SIGNAL:
     case SIM_THREAD:
+    case SIM_PROCESS:
         break;
     }
     return 0;

@@ -106,6 +106,7 @@ void sim_object_close(struct sim_object *object)
     case SIM_QUEUE:
     case SIM_SIGNAL:
     case SIM_THREAD:
+    case SIM_PROCESS:
         sim_nt_close(object);
         break;
     case SIM_POLLER:
@@ -339,6 +340,18 @@ void lti_sim_set_user(uint32_t process, uint32_t uid, uint32_t gid)
     (void)sim_process_now();
     sim_world.processes[process].uid = uid;
     sim_world.processes[process].gid = gid;
+}
+
+void lti_sim_set_pid(uint32_t process, int64_t pid)
+{
+    (void)sim_process_now();
+    sim_world.processes[process].pid = pid;
+}
+
+int64_t lti_sim_pid(uint32_t process)
+{
+    (void)sim_process_now();
+    return sim_world.processes[process].pid;
 }
 
 void lti_sim_set_groups(uint32_t process, const uint32_t *groups, uint32_t count)

@@ -80,6 +80,8 @@ void sim_nt_free(struct sim_nt *nt)
 
 bool sim_nt_ready(const struct sim_object *object)
 {
+    if (object->kind == SIM_PROCESS)
+        return !sim_world.processes[object->nt->process].alive;
     return object->kind == SIM_QUEUE ? object->nt->queue.ready.first != NULL : object->event > 0;
 }
 
