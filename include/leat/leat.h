@@ -1097,8 +1097,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_info_get(struct leat_hub *hub,
 #define LEAT_PEER_GROUP 2u      /* gid */
 #define LEAT_PEER_PROCESS 4u    /* pid; never decide by it: it may be somebody else's by now */
 #define LEAT_PEER_LABEL 8u      /* label: SELinux, AppArmor; Windows: the integrity level's SID */
-#define LEAT_PEER_SESSION 16u   /* session; Windows */
-#define LEAT_PEER_CONTAINER 32u /* container; Windows */
+#define LEAT_PEER_SESSION 16u   /* session; Windows, of a client */
+#define LEAT_PEER_CONTAINER 32u /* container; Windows, of a client */
 #define LEAT_PEER_TEXT_BYTES 256u
 
 struct leat_peer {

@@ -57,6 +57,76 @@ TEST(nt_who_policies_let_this_user_in)
     kit_end(hub);
 }
 
+/* What is known of a peer: all of a client once it has spoken; of a server what its pipe says. */
+TEST(nt_peer_is_told_as_far_as_it_is_known)
+{
+    struct leat_hub *hub = kit_begin();
+    leat_listener listener = kit_listen(hub, kit_plain("who"), NULL);
+    struct kit_ends ends = kit_open(hub, listener, kit_plain("who"), NULL);
+    struct leat_peer peer = {.size = sizeof peer};
+    struct lti_os_identity own;
+    REQUIRE_INT(lti_os_identity(&own), 0);
+    REQUIRE_ERROR(leat_peer_get(hub, ends.dialled, &peer), LEAT_OK);
+    CHECK_INT(peer.known, LEAT_PEER_USER | LEAT_PEER_PROCESS | LEAT_PEER_LABEL);
+    CHECK_STR(peer.user, own.user);
+    CHECK_STR(peer.label, own.integrity);
+    CHECK(peer.pid > 0);
+    kit_write_text(hub, ends.dialled, "hello");
+    kit_read_text(hub, ends.accepted, "hello");
+    REQUIRE_ERROR(leat_peer_get(hub, ends.accepted, &peer), LEAT_OK);
+    CHECK_INT(peer.known, LEAT_PEER_USER | LEAT_PEER_PROCESS | LEAT_PEER_LABEL | LEAT_PEER_SESSION |
+                              LEAT_PEER_CONTAINER);
+    CHECK_STR(peer.user, own.user);
+    CHECK_STR(peer.label, own.integrity);
+    CHECK_INT(peer.session, own.session);
+    CHECK(!peer.container);
+    CHECK(peer.pid > 0);
+    kit_end(hub);
+}
+
+static void dial_group(struct leat_hub *hub, const char *name, const char *group,
+                       enum leat_error error)
+{
+    const struct leat_connect_options options = {
+        .size = sizeof options, .who = LEAT_WHO_GROUP, .group = group};
+    leat_conn conn;
+    REQUIRE_ERROR(leat_connect(hub, name, &options, &conn), LEAT_OK);
+    if (error == LEAT_OK) {
+        CHECK_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
+        CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
+    } else {
+        KIT_CLOSED(hub, conn, error);
+    }
+}
+
+/* A client cannot ask which groups a server is in. A group that owns the pipe is another thing:
+ * only who may give things to it can have made that. */
+TEST(nt_who_group_of_a_client_is_the_owner)
+{
+#define GROUP "S-1-5-21-1-2-3-2000"
+    static const char *const labels[] = {"S:(ML;;NW;;;ME)", "S:(ML;;NW;;;LW)"};
+    struct leat_hub *hub = kit_begin();
+    const char *name = kit_path("grouped");
+    char sddl[300];
+#ifndef _WIN32
+    lti_sim_set_privileged(true);
+#else
+    if (!lti_test_on_wine())
+        SKIP_NEEDS("real Windows and the right to give things away");
+#endif
+    for (size_t i = 0; i < 2; i++) {
+        (void)snprintf(sddl, sizeof sddl, "O:" GROUP "D:P(A;;GA;;;WD)%s", labels[i]);
+        int64_t server = kit_raw_serve(name, 4, LTI_OS_PIPE_INSTANCES_MAX + 1, 0, sddl);
+        REQUIRE_INT(lti_os_code_of(server).raw, 0);
+        dial_group(hub, name, GROUP, i == 0 ? LEAT_OK : LEAT_E_UNTRUSTED);
+        dial_group(hub, name, "S-1-5-21-1-2-3-2001", LEAT_E_UNTRUSTED);
+        KIT_CLOSED(hub, kit_connect(hub, name, 1, NULL), LEAT_E_UNTRUSTED);
+        kit_raw_close((int)server);
+    }
+    kit_end(hub);
+#undef GROUP
+}
+
 /* ---- A descriptor of the user's own ---------------------------------------------------------- */
 
 static enum leat_error listen_by(struct leat_hub *hub, const char *sddl, leat_listener *listener)

@@ -55,6 +55,9 @@ TEST(nt_who_the_client_is)
     memset(&client, 0xA5, sizeof client);
     REQUIRE_INT(lti_os_pipe_client(probe->server, NULL, &client), 0);
     CHECK_STR(client.user, own.user);
+    CHECK_STR(client.integrity, own.integrity);
+    CHECK(client.session_known && own.session_known);
+    CHECK_INT(client.session, own.session);
     CHECK(!client.container);
     /* Wine always says 2. */
     CHECK(client.level == 1 || client.level == 2);

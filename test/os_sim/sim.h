@@ -112,6 +112,7 @@ struct lti_sim_token {
     }
 void lti_sim_set_token(uint32_t process, const struct lti_sim_token *token);
 void lti_sim_set_user(uint32_t process, uint32_t uid, uint32_t gid);
+void lti_sim_set_session(uint32_t process, uint32_t session); /* Windows; 1 at first */
 void lti_sim_set_pid(uint32_t process, int64_t pid); /* one that was another's, as happens */
 int64_t lti_sim_pid(uint32_t process);
 /* The groups beside gid; none at first. On Windows below 1000 that of the system, S-1-5-32-GROUP

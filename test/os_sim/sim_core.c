@@ -139,6 +139,7 @@ void lti_sim_begin(const struct lti_sim_options *options)
     first->uid = first->gid = 1000;
     first->began_ns = sim_world.now_ns;
     first->token = (struct lti_sim_token)LTI_SIM_TOKEN_USUAL;
+    first->session = 1;
     sim_world.process_count = 1;
 }
 

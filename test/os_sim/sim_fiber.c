@@ -140,6 +140,7 @@ uint32_t lti_sim_spawn(const char *name, void (*function)(void *argument), void 
     *process = (struct sim_process){.name = name, .used = true, .alive = true};
     process->uid = process->gid = 1000;
     process->token = (struct lti_sim_token)LTI_SIM_TOKEN_USUAL;
+    process->session = 1;
     process->pid = 100 + (int64_t)number;
     process->began_ns = sim_world.now_ns;
     lti_sim_thread(number, name, function, argument);

@@ -124,6 +124,7 @@ struct sim_process {
     uint64_t memory_faults, calls, dies_at; /* 0: not */
     uint64_t descriptors_end_ns;            /* until then no descriptor is to be had */
     struct lti_sim_token token;
+    uint32_t session;         /* of Windows */
     struct sim_groups groups; /* beside gid */
 };
 

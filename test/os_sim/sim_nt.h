@@ -92,6 +92,7 @@ struct sim_security {
 struct sim_who {
     uint32_t uid;
     struct lti_sim_token token;
+    uint32_t session;
     struct sim_groups groups;
 };
 

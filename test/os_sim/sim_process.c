@@ -342,6 +342,12 @@ void lti_sim_set_user(uint32_t process, uint32_t uid, uint32_t gid)
     sim_world.processes[process].gid = gid;
 }
 
+void lti_sim_set_session(uint32_t process, uint32_t session)
+{
+    (void)sim_process_now();
+    sim_world.processes[process].session = session;
+}
+
 void lti_sim_set_pid(uint32_t process, int64_t pid)
 {
     (void)sim_process_now();

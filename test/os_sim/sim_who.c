@@ -55,7 +55,7 @@ static const struct {
 struct sim_who sim_who_now(void)
 {
     const struct sim_process *process = sim_process_now();
-    return (struct sim_who){process->uid, process->token, process->groups};
+    return (struct sim_who){process->uid, process->token, process->session, process->groups};
 }
 
 static void who_user(const struct sim_who *who, char sid_out[LTI_OS_SID_BYTES])
@@ -95,7 +95,10 @@ static bool who_is(const struct sim_who *who, const char *sid)
 
 static void who_tell(const struct sim_who *who, struct lti_os_identity *identity_out)
 {
-    *identity_out = (struct lti_os_identity){.level = 3, .container = who->token.container};
+    *identity_out = (struct lti_os_identity){.level = 3,
+                                             .container = who->token.container,
+                                             .session_known = true,
+                                             .session = who->session};
     who_user(who, identity_out->user);
     uint32_t integrity = who->token.integrity;
     (void)snprintf(identity_out->integrity, LTI_OS_SID_BYTES, "S-1-16-%u", (unsigned)integrity);

@@ -15,6 +15,8 @@
     "O:" USER "G:" USER "D:P(D;;GA;;;NU)(D;;GA;;;AN)(A;;GA;;;" USER ")(A;;0x12019b;;;SY)"          \
     "S:(ML;;NWNR;;;S-1-16-8192)"
 
+static void client_main(void *argument);
+
 /* ---- Trying ---------------------------------------------------------------------------------- */
 
 struct visitor {
@@ -24,6 +26,7 @@ struct visitor {
     struct lti_sim_token token;
     int64_t result;
     char owner[LTI_OS_SID_BYTES]; /* of the pipe, as a client sees it */
+    char label[LTI_OS_SID_BYTES];
 };
 
 static void visitor_main(void *argument)
@@ -37,8 +40,10 @@ static void visitor_main(void *argument)
     } else {
         visitor->result = lti_os_pipe_open(SIM_TEST_NAME);
     }
-    if (visitor->result >= 0)
-        CHECK_INT(lti_os_pipe_owner((intptr_t)visitor->result, visitor->owner), 0);
+    if (visitor->result < 0)
+        return;
+    CHECK_INT(lti_os_pipe_owner((intptr_t)visitor->result, visitor->owner), 0);
+    CHECK_INT(lti_os_pipe_label((intptr_t)visitor->result, visitor->label), 0);
 }
 
 /* What another process is told; its handles are closed again. */
@@ -145,6 +150,53 @@ TEST(sim_who_an_owner_is_oneself)
     CHECK_STR(user.owner, "S-1-5-18");
 }
 
+/* Nobody makes a pipe of a higher level than his own, nor one that looks so. */
+TEST(sim_who_a_label_is_ones_own_at_most)
+{
+    static const struct {
+        uint32_t level;
+        const char *sddl;
+        uint32_t error;
+        const char *label;
+    } rows[] = {
+        {8192, "D:(A;;GA;;;WD)S:(ML;;NW;;;HI)", 1299, ""},
+        {8192, "D:(A;;GA;;;WD)S:(ML;;NW;;;ME)", 0, "S-1-16-8192"},
+        {8192, "D:(A;;GA;;;WD)S:(ML;;NW;;;LW)", 0, "S-1-16-4096"},
+        {8192, "D:(A;;GA;;;WD)", 0, ""},
+        {4096, "D:(A;;GA;;;WD)S:(ML;;NW;;;ME)", 1299, ""},
+        {4096, "D:(A;;GA;;;WD)", 0, "S-1-16-4096"},
+        {12288, "D:(A;;GA;;;WD)", 0, ""},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lti_sim_begin(NULL);
+        struct visitor visitor = {
+            .uid = 1000, .sddl = rows[i].sddl, .token = {rows[i].level, 1, false, false}};
+        CHECK_INT(visit(&visitor), rows[i].error);
+        CHECK_STR(visitor.label, rows[i].label);
+    }
+}
+
+TEST(sim_who_processes_and_pids)
+{
+    lti_sim_begin(NULL);
+    uint32_t number = lti_sim_spawn("client", client_main, NULL);
+    int64_t pid = lti_sim_pid(number), before = lti_os_time_of_day();
+    CHECK_INT(lti_os_code_of(lti_os_process_open(pid + 1)).raw, LTI_NT_INVALID_PARAMETER);
+    int64_t process = lti_os_process_open(pid);
+    REQUIRE(process > 0);
+    CHECK(lti_os_process_began((intptr_t)process) <= before);
+    CHECK_INT(lti_os_signal_wait((intptr_t)process, 0), 0);
+    lti_sim_kill(number);
+    CHECK_INT(lti_os_signal_wait((intptr_t)process, 0), 1);
+    CHECK_INT(lti_os_kind_of(lti_os_process_began((intptr_t)process)), LTI_OS_NOT_FOUND);
+    CHECK_INT(lti_os_code_of(lti_os_process_open(pid)).raw, LTI_NT_INVALID_PARAMETER);
+    CHECK_INT(lti_os_handle_close((intptr_t)process), 0);
+    number = lti_sim_spawn("other", client_main, NULL);
+    lti_sim_set_user(number, 1001, 1001);
+    CHECK_INT(lti_os_kind_of(lti_os_process_open(lti_sim_pid(number))), LTI_OS_ACCESS);
+    lti_sim_kill(number);
+}
+
 TEST(sim_who_groups_count_as_users_do)
 {
     lti_sim_begin(NULL);
@@ -231,6 +283,7 @@ static struct lti_os_identity client_seen(uint32_t uid, struct lti_sim_token tok
     uint32_t process = lti_sim_spawn("client", client_main, NULL);
     lti_sim_set_user(process, uid, uid);
     lti_sim_set_token(process, &token);
+    lti_sim_set_session(process, 7);
     CHECK_INT(lti_sim_run(1000), LTI_SIM_STOPPED);
     CHECK_INT(lti_os_code_of(lti_os_pipe_client(handle, NULL, &identity)).raw,
               LTI_NT_CANNOT_IMPERSONATE);
@@ -240,6 +293,7 @@ static struct lti_os_identity client_seen(uint32_t uid, struct lti_sim_token tok
     CHECK_INT(lti_os_pipe_read(handle, bytes, 1, sim_test_clear(&op)), 1);
     /* It is who it was when it came, also when it has gone. */
     lti_sim_set_user(process, 5, 5);
+    lti_sim_set_session(process, 8);
     lti_sim_kill(process);
     CHECK_INT(lti_os_pipe_client(handle, NULL, &identity), 0);
     CHECK_INT(lti_os_handle_close(handle), 0);
@@ -251,6 +305,8 @@ TEST(sim_who_a_client_is_seen_after_its_first_byte)
     struct lti_os_identity seen = client_seen(1001, (struct lti_sim_token){8192, 1, false, false});
     CHECK_STR(seen.user, OTHER);
     CHECK_STR(seen.integrity, "S-1-16-8192");
+    CHECK(seen.session_known);
+    CHECK_INT(seen.session, 7);
     CHECK_INT(seen.level, 1);
     CHECK(!seen.container);
     seen = client_seen(0, (struct lti_sim_token){16384, 2, false, false});
@@ -261,6 +317,7 @@ TEST(sim_who_a_client_is_seen_after_its_first_byte)
     CHECK(seen.container);
     seen = client_seen(1000, (struct lti_sim_token){8192, 0, false, false});
     CHECK_STR(seen.user, "S-1-5-7");
+    CHECK(!seen.session_known);
     CHECK_INT(seen.level, 0);
 }
 
