@@ -194,6 +194,23 @@ TEST(nt_security_of_nonsense_is_refused)
     }
 }
 
+/* Without a list everybody may do everything; with an empty one, nobody anything. */
+TEST(nt_security_has_a_list_or_none)
+{
+    static const struct {
+        const char *text;
+        bool listed;
+    } rows[] = {{"O:SYG:SY", false},
+                {"S:(ML;;NW;;;LW)", false},
+                {"D:", true},
+                {"D:P(A;;GA;;;SY)S:(ML;;NW;;;LW)", true}};
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        void *security = who_security(rows[i].text);
+        CHECK_INT(lti_os_security_listed(security), rows[i].listed);
+        lti_os_security_free(security);
+    }
+}
+
 TEST(nt_security_shuts_others_out)
 {
     struct probe *probe = probe_begin();
