@@ -94,7 +94,7 @@ static void shares_turn(struct shares *shares, bool dialled, bool messages)
     if (error == LEAT_E_TIMEOUT)
         return;
     REQUIRE_ERROR(error, LEAT_OK);
-    size_t end = event.tag % 100;
+    size_t end = (size_t)(event.tag % 100);
     REQUIRE(end < ENDS);
     if (event.type == LEAT_EVENT_WRITABLE)
         shares->writable[end]++;
