@@ -206,9 +206,12 @@ static uint64_t first_time(const struct lti_conn *conn)
     return earlier(first, conn->retry_at);
 }
 
-/* Work that no event comes from is done whatever the user waits for. */
+/* Work that no event comes from is done whatever the user waits for. A peer that is gone before it
+ * said hello is such work, too: reading tells how it went. */
 static bool is_chore(const struct lti_conn *conn, uint32_t pending)
 {
+    if (conn->state == LTI_CONN_HANDSHAKE)
+        pending &= ~(uint32_t)LTI_PENDING_HANGUP;
     return pending == LTI_PENDING_WORK &&
            (conn->closing || !conn->announced || conn->state == LTI_CONN_HANDSHAKE);
 }

@@ -269,3 +269,21 @@ TEST(ping_pong_costs_one_of_each)
     CHECK_ERROR(leat_hub_destroy(peer), LEAT_OK);
     kit_end(hub);
 }
+
+TEST(wait_connected_ends_with_a_server_that_goes_before_its_hello)
+{
+    struct leat_hub *hub = kit_begin();
+    const char *name = kit_path("gone.sock");
+    /* Its own deadline would hide a wait that is not told. */
+    const struct leat_connect_options options = {
+        .size = sizeof options, .timeout_ms = 10 * KIT_SOON_MS, .conn = &kit_messages};
+    int listener = kit_raw_listen(name, 4);
+    leat_conn conn;
+    REQUIRE_ERROR(leat_connect(hub, name, &options, &conn), LEAT_OK);
+    KIT_QUIET(hub); /* connected, and its hello is sent */
+    kit_raw_close(kit_raw_accept(listener));
+    CHECK_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_E_BROKEN);
+    CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
+    kit_raw_unlisten(listener, name);
+    kit_end(hub);
+}
