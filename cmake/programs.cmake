@@ -131,6 +131,10 @@ leat_test(history_test test/history_test.c ${history} ${harness} ${core} ${port}
 leat_glob(sources HERE test/fault/*.c)
 leat_test(fault_sweep ${sources} ${core} ${port} ${fault})
 
+# What is asked of the library for long, at once, or by many.
+leat_glob(sources HERE test/stress/*.c)
+leat_test(stress ${sources} ${history} ${harness} ${core} ${port} ${fault})
+
 if(NOT WIN32)
     leat_glob(sources HERE test/conformance/*.c)
     leat_test(conformance_sim ${sources} ${harness} ${core} ${port} ${sim})
