@@ -62,6 +62,8 @@ enum leat_error leat_read_full(struct leat_hub *hub, leat_conn conn, void *buffe
     *size_out = 0;
     if (!buffer && size)
         return LEAT_E_ARGUMENT;
+    if (size == 0) /* there is nothing to wait for, but the handle may be dead */
+        return leat_consume(hub, conn, 0);
     while (*size_out < size) {
         size_t part = 0;
         struct target target = {(char *)buffer + *size_out, size - *size_out, &part};
@@ -81,7 +83,7 @@ enum leat_error leat_write_full(struct leat_hub *hub, leat_conn conn, const void
         return LEAT_E_ARGUMENT;
     struct lti_patience patience = {.timeout_ms = timeout_ms};
     *size_out = 0;
-    while (*size_out < size) {
+    do { /* also for no byte: the handle may be dead */
         size_t part = 0;
         enum leat_error error =
             leat_write(hub, conn, (const char *)data + *size_out, size - *size_out, &part);
@@ -90,7 +92,7 @@ enum leat_error leat_write_full(struct leat_hub *hub, leat_conn conn, const void
             error = lti_conn_wait(hub, conn, &patience, lti_look_writable, 0, 0);
         if (error != LEAT_OK)
             return error;
-    }
+    } while (*size_out < size);
     return LEAT_OK;
 }
 

@@ -268,3 +268,25 @@ TEST(limits_write_full_and_read_full)
     CHECK_ERROR(leat_read_full(hub, ends.dialled, got, 3, 20, NULL), LEAT_E_ARGUMENT);
     kit_end(hub);
 }
+
+/* Where nothing is to be read or written, nobody waits; what stands in the way is told all the
+ * same. */
+TEST(limits_write_full_and_read_full_of_nothing)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends bytes = kit_pair(hub, NULL), messages = kit_pair(hub, &kit_messages);
+    char byte;
+    size_t size = 77;
+    CHECK_ERROR(leat_write_full(hub, bytes.dialled, "", 0, 0, &size), LEAT_OK);
+    CHECK_INT(size, 0);
+    CHECK_ERROR(leat_read_full(hub, bytes.accepted, &byte, 0, 0, &size), LEAT_OK);
+    CHECK_ERROR(leat_write_full(hub, messages.dialled, "", 0, 0, &size), LEAT_E_STATE);
+    CHECK_ERROR(leat_read_full(hub, messages.accepted, &byte, 0, 0, &size), LEAT_E_STATE);
+    CHECK_ERROR(leat_abort(hub, bytes.dialled), LEAT_OK);
+    size = 77;
+    CHECK_ERROR(leat_write_full(hub, bytes.dialled, "", 0, 0, &size), LEAT_E_STALE);
+    CHECK_INT(size, 0);
+    CHECK_ERROR(leat_read_full(hub, bytes.dialled, &byte, 0, 0, &size), LEAT_E_STALE);
+    CHECK_ERROR(leat_read_full(NULL, bytes.accepted, &byte, 0, 0, &size), LEAT_E_ARGUMENT);
+    kit_end(hub);
+}
