@@ -29,6 +29,9 @@ int64_t lti_os_connect(int fd, const char *address, size_t size);
 int64_t lti_os_connect_node(int fd, int node);
 int64_t lti_os_accept(int fd); /* descriptor */
 int64_t lti_os_shutdown_write(int fd);
+/* Before a close: ends the connection for good if children may have copies of the descriptor, which
+ * would keep it from the peer that it is over. Does nothing in a process that never forked. */
+void lti_os_end_copies(int fd);
 int64_t lti_os_close(int fd);
 
 /* Descriptors that came along with what was received; close-on-exec, and now the receiver's. As

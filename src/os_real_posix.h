@@ -16,6 +16,8 @@ lti_real_result(int64_t value); /* a call's result as it is, or the word for err
 #define LTI_REAL_PROC "/proc/self/fd/"
 #define LTI_REAL_PROC_BYTES (sizeof LTI_REAL_PROC + 10)
 
+bool lti_real_has_forked(void); /* since the first hub; nothing is told of exec without fork */
+
 /* Tells the system, where it can be told, that no descriptor may be sent to this socket. */
 bool lti_real_refuse_descriptors(int fd);
 bool lti_real_refuses_descriptors(int fd); /* it was told so before */

@@ -217,7 +217,13 @@ int64_t lti_os_thread_run(void (*function)(void *argument), void *argument)
 }
 
 static atomic_uint base_forks;
+static atomic_bool base_has_forked;
 static bool base_forks_unseen;
+
+static void base_forking(void)
+{
+    atomic_store_explicit(&base_has_forked, true, memory_order_relaxed);
+}
 
 static void base_forked(void)
 {
@@ -226,7 +232,7 @@ static void base_forked(void)
 
 static void base_watch_forks(void)
 {
-    base_forks_unseen = pthread_atfork(NULL, NULL, base_forked) != 0;
+    base_forks_unseen = pthread_atfork(base_forking, NULL, base_forked) != 0;
 }
 
 uint32_t lti_os_fork_count(void)
@@ -237,6 +243,11 @@ uint32_t lti_os_fork_count(void)
     if (base_forks_unseen)
         return (uint32_t)getpid();
     return atomic_load_explicit(&base_forks, memory_order_relaxed);
+}
+
+bool lti_real_has_forked(void)
+{
+    return base_forks_unseen || atomic_load_explicit(&base_has_forked, memory_order_relaxed);
 }
 
 uint32_t lti_os_euid(void)

@@ -112,6 +112,12 @@ int64_t lti_os_shutdown_write(int fd)
     return lti_real_result(shutdown(fd, SHUT_WR));
 }
 
+void lti_os_end_copies(int fd)
+{
+    if (lti_real_has_forked())
+        (void)shutdown(fd, SHUT_RDWR); /* a peer that is gone does not need to be told */
+}
+
 int64_t lti_os_close(int fd)
 {
     return lti_real_result(close(fd));

@@ -211,7 +211,8 @@ bool lti_port_can_finish(const struct lti_link *link);
 bool lti_port_hangup(const struct lti_link *link); /* HANGUP was told */
 
 /* Ends a connection or a listener. With a claim (not null): its name is removed if it still is
- * ours, unless `forked`: a child touches nothing but its own copies of the descriptors. */
+ * ours, unless `forked`: a child touches nothing but its own copies of the descriptors. A
+ * connection that was made here ends for its peer, too, whatever copies children have. */
 bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim *claim,
                   const struct lti_address *address, bool forked);
 

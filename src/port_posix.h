@@ -20,6 +20,7 @@
 #define LTI_LINK_OUT 16u      /* the poller watches for room */
 #define LTI_LINK_PLAIN 32u    /* nobody can send descriptors */
 #define LTI_LINK_REFUSES 128u /* adopted: none was queued, and none is let through */
+#define LTI_LINK_ADOPTED 256u /* others may have the descriptor, by right */
 #define LTI_LINK_BROKEN 64u /* packets: the peer broke it; what he sent before may still be there */
 
 struct lti_port {

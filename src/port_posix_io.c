@@ -295,6 +295,7 @@ enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, int
     if (!kind || facts.listening != listener || (!listener && !facts.connected))
         return LEAT_E_HANDLE;
     link->handle = handle;
+    link->flags |= LTI_LINK_ADOPTED;
     enum leat_error error = lti_link_watch(port, link, code_out);
     if (error == LEAT_OK) {
         result = lti_os_set_flags((int)handle);

@@ -297,6 +297,8 @@ bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim
         if (lti_place_again(&path, claim->folder))
             lti_claim_remove(claim, &path, true);
     }
+    if (!claim && !forked && link->handle >= 0 && !(link->flags & LTI_LINK_ADOPTED))
+        lti_os_end_copies(lti_link_fd(link));
     if (!claim && link->state && !forked)
         link_end_unasked(port, link);
     claim_end(claim, link);

@@ -187,6 +187,11 @@ int64_t lti_os_shutdown_write(int fd)
     return result;
 }
 
+void lti_os_end_copies(int fd)
+{
+    lti_real_end_copies(fd);
+}
+
 static int64_t fault_close(int fd)
 {
     fault_closing(fd);

@@ -70,6 +70,7 @@ extern __typeof__(lti_os_connect) lti_real_connect;
 extern __typeof__(lti_os_connect_node) lti_real_connect_node;
 extern __typeof__(lti_os_accept) lti_real_accept;
 extern __typeof__(lti_os_shutdown_write) lti_real_shutdown_write;
+extern __typeof__(lti_os_end_copies) lti_real_end_copies;
 extern __typeof__(lti_os_close) lti_real_close;
 extern __typeof__(lti_os_recv) lti_real_recv;
 extern __typeof__(lti_os_send) lti_real_send;

@@ -24,6 +24,7 @@
 #define lti_os_connect_node lti_real_connect_node
 #define lti_os_accept lti_real_accept
 #define lti_os_shutdown_write lti_real_shutdown_write
+#define lti_os_end_copies lti_real_end_copies
 #define lti_os_close lti_real_close
 #define lti_os_recv lti_real_recv
 #define lti_os_sockets_plain lti_real_sockets_plain

@@ -185,6 +185,12 @@ int64_t lti_os_shutdown_write(int fd)
     return sim_leave("shutdown", fd, 0, 0);
 }
 
+/* A simulated process that forks keeps no copies. */
+void lti_os_end_copies(int fd)
+{
+    (void)fd;
+}
+
 /* ---- recv
  * ------------------------------------------------------------------------------------- */
 
