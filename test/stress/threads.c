@@ -295,8 +295,8 @@ TEST_TIMEOUT(stress_wake_until_destroy, 300)
         wake_once(&random);
 }
 
-/* Between two calls of the waiter the hub may be free to be destroyed; as long as he is inside it is
- * BUSY, and nothing is taken from him. */
+/* Between two calls of the waiter the hub may be free to be destroyed; as long as he is inside it
+ * is BUSY, and nothing is taken from him. */
 TEST(stress_destroy_against_a_waiter)
 {
     struct leat_hub *hub = stress_hub();
