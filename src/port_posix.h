@@ -15,13 +15,14 @@
 #define LTI_LINK_WATCHED 1u /* the poller knows the descriptor */
 /* The peer sends no more, or has sent out-of-band data: a short read does not mean "drained". */
 #define LTI_LINK_UNSURE 2u
-#define LTI_LINK_HANGUP 4u    /* HANGUP was told */
-#define LTI_LINK_WRITING 8u   /* a write_start is under way */
-#define LTI_LINK_OUT 16u      /* the poller watches for room */
-#define LTI_LINK_PLAIN 32u    /* nobody can send descriptors */
+#define LTI_LINK_HANGUP 4u  /* HANGUP was told */
+#define LTI_LINK_WRITING 8u /* a write_start is under way */
+#define LTI_LINK_OUT 16u    /* the poller watches for room */
+#define LTI_LINK_PLAIN 32u  /* nobody can send descriptors */
+/* Packets: the peer broke it; what he sent before may still be there. */
+#define LTI_LINK_BROKEN 64u
 #define LTI_LINK_REFUSES 128u /* adopted: none was queued, and none is let through */
 #define LTI_LINK_ADOPTED 256u /* others may have the descriptor, by right */
-#define LTI_LINK_BROKEN 64u /* packets: the peer broke it; what he sent before may still be there */
 
 struct lti_port {
     int poller;
