@@ -100,7 +100,8 @@ void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger
             break;
         }
         lti_conn_goodbye(hub, conn, LEAT_OK);
-        lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
+        if (conn->state != LTI_CONN_GONE) /* the goodbye may have found that the peer is gone */
+            lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
         break;
     case LTI_CONN_OPEN:
         conn->limit_at = linger_at;

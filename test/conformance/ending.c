@@ -467,3 +467,20 @@ TEST(close_in_the_handshake_says_goodbye)
     CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_E_CLOSED);
     kit_end(hub);
 }
+
+TEST(close_in_the_handshake_with_a_server_that_has_gone)
+{
+    struct leat_hub *hub = kit_begin();
+    const char *name = kit_path("gone.sock");
+    int listener = kit_raw_listen(name, 4);
+    leat_conn conn = kit_connect(hub, name, 1, &kit_messages);
+    KIT_QUIET(hub); /* connected, and its hello is sent */
+    kit_raw_close(kit_raw_accept(listener));
+    /* The goodbye finds nobody. */
+    CHECK_ERROR(leat_close(hub, conn, 1000), LEAT_OK);
+    KIT_STALE(hub, conn);
+    KIT_QUIET(hub);
+    CHECK_INT(kit_hub_info(hub).conns, 0);
+    kit_raw_unlisten(listener, name);
+    kit_end(hub);
+}
