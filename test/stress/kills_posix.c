@@ -167,14 +167,15 @@ static void duel_fight(struct duel *duel, struct prng *random, enum blow blow)
                                                .protocol = messages ? LEAT_MESSAGES : LEAT_BYTES,
                                                .write_stall_ms = blow == BLOW_STALL ? STALL_MS : 0};
     duel->seed = prng_next(random);
-    duel->to_send = messages ? 1000 : 8 * STRESS_MIB;
+    /* Much more than can be under way at the moment. */
+    duel->to_send = stress_count(1, 4) * (messages ? 400 : 3 * STRESS_MIB);
     atomic_store(&duel->connected, 0);
     for (uint32_t i = 0; i < 2; i++) {
         duel->outcomes[i] = (struct outcome){0};
         fighters[i] = (struct fighter){duel, i};
         pids[i] = stress_child(fighter_run, &fighters[i]);
     }
-    size_t moment = 1 + prng_below(random, 300);
+    size_t moment = 1 + prng_below(random, stress_count(60, 300));
     CHECK_WITHIN(STRESS_SOON_MS, atomic_load(&duel->connected) == 2);
     wait_for_lines(duel->tale, moment);
     duel_strike(duel, blow, victim, pids);
@@ -199,17 +200,17 @@ static void duels(enum blow blow, uint64_t rounds)
 
 TEST_TIMEOUT(stress_two_processes, 300)
 {
-    duels(BLOW_NONE, stress_count(2, 20));
+    duels(BLOW_NONE, stress_count(1, 20));
 }
 
 TEST_TIMEOUT(stress_one_of_two_is_stopped_for_a_while, 300)
 {
-    duels(BLOW_STOP, stress_count(6, 100));
+    duels(BLOW_STOP, stress_count(4, 100));
 }
 
 TEST_TIMEOUT(stress_one_of_two_is_killed, 300)
 {
-    duels(BLOW_KILL, stress_count(16, 500));
+    duels(BLOW_KILL, stress_count(12, 500));
 }
 
 TEST_TIMEOUT(stress_one_of_two_is_stopped_for_too_long, 300)

@@ -54,9 +54,12 @@ static bool may_be(enum leat_error error)
     }
 }
 
+/* Whoever it takes the place of would be known to nobody any more. */
 static void party_share(struct party *party, struct prng *random, leat_conn conn)
 {
-    atomic_store(&party->conns[prng_below(random, SHARED)], conn.id);
+    leat_conn old = {atomic_exchange(&party->conns[prng_below(random, SHARED)], conn.id)};
+    enum leat_error error = leat_abort(party->hub, old);
+    CHECK(error == LEAT_OK || error == LEAT_E_STALE);
 }
 
 /* A new connection, unless there are enough: others end them. */
@@ -199,9 +202,6 @@ static void party_host(struct party *party)
         if (error == LEAT_OK && event.type == LEAT_EVENT_ACCEPTED)
             party_share(party, &random, event.conn);
         if (error == LEAT_OK && event.type == LEAT_EVENT_FINISHED)
-            (void)leat_abort(party->hub, event.conn);
-        /* What nobody knows any more would fill the hub. */
-        if (error == LEAT_OK && event.type == LEAT_EVENT_READABLE && prng_below(&random, 64) == 0)
             (void)leat_abort(party->hub, event.conn);
     }
 }
