@@ -552,7 +552,8 @@ struct leat_event {
     leat_listener listener;
     leat_timer timer;
     uint64_t bytes_undelivered; /* accepted for sending, but not taken by the system before the
-                                 * end */
+                                 * end; Windows: of a write that was given up the peer may have
+                                 * read a part, and all of it counts */
 };
 
 /* leat_next hands out one event: one that is ready, or the first within timeout_ms.
