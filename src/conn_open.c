@@ -136,13 +136,10 @@ void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_erro
     lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
 }
 
-/* Who the peer is, and whether there is room for one more of its user. */
-static enum leat_error judge(struct leat_hub *hub, struct lti_conn *conn, struct os_code *code_out)
+/* The peer is known: is there room for one more of its user? */
+static enum leat_error count(struct leat_hub *hub, struct lti_conn *conn)
 {
-    enum leat_error error = lti_port_judge(&conn->link, conn->access, &conn->peer, code_out);
-    if (error != LEAT_OK)
-        return error;
-    error = lti_listener_count_user(hub, conn);
+    enum leat_error error = lti_listener_count_user(hub, conn);
     if (error == LEAT_E_LIMIT)
         conn->peer.reason = "the peer's user has all the connections that one user may have";
     else if (error != LEAT_OK)
@@ -153,31 +150,41 @@ static enum leat_error judge(struct leat_hub *hub, struct lti_conn *conn, struct
 void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
-    enum leat_error error = judge(hub, conn, &code);
-    conn->readable = conn->readable && error != LEAT_E_EMPTY;
-    if (error == LEAT_E_EMPTY)
-        return;
-    if (error == LEAT_E_UNTRUSTED || error == LEAT_E_LIMIT)
+    bool asks = conn->state == LTI_CONN_ASKING;
+    enum leat_error error = lti_port_hear(&conn->link, &conn->peer, &code);
+    if (error == LEAT_OK)
+        error = count(hub, conn);
+    if (error == LEAT_OK) {
+        conn->unidentified = false;
+        conn->ask_due = asks;
+    } else if (error == LEAT_E_MEMORY) {
+        lti_conn_read_later(hub, conn);
+    } else if (error == LEAT_E_UNTRUSTED || error == LEAT_E_LIMIT) {
         lti_conn_denied(hub, conn, error, code);
-    else if (error != LEAT_OK)
+    } else if (asks && error == LEAT_E_EMPTY) {
+        conn->readable = false;
+    } else if (asks) { /* for others the read says what there is */
         lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
-    else
-        conn->ask_due = true;
+    }
 }
 
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     conn->os_code = no_code;
-    if (conn->access && conn->access->who == LEAT_WHO_ASK) {
+    bool asks = conn->access && conn->access->who == LEAT_WHO_ASK;
+    if (asks) {
         lti_conn_enter(hub, conn, LTI_CONN_ASKING);
         conn->limit_at = lti_hub_after(hub, conn->options.handshake_ms);
-        lti_conn_identify(hub, conn);
-        return;
     }
-    enum leat_error error = judge(hub, conn, &code);
-    if (error != LEAT_OK)
+    enum leat_error error = lti_port_judge(&conn->link, conn->access, &conn->peer, &code);
+    conn->unidentified = error == LEAT_E_EMPTY;
+    if (error == LEAT_OK)
+        error = count(hub, conn);
+    if (error != LEAT_OK && !conn->unidentified)
         lti_conn_denied(hub, conn, error, code);
+    else if (asks)
+        conn->ask_due = !conn->unidentified;
     else
         lti_conn_admit(hub, conn);
 }

@@ -203,7 +203,7 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
 
 void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
 {
-    if (conn->readable && lti_conn_unidentified(conn))
+    if (conn->readable && lti_conn_may_hear(conn))
         lti_conn_identify(hub, conn);
     if (!conn->readable || !lti_conn_may_read(conn) || !lti_share_read(conn, 0))
         return;

@@ -225,7 +225,7 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
     if (conn->state == LTI_CONN_GONE) {
         pending = conn->report ? LTI_PENDING_REPORT : 0;
     } else {
-        if (conn->readable && (lti_conn_may_read(conn) || lti_conn_unidentified(conn)))
+        if (conn->readable && (lti_conn_may_read(conn) || lti_conn_may_hear(conn)))
             pending |= LTI_PENDING_WORK;
         if (conn->ask_due)
             pending |= LTI_PENDING_ASKED;

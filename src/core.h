@@ -104,6 +104,7 @@ struct lti_conn {
     bool waited : 1;         /* leat_close_wait: a caller takes the result */
     bool link_draining : 1;  /* lti_port_end said: not yet */
     bool buried : 1;         /* in the graveyard */
+    bool unidentified : 1;   /* who it is will be known when its first bytes came */
     bool user_counted : 1;   /* among the listener's users */
     bool share_held : 1;     /* is not read: the listener is full */
     bool share_large : 1;    /* for a packet that is larger than it may hold then */
@@ -231,12 +232,6 @@ static inline bool lti_conn_has_data(const struct lti_conn *conn)
                                                 : lti_inbox_size(&conn->inbox) > 0;
 }
 
-/* Who it is will be known when its first bytes came. */
-static inline bool lti_conn_unidentified(const struct lti_conn *conn)
-{
-    return conn->state == LTI_CONN_ASKING && !conn->ask_due && !conn->asked_told;
-}
-
 static inline bool lti_conn_may_read(const struct lti_conn *conn)
 {
     if (conn->eof || !lti_conn_connected(conn))
@@ -246,6 +241,12 @@ static inline bool lti_conn_may_read(const struct lti_conn *conn)
     if (conn->message_ready && conn->options.protocol == LEAT_PACKETS)
         return false; /* one at a time */
     return conn->announced && !conn->paused && !conn->read_stalled && !conn->share_held;
+}
+
+/* What comes first is to be looked at only for who it is of. */
+static inline bool lti_conn_may_hear(const struct lti_conn *conn)
+{
+    return conn->unidentified && (conn->state == LTI_CONN_ASKING || lti_conn_may_read(conn));
 }
 
 /* hub.c */
@@ -308,8 +309,8 @@ enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_opt
 void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn); /* the link is connected */
-void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn); /* who is at the other end */
-void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn);    /* it may come in */
+void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn);    /* by its first bytes */
+void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn);       /* it may come in */
 void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
                      struct os_code code); /* it may not: logged, counted, failed */
 void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn); /* it is usable */

@@ -202,7 +202,7 @@ enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *c
     struct lti_listener *listener = conn->listener;
     if (!listener || !conn->peer.other || conn->user_counted)
         return LEAT_OK;
-    uint32_t count = lti_users_add(&listener->users, &hub->pool, conn->peer.uid);
+    uint32_t count = lti_users_add(&listener->users, &hub->pool, conn->peer.user);
     conn->user_counted = count > 0;
     if (count == 0)
         return LEAT_E_MEMORY;
@@ -292,7 +292,7 @@ void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn)
         conn->accepted_queue = false;
     }
     if (conn->user_counted)
-        lti_users_remove(&listener->users, &hub->pool, conn->peer.uid);
+        lti_users_remove(&listener->users, &hub->pool, conn->peer.user);
     conn->user_counted = false;
     lti_share_leave(hub, conn);
     listener->conns--;

@@ -83,7 +83,8 @@ struct lti_peer {
     bool known;
     uint32_t uid, gid;
     int64_t pid;
-    bool other;         /* neither this user nor an administrator: uid tells such users apart */
+    bool other;         /* neither this user nor the system's own */
+    uint32_t user;      /* with `other`: tells such users apart */
     const char *reason; /* why it was not trusted; for the log */
 };
 
@@ -152,12 +153,15 @@ bool lti_port_one_way(intptr_t handle);
 enum leat_error lti_port_pair(bool packets, intptr_t handles_out[2], struct os_code *code_out);
 void lti_port_close_handle(intptr_t handle);
 /* Who is at the other end, and whether `access` (null: everybody) lets it be there. OK; UNTRUSTED;
- * EMPTY: it is not known before the peer has spoken, READABLE will tell. */
+ * EMPTY: it is not known before the peer has spoken, and nothing is read before lti_port_hear has
+ * told. */
 enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *access,
                                struct lti_peer *peer_out, struct os_code *code_out);
-
-/* The peer may be spoken to: nothing that it still has to say decides whether it may be there. */
-bool lti_port_judged(const struct lti_link *link);
+/* After that EMPTY, before each read until it is OK: who has spoken, and whether it may be there.
+ * What it said is held. EMPTY: nothing that tells, READABLE will; UNTRUSTED; MEMORY: try again
+ * later; BROKEN: nothing will, a read says why. */
+enum leat_error lti_port_hear(struct lti_link *link, struct lti_peer *peer,
+                              struct os_code *code_out);
 
 /* So many bytes that belong together are to come next. Returns how many to ask for: where a read
  * that was filled leaves open whether more is there, a few more than that. */

@@ -107,6 +107,7 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
         peer_out->gid = native.gid;
         peer_out->pid = native.pid;
         peer_out->other = native.uid != lti_os_euid() && native.uid != 0;
+        peer_out->user = native.uid;
     } else {
         (void)lti_port_error(result, code_out);
     }
@@ -126,8 +127,11 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
     return error;
 }
 
-bool lti_port_judged(const struct lti_link *link)
+enum leat_error lti_port_hear(struct lti_link *link, struct lti_peer *peer,
+                              struct os_code *code_out)
 {
     (void)link;
-    return true; /* the system knows who it is from the start */
+    (void)peer;
+    (void)code_out;
+    return LEAT_OK; /* the system knows who it is from the start */
 }

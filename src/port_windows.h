@@ -97,7 +97,9 @@ struct lti_nt_stream {
     bool cut;        /* the peer left while a write waited for it */
     bool end_waits;  /* the peer left; whether that write was taken is still to be told */
     bool judge;      /* who it is must be checked when its first bytes came */
-    uint32_t user;   /* LTI_NT_USER_*, once it was judged */
+    bool other;      /* once it was judged: it counts as another user, namely as `number` */
+    uint32_t user;   /* LTI_NT_USER_*, then */
+    uint32_t number;
     const struct lti_access *access; /* by which; the core's, as long as the link is not ended */
     bool read_short;                 /* a read that waited had no memory: nobody was told yet */
     bool write_short;
@@ -217,8 +219,8 @@ void lti_nt_sync_free(struct lti_nt_sync *sync); /* once it has gone */
 /* port_windows_io.c */
 void lti_nt_stream_watch(struct lti_nt_stream *stream);  /* it is looked at from now on */
 void lti_nt_stream_settle(struct lti_nt_stream *stream); /* puts it on the lists it belongs on */
-/* Reads for who must know what comes first; what came is held. */
-void lti_nt_stream_fetch(struct lti_nt_stream *stream);
+/* Reads for who must know what comes first; what came is held. EMPTY: a read waits; MEMORY. */
+enum leat_error lti_nt_stream_fetch(struct lti_nt_stream *stream);
 void lti_nt_stream_begin(struct lti_nt_stream *stream); /* the next read, if it is due */
 void lti_nt_stream_tick(struct lti_nt_stream *stream);
 uint32_t lti_nt_read_done(struct lti_nt_stream *stream, int64_t result); /* news */

@@ -275,10 +275,11 @@ static enum leat_error stream_fetch(struct lti_nt_stream *stream)
     return error;
 }
 
-void lti_nt_stream_fetch(struct lti_nt_stream *stream)
+enum leat_error lti_nt_stream_fetch(struct lti_nt_stream *stream)
 {
-    (void)stream_fetch(stream);
+    enum leat_error error = stream_fetch(stream);
     lti_nt_stream_settle(stream);
+    return error;
 }
 
 static enum leat_error stream_read(struct lti_nt_stream *stream, void **block, bool large,
@@ -287,7 +288,9 @@ static enum leat_error stream_read(struct lti_nt_stream *stream, void **block, b
 {
     if (size > stream->wanted)
         stream->wanted = size < LTI_NT_READ_MOST ? (uint32_t)size : LTI_NT_READ_MOST;
-    enum leat_error error = stream_fetch(stream);
+    /* What a client that was not judged has said comes by lti_port_hear alone, which looks who it
+     * is; what is held of it says nothing. */
+    enum leat_error error = stream->judge ? LEAT_E_EMPTY : stream_fetch(stream);
     if (holds(stream)) {
         void *into = *block;
         if (large && held_may_trade(stream, size)) {

@@ -378,7 +378,7 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *link_lis
     link_listener->handle = listener->instances[0]->handle;
     stream->family = listener->family;
     stream->family->holders++;
-    stream->judge = access->who != LEAT_WHO_INSECURE_ANYONE;
+    stream->judge = true;
     stream->access = access;
     lti_nt_stream_open(stream, link, instance->handle);
     stream->met = instance->met;

@@ -205,10 +205,25 @@ static const char *group_of(const struct lti_access *access)
     }
 }
 
-enum leat_error lti_nt_client_judge(struct lti_nt_stream *stream, struct os_code *code_out)
+/* Users are told apart by a number that is made of the SID (FNV-1a). Two who get the same one have
+ * together what one may have, and never more; nobody chooses his SID to come to another's. */
+static uint32_t user_number(const char *sid)
+{
+    uint32_t number = UINT32_C(2166136261);
+    for (; *sid; sid++)
+        number = (number ^ (uint8_t)*sid) * UINT32_C(16777619);
+    return number;
+}
+
+/* Who it is, as far as it can be found out; UNTRUSTED, or why it cannot. */
+static enum leat_error client_look(struct lti_nt_stream *stream, struct os_code *code_out)
 {
     const struct lti_access *access = stream->access;
     struct lti_os_identity client;
+    /* All of whom this stays true are one user together: who hides has no places of his own. */
+    stream->user = LTI_NT_USER_OTHER;
+    stream->number = user_number(SID_ANONYMOUS);
+    stream->other = true;
     int64_t result = lti_os_pipe_client(stream->handle, group_of(access), &client);
     if (result < 0) {
         (void)lti_port_error(result, code_out);
@@ -217,12 +232,21 @@ enum leat_error lti_nt_client_judge(struct lti_nt_stream *stream, struct os_code
     enum leat_error error = user_of(client.user, &stream->user, code_out);
     if (error != LEAT_OK)
         return error;
+    stream->number = user_number(client.user);
     if (client.level < 1 || client.container || text_same(client.user, SID_ANONYMOUS))
         return LEAT_E_UNTRUSTED;
-    bool let = stream->user != LTI_NT_USER_OTHER || access->who == LEAT_WHO_ASK ||
+    stream->other = stream->user == LTI_NT_USER_OTHER;
+    bool let = !stream->other || access->who == LEAT_WHO_ASK ||
                (group_of(access) && client.member) ||
                (access->who == LEAT_WHO_LIST && text_listed(access, client.user));
     return let ? LEAT_OK : LEAT_E_UNTRUSTED;
+}
+
+enum leat_error lti_nt_client_judge(struct lti_nt_stream *stream, struct os_code *code_out)
+{
+    enum leat_error error = client_look(stream, code_out);
+    /* Looked at only to be counted. */
+    return stream->access->who == LEAT_WHO_INSECURE_ANYONE ? LEAT_OK : error;
 }
 
 enum leat_error lti_nt_peer_ask(intptr_t handle, char owner_out[LTI_OS_SID_BYTES],
@@ -249,22 +273,6 @@ static enum leat_error denied(struct lti_peer *peer, const char *reason)
 {
     peer->reason = reason;
     return LEAT_E_UNTRUSTED;
-}
-
-/* A client of a server that asks: it is known once its first bytes came. */
-static enum leat_error asked_judge(struct lti_nt_stream *stream, struct lti_peer *peer_out,
-                                   struct os_code *code_out)
-{
-    lti_nt_stream_fetch(stream);
-    if (stream->end == LEAT_E_UNTRUSTED) {
-        *code_out = stream->end_code;
-        return denied(peer_out, "the system does not say who the peer is");
-    }
-    if (stream->end != LEAT_OK)
-        return LEAT_E_BROKEN;
-    peer_out->known = !stream->judge;
-    peer_out->uid = stream->user;
-    return stream->judge ? LEAT_E_EMPTY : LEAT_OK;
 }
 
 /* The owner of a pipe may be somebody of this user who is less trusted than we are, such as a
@@ -312,22 +320,36 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
         return LEAT_OK;
     }
     enum leat_error error = lti_nt_peer_ask(stream->handle, owner, peer_out, code_out);
-    if (!access || access->who == LEAT_WHO_INSECURE_ANYONE)
-        return LEAT_OK;
-    if (error != LEAT_OK)
+    bool anyone = !access || access->who == LEAT_WHO_INSECURE_ANYONE;
+    if (error != LEAT_OK && !anyone)
         return denied(peer_out, "the system does not say who the peer is");
-    if (stream->family) {
-        /* A client was let in by the pipe's security descriptor; who it is can be asked only after
-         * its first bytes were read. */
-        return access->who == LEAT_WHO_ASK ? asked_judge(stream, peer_out, code_out) : LEAT_OK;
-    }
-    return server_judge(stream->handle, access, owner, peer_out, code_out);
+    /* A client was let in by the pipe's security descriptor; who it is can be asked only after its
+     * first bytes were read. */
+    if (stream->family)
+        return LEAT_E_EMPTY;
+    return anyone ? LEAT_OK : server_judge(stream->handle, access, owner, peer_out, code_out);
 }
 
-bool lti_port_judged(const struct lti_link *link)
+enum leat_error lti_port_hear(struct lti_link *link, struct lti_peer *peer,
+                              struct os_code *code_out)
 {
-    const struct lti_nt_stream *stream = link->state;
-    return !stream->judge && stream->end != LEAT_E_UNTRUSTED;
+    struct lti_nt_stream *stream = link->state;
+    if (lti_nt_stream_fetch(stream) == LEAT_E_MEMORY)
+        return LEAT_E_MEMORY;
+    *code_out = stream->end_code;
+    if (stream->end == LEAT_E_UNTRUSTED)
+        return denied(peer, stream->end_code.kind == LTI_OS_NONE
+                                ? "the peer is another user, or hides who it is"
+                                : "the system does not say who the peer is");
+    if (stream->end != LEAT_OK)
+        return LEAT_E_BROKEN;
+    if (stream->judge)
+        return LEAT_E_EMPTY;
+    peer->known = true;
+    peer->uid = stream->user;
+    peer->other = stream->other;
+    peer->user = stream->number;
+    return LEAT_OK;
 }
 
 /* ---- What is known of him -------------------------------------------------------------------- */
