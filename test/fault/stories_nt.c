@@ -354,3 +354,47 @@ void lti_story_of_process(struct lti_story *story)
     (void)lti_story_abort(story, 1, a);
     (void)lti_story_wait_closed(story, 2, b);
 }
+
+#ifndef _WIN32
+
+/* A client of another user, which its first byte shows. */
+static int64_t stranger_open(const char *name)
+{
+    struct lti_os_op op = {{0}};
+    lti_sim_set_user(lti_sim_process(), 2000, 2000);
+    int64_t handle = raw_open(name);
+    lti_sim_set_user(lti_sim_process(), 1000, 1000);
+    lti_fault_suspend();
+    if (handle >= 0)
+        (void)lti_os_pipe_write((intptr_t)handle, "one", 3, &op);
+    lti_fault_resume();
+    return handle;
+}
+
+/* The second one of the same user is one too many. */
+void lti_story_of_strangers(struct lti_story *story)
+{
+    leat_listener listener;
+    leat_conn first, second;
+    const char *name = lti_story_path(story, "s");
+    const char *const users[] = {"S-1-5-21-0-0-0-2000"};
+    struct leat_listen_options listen = {.size = sizeof listen,
+                                         .who = LEAT_WHO_LIST,
+                                         .users = users,
+                                         .users_count = 1,
+                                         .per_user_max = 1};
+    if (!lti_story_listen(story, 0, name, &listen, &listener))
+        return;
+    int64_t client = stranger_open(name), late = -1;
+    if (lti_story_accept(story, 1, listener, &first) && lti_story_read(story, 1, first, 3)) {
+        late = stranger_open(name);
+        if (lti_story_accept(story, 2, listener, &second))
+            (void)lti_story_read(story, 2, second, 3);
+        (void)lti_story_write(story, 1, first, "two");
+        (void)lti_story_wait_sent(story, 1, first);
+    }
+    raw_close(client);
+    raw_close(late);
+}
+
+#endif

@@ -148,7 +148,9 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
 #ifdef _WIN32
 #define LTI_STORIES_SIMULATED(X, E)
 #else
-#define LTI_STORIES_SIMULATED(X, E) X(adopt_sync, LTI_STORY_GIVEN, E(FINISHED))
+#define LTI_STORIES_SIMULATED(X, E)                                                                \
+    X(adopt_sync, LTI_STORY_GIVEN, E(FINISHED))                                                    \
+    X(strangers, 0, E(LIMIT))
 #endif
 
 #ifdef LTI_NT
