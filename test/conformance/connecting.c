@@ -373,3 +373,41 @@ TEST(listener_handshakes_max_evicts_the_oldest)
         kit_raw_close(fds[i]);
     kit_end(hub);
 }
+
+static void ours_come(enum leat_who who, const struct leat_conn_options *conn)
+{
+    struct leat_hub *hub = kit_begin();
+    const char *const us[] = {kit_user_text()};
+    const struct leat_listen_options options = {
+        .size = sizeof options, .who = who, .per_user_max = 1, .conn = conn};
+    const struct leat_connect_options connect = {
+        .size = sizeof connect, .who = LEAT_WHO_LIST, .users = us, .users_count = 1, .conn = conn};
+    leat_listener listener;
+    REQUIRE_ERROR(leat_listen(hub, kit_plain("server"), &options, &listener), LEAT_OK);
+    for (int i = 0; i < 3; i++) {
+        leat_conn dialled, accepted;
+        REQUIRE_ERROR(leat_connect(hub, kit_plain("server"), &connect, &dialled), LEAT_OK);
+        if (conn)
+            kit_send_text(hub, dialled, "one of ours");
+        else
+            kit_write_text(hub, dialled, "one of ours");
+        REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &accepted), LEAT_OK);
+        if (conn)
+            kit_receive_text(hub, accepted, "one of ours");
+        else
+            kit_read_text(hub, accepted, "one of ours");
+        CHECK_INT(kit_info(hub, accepted).peer_uid, kit_user());
+    }
+    CHECK_INT(kit_listener_info(hub, listener).conns, 3);
+    CHECK_INT(kit_listener_info(hub, listener).denied, 0);
+    kit_end(hub);
+}
+
+/* Nobody is shut out because his own programs were taken for another user's. */
+TEST(listener_per_user_max_is_for_others)
+{
+    ours_come(LEAT_WHO_SAME_USER, NULL);
+    ours_come(LEAT_WHO_SAME_USER, &kit_messages);
+    ours_come(LEAT_WHO_INSECURE_ANYONE, NULL);
+    ours_come(LEAT_WHO_INSECURE_ANYONE, &kit_messages);
+}
