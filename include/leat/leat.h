@@ -335,8 +335,8 @@ struct leat_listen_options {
     uint32_t conns_max;                   /* accepted and not yet closed; default 128; more wait in
                                            * the backlog */
     uint32_t handshakes_max;              /* of these, not yet through the handshake; default 16 */
-    uint32_t per_user_max;                /* of these, of one user other than ours and root; default
-                                           * 16; POSIX */
+    uint32_t per_user_max;                /* of these, of one user other than ours and root or
+                                           * SYSTEM; default 16; one too many gets no byte */
     const struct leat_conn_options *conn; /* for accepted connections; read during the call */
     const char *group; /* with GROUP, else null. A user or a group is its number as text, such
                                * as "1000"; Windows: its SID, "S-1-5-..." */
@@ -391,7 +391,9 @@ struct leat_connect_options {
  * the process's usual one, and a label that it leaves out is none. It only says who reaches us:
  * what comes from other machines is refused all the same, and `who` judges the token of each client
  * as ever, so that programs in an AppContainer are let in by INSECURE_ANYONE alone. Of levels of
- * integrity the descriptor alone decides.
+ * integrity the descriptor alone decides. A client counts for per_user_max from its first bytes on:
+ * one too many that ACCEPTED told of (bytes, packets) ends with CLOSED, LIMIT before a READABLE.
+ * Who says nothing is bounded by conns_max; with messages and ASK by handshakes_max, too.
  *
  * Waits:   never.
  * Thread:  any.
