@@ -14,7 +14,8 @@ else()
 endif()
 
 # leat_glob(OUT SYSTEM PATTERN...) lists files. A file that belongs to one system says so in its
-# name: `_posix`, `_linux`, `_epoll`, or `_windows`, `_nt`, before the `.c` or another word.
+# name: `_posix`, `_linux`, `_epoll`, or `_windows`, `_nt`, before the `.c` or another word. Other
+# systems than Linux leave out `_epoll`.
 # SYSTEM chooses: POSIX or WINDOWS, only the files of that one; ANY, those of no system; HERE, those
 # of no system and of this one; NT, those of no system and of Windows.
 function(leat_glob out system)
@@ -26,6 +27,9 @@ function(leat_glob out system)
         if(WIN32)
             set(system NT)
         endif()
+    endif()
+    if(NOT CMAKE_SYSTEM_NAME STREQUAL "Linux")
+        list(FILTER found EXCLUDE REGEX "_epoll(_[a-z0-9_]*)?\\.c$")
     endif()
     if(system STREQUAL POSIX)
         list(FILTER found INCLUDE REGEX "${posix}")
@@ -40,6 +44,16 @@ function(leat_glob out system)
         endif()
     endif()
     set(${out} ${found} PARENT_SCOPE)
+endfunction()
+
+# leat_poller(TARGET POLLER) makes the real objects of a POSIX system use that poller.
+function(leat_poller target poller)
+    string(TOUPPER "${poller}" word)
+    if(word MATCHES "^(EPOLL|KQUEUE|POLL)$")
+        target_compile_definitions(${target} PRIVATE LEAT_POLLER_${word})
+    elseif(word)
+        message(FATAL_ERROR "LEAT_POLLER is epoll, kqueue or poll, not ${poller}")
+    endif()
 endfunction()
 
 # Exports exactly the symbols of a reviewed list; where symbols have versions, under one name.
@@ -57,6 +71,15 @@ function(leat_exports target list version)
         target_link_options(${target} PRIVATE -static-libgcc)
         # A program that says so calls the DLL without a detour.
         target_compile_definitions(${target} INTERFACE LEAT_SHARED)
+        return()
+    endif()
+    if(APPLE) # its linker takes a plain list, with the names as they are in the object
+        list(TRANSFORM symbols PREPEND "_")
+        list(JOIN symbols "\n" text)
+        set(script ${PROJECT_BINARY_DIR}/${target}.list)
+        file(CONFIGURE OUTPUT ${script} CONTENT "${text}\n" @ONLY)
+        target_link_options(${target} PRIVATE -Wl,-exported_symbols_list,${script})
+        set_property(TARGET ${target} APPEND PROPERTY LINK_DEPENDS ${script})
         return()
     endif()
     set(text "${version} {\n    global:\n")

@@ -16,11 +16,13 @@ struct leat_slice;
 /* Sockets: always AF_UNIX, SOCK_STREAM or SOCK_SEQPACKET (`packets`), close-on-exec, non-blocking.
  * An address is the bytes of sun_path: a path without its zero byte, or a zero byte and an abstract
  * name. */
-#define LTI_OS_PATH_MAX 107 /* longest path in sun_path, its zero byte not counted */
+#define LTI_OS_PATH_MAX 107 /* longest path in sun_path anywhere, its zero byte not counted */
 #define LTI_OS_NAME_MAX 82  /* longest name that fits behind what folder_path gives, and a slash */
+size_t lti_os_path_max(void); /* here; not above LTI_OS_PATH_MAX */
 
-int64_t lti_os_socket(bool packets); /* descriptor */
+int64_t lti_os_socket(bool packets); /* descriptor; LTI_OS_UNSUPPORTED: no packets here */
 int64_t lti_os_socketpair(bool packets, int fds_out[2]);
+/* LTI_OS_UNSUPPORTED: no abstract names here; so also connect. */
 int64_t lti_os_bind(int fd, const char *address, size_t size);
 int64_t lti_os_listen(int fd, uint32_t backlog);
 int64_t lti_os_connect(int fd, const char *address, size_t size);
@@ -53,7 +55,8 @@ struct lti_os_came {
 int64_t lti_os_recv(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
                     uint32_t *flags); /* bytes; 0 at the end */
 bool lti_os_sockets_plain(void);      /* nobody can send descriptors over the sockets made here */
-/* Nobody can send to it any more. 1: something is left that was not received. */
+/* Nobody can send to it any more, where the system can see to that without closing what is queued.
+ * 1: something is left that was not received. */
 int64_t lti_os_recv_over(int fd);
 /* Closing it will not wait for what a socket still has to deliver, whoever else has it too. */
 int64_t lti_os_linger_none(int fd);
@@ -108,9 +111,12 @@ struct lti_os_file {
 };
 int64_t lti_os_lstat(const char *path, struct lti_os_file *file_out);
 int64_t lti_os_fstat(int fd, struct lti_os_file *file_out);
+/* Of a socket without a name, before bind: the mode that its node will have. Where the system takes
+ * no word for that, 0600 is what bind gives. */
 int64_t lti_os_fchmod(int fd, uint32_t mode);
 /* Descriptors that stand for a file and can neither read nor write it, for fstat and those below:
- * of whatever is at the path, a link included; and of a folder, links followed. */
+ * of whatever is at the path, a link included; and of a folder, links followed. A node may be
+ * LTI_OS_UNSUPPORTED: then lstat, path_group and path_mode are what there is. */
 int64_t lti_os_open_node(const char *path);
 int64_t lti_os_open_folder(const char *path);
 /* A path that leads to the folder of this descriptor as long as it is open, whatever becomes of the
@@ -120,6 +126,9 @@ int64_t lti_os_folder_path(int folder, char path_out[LTI_OS_FOLDER_PATH_BYTES]);
 int64_t lti_os_node_group(int node, uint32_t gid);
 /* The umask does not count. LTI_OS_UNSUPPORTED: as above. */
 int64_t lti_os_node_mode(int node, uint32_t mode);
+/* The same for what is at a path, for systems without nodes; a link is not followed. */
+int64_t lti_os_path_group(const char *path, uint32_t gid);
+int64_t lti_os_path_mode(const char *path, uint32_t mode);
 int64_t lti_os_unlink(const char *path);
 int64_t lti_os_rename(const char *from, const char *to); /* in place of what is there */
 int64_t lti_os_mkdir(const char *path, uint32_t mode);
@@ -129,7 +138,9 @@ int64_t lti_os_make_lock(const char *path);
 int64_t lti_os_open_lock(const char *path);
 /* Locks of an open file, gone with its last descriptor; without waiting: LTI_OS_IN_USE when another
  * is in the way. lock and share are one lock, alone or beside others that share; each becomes the
- * other at once, and a failure leaves what was held. turn and turn_share are another such lock. */
+ * other at once, and a failure leaves what was held. turn and turn_share are another such lock;
+ * LTI_OS_UNSUPPORTED for turn: the system has one only, and then nobody takes the turn, so that
+ * sharing it always succeeds. */
 int64_t lti_os_lock(int fd);
 int64_t lti_os_share(int fd);
 int64_t lti_os_share_over(int fd); /* the end of either */
@@ -142,6 +153,14 @@ uint32_t lti_os_euid(void);
 /* set-uid and the like: the environment is not to be trusted */
 bool lti_os_privileged(void);
 const char *lti_os_getenv(const char *name); /* null when unset */
+
+/* Folders of the system, by a path without a link. */
+enum lti_os_place {
+    LTI_OS_PLACE_SYSTEM, /* of services for everybody; who administers makes it */
+    LTI_OS_PLACE_TMP,    /* of everybody */
+    LTI_OS_PLACE_USER    /* of this user alone; null: there is none */
+};
+const char *lti_os_place(enum lti_os_place place);
 
 /* Poller: edge-triggered. An edge is reported once; a modify reports the present state again.
  * Closing a descriptor removes it. */
@@ -156,10 +175,15 @@ struct lti_os_ready {
     uint32_t flags;
 };
 int64_t lti_os_poller_create(void); /* descriptor */
+/* Closes it. `forked`: it is a parent's, and this process has a copy of it if the system copies
+ * such a descriptor. */
+int64_t lti_os_poller_close(int poller, bool forked);
+/* A descriptor that is readable while a wait would find something. LTI_OS_UNSUPPORTED. */
+int64_t lti_os_poller_waitable(int poller);
 int64_t lti_os_poller_add(int poller, int fd, uint32_t interest, uint64_t cookie);
 int64_t lti_os_poller_modify(int poller, int fd, uint32_t interest, uint64_t cookie);
-/* < 0: for ever */
 int64_t lti_os_poller_remove(int poller, int fd);
+/* < 0: for ever */
 int64_t lti_os_poller_wait(int poller, struct lti_os_ready *ready_out, size_t count,
                            int64_t timeout_ns);
 

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * The real poller, wake-up, peer and random of Linux: epoll, eventfd, SO_PEERCRED, getrandom.
+ * The real peer, random and places of Linux: SO_PEERCRED, getrandom.
  *
- * Happy path: one system call each; every registration is edge-triggered.
+ * Happy path: one system call each.
  * Fails:      with the kind of errno; nothing is retried.
- * Invariants: a wait without an event never ends early, because milliseconds are rounded up.
+ * Invariants: none beside.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-
 #include "os_real_posix.h"
+
+#ifdef __linux__
 
 #include <errno.h>
 #include <stdatomic.h>
-#include <limits.h>
 #include <sys/auxv.h>
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
 #include <sys/random.h>
 #include <sys/socket.h>
 #include <unistd.h>
@@ -29,9 +24,6 @@
 #define SO_PEERPIDFD 77
 #endif
 
-/* As many as the port asks for: it takes a full batch for a sign that there is more. */
-#define LINUX_EVENTS_MAX 128
-
 int64_t lti_os_random(void *buffer, size_t size)
 {
     return lti_real_result(getrandom(buffer, size, 0));
@@ -40,6 +32,19 @@ int64_t lti_os_random(void *buffer, size_t size)
 bool lti_os_privileged(void)
 {
     return getauxval(AT_SECURE) != 0;
+}
+
+const char *lti_os_place(enum lti_os_place place)
+{
+    switch (place) {
+    case LTI_OS_PLACE_SYSTEM:
+        return "/run/leat";
+    case LTI_OS_PLACE_TMP:
+        return "/tmp";
+    case LTI_OS_PLACE_USER: /* the login manager's is found by the user's number */
+        break;
+    }
+    return 0;
 }
 
 /* Set when this kernel knows the option: then every socket made here has it, and those accepted
@@ -108,91 +113,4 @@ int64_t lti_os_peer_groups(int fd, uint32_t *groups_out, size_t count)
     return (int64_t)(length / sizeof groups_out[0]);
 }
 
-int64_t lti_os_poller_create(void)
-{
-    return lti_real_result(epoll_create1(EPOLL_CLOEXEC));
-}
-
-static int64_t linux_control(int poller, int operation, int fd, uint32_t interest, uint64_t cookie)
-{
-    struct epoll_event native = {.data = {.u64 = cookie}};
-    native.events = EPOLLET | EPOLLRDHUP | EPOLLPRI;
-    if (interest & LTI_OS_IN)
-        native.events |= EPOLLIN;
-    if (interest & LTI_OS_OUT)
-        native.events |= EPOLLOUT;
-    return lti_real_result(epoll_ctl(poller, operation, fd, &native));
-}
-
-int64_t lti_os_poller_add(int poller, int fd, uint32_t interest, uint64_t cookie)
-{
-    return linux_control(poller, EPOLL_CTL_ADD, fd, interest, cookie);
-}
-
-int64_t lti_os_poller_modify(int poller, int fd, uint32_t interest, uint64_t cookie)
-{
-    return linux_control(poller, EPOLL_CTL_MOD, fd, interest, cookie);
-}
-
-int64_t lti_os_poller_remove(int poller, int fd)
-{
-    return lti_real_result(epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL));
-}
-
-static int linux_milliseconds(int64_t timeout_ns)
-{
-    if (timeout_ns < 0)
-        return -1;
-    int64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
-    return timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
-}
-
-static uint32_t linux_flags(uint32_t events)
-{
-    uint32_t flags = 0;
-    if (events & EPOLLIN)
-        flags |= LTI_OS_IN;
-    if (events & EPOLLOUT)
-        flags |= LTI_OS_OUT;
-    if (events & EPOLLRDHUP)
-        flags |= LTI_OS_READ_HANGUP;
-    if (events & EPOLLHUP)
-        flags |= LTI_OS_HANGUP;
-    if (events & EPOLLERR)
-        flags |= LTI_OS_ERROR;
-    if (events & EPOLLPRI)
-        flags |= LTI_OS_URGENT;
-    return flags;
-}
-
-int64_t lti_os_poller_wait(int poller, struct lti_os_ready *ready_out, size_t count,
-                           int64_t timeout_ns)
-{
-    struct epoll_event natives[LINUX_EVENTS_MAX];
-    int room = count > LINUX_EVENTS_MAX ? LINUX_EVENTS_MAX : (int)count;
-    int result = epoll_wait(poller, natives, room, linux_milliseconds(timeout_ns));
-    if (result < 0)
-        return lti_real_errno(errno);
-    for (int i = 0; i < result; i++) {
-        ready_out[i].cookie = natives[i].data.u64;
-        ready_out[i].flags = linux_flags(natives[i].events);
-    }
-    return result;
-}
-
-int64_t lti_os_event_create(void)
-{
-    return lti_real_result(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK));
-}
-
-int64_t lti_os_event_set(int fd)
-{
-    uint64_t one = 1;
-    return lti_real_result(write(fd, &one, sizeof one));
-}
-
-int64_t lti_os_event_clear(int fd)
-{
-    uint64_t count = 0;
-    return lti_real_result(read(fd, &count, sizeof count));
-}
+#endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The real sockets of packets.
+ * The real sockets of packets, which leat has on Linux only: elsewhere a packet that is too large
+ * does not tell its size, or there are no such sockets.
  *
  * Happy path: every packet is stamped with a time as it is received; what comes without a stamp is
  *             the end of the stream, which otherwise looks like an empty packet.
@@ -8,22 +9,16 @@
  * Invariants: a received descriptor is handed on, or never installed: without a place for it the
  *             room for control data is taken by the stamp, which the system writes first.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-
 #include "os_real_posix.h"
 
 #include <errno.h>
+
+#ifdef __linux__
+
 #include <limits.h>
-#include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/uio.h>
-
-#ifndef SCM_PIDFD
-#define SCM_PIDFD 4
-#endif
 
 /* What the system counts of a buffer beside the packet's own bytes. */
 #define PACKET_EXTRA_BYTES 32
@@ -48,26 +43,6 @@ int64_t lti_os_packets(int fd, size_t want)
     return room > PACKET_EXTRA_BYTES ? room - PACKET_EXTRA_BYTES : 0;
 }
 
-/* The descriptors of one control message. The sender's process may come in one of its own. */
-static void came_add(const struct cmsghdr *header, struct lti_os_came *came)
-{
-    size_t count = (header->cmsg_len - CMSG_LEN(0)) / sizeof came->fds[0];
-    for (size_t i = 0; i < count && came->count < LTI_OS_CAME_MAX; i++)
-        memcpy(&came->fds[came->count++], CMSG_DATA(header) + i * sizeof came->fds[0],
-               sizeof came->fds[0]);
-}
-
-void lti_real_came(const struct msghdr *message, struct lti_os_came *came_out)
-{
-    struct msghdr all = *message;
-    came_out->count = 0;
-    /* Padding behind a message is never taken for a descriptor: its own length says how many. */
-    for (struct cmsghdr *it = CMSG_FIRSTHDR(&all); it; it = CMSG_NXTHDR(&all, it))
-        if (it->cmsg_level == SOL_SOCKET &&
-            (it->cmsg_type == SCM_RIGHTS || it->cmsg_type == SCM_PIDFD))
-            came_add(it, came_out);
-}
-
 int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
                            uint32_t *flags)
 {
@@ -84,12 +59,35 @@ int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, struct lti_os_came
     };
     int peek = (*flags & LTI_OS_PACKET_PEEK) ? MSG_PEEK : 0;
     ssize_t result = recvmsg(fd, &message, MSG_DONTWAIT | MSG_CMSG_CLOEXEC | MSG_TRUNC | peek);
+    int number = errno;
+    lti_real_looked(fd);
     if (result < 0)
-        return lti_real_errno(errno);
+        return lti_real_errno(number);
     *flags = result == 0 && message.msg_controllen == 0 ? LTI_OS_PACKET_END : 0;
-    if (message.msg_flags & MSG_CTRUNC)
+    bool whole = !came_out || lti_real_came(&message, came_out);
+    if (!whole || (message.msg_flags & MSG_CTRUNC))
         *flags |= LTI_OS_PACKET_CUT;
-    if (came_out)
-        lti_real_came(&message, came_out);
     return result;
 }
+
+#else
+
+int64_t lti_os_packets(int fd, size_t want)
+{
+    (void)fd;
+    (void)want;
+    return lti_os_fail(LTI_OS_UNSUPPORTED, EOPNOTSUPP);
+}
+
+int64_t lti_os_recv_packet(int fd, void *buffer, size_t size, struct lti_os_came *came_out,
+                           uint32_t *flags)
+{
+    (void)fd;
+    (void)buffer;
+    (void)size;
+    (void)came_out;
+    *flags = 0;
+    return lti_os_fail(LTI_OS_UNSUPPORTED, EOPNOTSUPP);
+}
+
+#endif

@@ -17,6 +17,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
     struct lti_port *port = lti_os_alloc(sizeof *port);
     if (!port)
         return LEAT_E_MEMORY;
+    port->forks = lti_os_fork_count();
     int64_t poller = lti_os_poller_create();
     if (poller < 0) {
         lti_os_free(port);
@@ -33,7 +34,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
     if (added < 0) {
         if (event >= 0)
             (void)lti_os_close((int)event);
-        (void)lti_os_close(port->poller);
+        (void)lti_os_poller_close(port->poller, false);
         lti_os_free(port);
         return lti_port_error(added, code_out);
     }
@@ -45,7 +46,7 @@ bool lti_port_destroy(struct lti_port *port)
 {
     lti_unasked_end(port);
     (void)lti_os_close(port->event);
-    (void)lti_os_close(port->poller);
+    (void)lti_os_poller_close(port->poller, port->forks != lti_os_fork_count());
     lti_os_free(port);
     return true; /* a socket keeps nobody's memory */
 }
@@ -100,8 +101,10 @@ enum leat_error lti_port_wake(struct lti_port *port)
 enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,
                                   struct os_code *code_out)
 {
-    (void)code_out;
-    *waitable_out = port->poller;
+    int64_t waitable = lti_os_poller_waitable(port->poller);
+    if (waitable < 0)
+        return lti_port_error(waitable, code_out);
+    *waitable_out = (intptr_t)waitable;
     return LEAT_OK;
 }
 

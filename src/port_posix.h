@@ -28,6 +28,7 @@ struct lti_port {
     int poller;
     int event;
     struct lti_unasked *unasked; /* null: every connection is LTI_LINK_PLAIN */
+    uint32_t forks;              /* as many as there had been when it was made */
     struct lti_os_ready ready[LTI_DONE_MAX];
 };
 
@@ -70,8 +71,8 @@ static inline bool lti_path_is_abstract(const struct lti_path *path)
 {
     return path->bytes[0] == 0;
 }
-/* False: the system has no call for it. A path above LTI_OS_PATH_MAX is reached by its folder, and
- * then its last component must not be above LTI_OS_NAME_MAX. */
+/* False: the system has no call for it. A path above lti_os_path_max() is reached by its folder,
+ * and then its last component must not be above LTI_OS_NAME_MAX. */
 bool lti_path_reachable(const char *path, size_t size);
 
 /* port_posix_path.c: a client's way to a path of any length. What the system said, EINTR never. */

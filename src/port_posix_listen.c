@@ -10,8 +10,8 @@
  *             else: a lock file that was there before stays. A dead socket goes last before its
  *             place is taken, and is the only thing that a failure does not bring back.
  * Invariants: adopted sockets and abstract names have no claim. Nobody can connect before the
- *             node has the mode it will have. A mode is set through the node that was verified,
- *             never by its path.
+ *             node has the mode it will have. A mode is set through the node that was verified;
+ *             by its path only where nodes cannot be had.
  */
 #include "access.h"
 #include "port_posix.h"
@@ -101,22 +101,27 @@ static uint32_t access_mode(const struct lti_access *access)
 }
 
 /* Through a descriptor of the node that was bound, so that nothing else can be meant; the umask has
- * no say in it. */
+ * no say in it. Where there are no such descriptors it is by the path: only we and root can put
+ * something else there, because the folder was judged before. */
 static enum leat_error node_open_up(const struct lti_path *path, const struct lti_claim *claim,
                                     const struct lti_access *access, struct os_code *code_out)
 {
     struct lti_os_file file;
     uint32_t group = 0;
     int64_t node = lti_os_open_node(path->bytes);
-    if (node < 0)
+    bool by_path = lti_os_kind_of(node) == LTI_OS_UNSUPPORTED;
+    if (node < 0 && !by_path)
         return lti_port_error(node, code_out);
-    int64_t result = lti_os_fstat((int)node, &file);
+    int64_t result = by_path ? lti_os_lstat(path->bytes, &file) : lti_os_fstat((int)node, &file);
     bool same = result >= 0 && file.device == claim->device && file.inode == claim->inode;
     if (same && access->who == LEAT_WHO_GROUP && lti_access_number(access->texts[0], &group))
-        result = lti_os_node_group((int)node, group);
+        result =
+            by_path ? lti_os_path_group(path->bytes, group) : lti_os_node_group((int)node, group);
     if (same && result >= 0)
-        result = lti_os_node_mode((int)node, access_mode(access));
-    (void)lti_os_close((int)node);
+        result = by_path ? lti_os_path_mode(path->bytes, access_mode(access))
+                         : lti_os_node_mode((int)node, access_mode(access));
+    if (!by_path)
+        (void)lti_os_close((int)node);
     return result < 0 ? lti_port_error(result, code_out) : same ? LEAT_OK : LEAT_E_UNTRUSTED;
 }
 

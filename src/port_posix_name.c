@@ -2,8 +2,9 @@
  *
  * The POSIX port, names: where a name leads, and the folders of names without a path.
  *
- * Happy path: a plain name lives in $XDG_RUNTIME_DIR/leat, else in /run/user/UID/leat, else in
- *             /tmp/leat-UID; one of the system in /run/leat; one of Qt where QLocalServer listens;
+ * Happy path: a plain name lives in $XDG_RUNTIME_DIR/leat, else in the folder that the system keeps
+ *             for this user (Apple), else in /run/user/UID/leat, else in /tmp/leat-UID; one of the
+ *             system in /run/leat (elsewhere /var/run/leat); one of Qt where QLocalServer listens;
  *             an explicit path or an abstract name is itself.
  * Fails:      a folder that others could change is never used. A runtime folder that is not good
  *             is passed over as if it were not there, with a line of the log: it is the same for
@@ -27,7 +28,6 @@
 
 #include <string.h>
 
-#define SYSTEM_FOLDER "/run/leat"
 #define SYSTEM_MODE 0755u
 #define OTHERS_WRITE 0022u
 #define STICKY 01000u
@@ -55,11 +55,15 @@ static const struct rule {
                    "the folder of plain names is no folder",
                    "the folder of plain names is another user's",
                    "the folder of plain names is open to other users"},
-    [PLACE_TMP] = {true, true, true, OTHERS_WRITE, "/tmp is a link", "/tmp is no folder",
-                   "/tmp is another user's", "/tmp may be changed by others"},
-    [PLACE_SYSTEM] = {false, true, false, OTHERS_WRITE, SYSTEM_FOLDER " is a link",
-                      SYSTEM_FOLDER " is no folder", SYSTEM_FOLDER " is not root's",
-                      SYSTEM_FOLDER " may be written to by others"},
+    [PLACE_TMP] = {true, true, true, OTHERS_WRITE, "the folder for everybody is a link",
+                   "the folder for everybody is no folder",
+                   "the folder for everybody is another user's",
+                   "the folder for everybody may be changed by others"},
+    [PLACE_SYSTEM] = {false, true, false, OTHERS_WRITE,
+                      "the folder of the system's names is a link",
+                      "the folder of the system's names is no folder",
+                      "the folder of the system's names is not root's",
+                      "the folder of the system's names may be written to by others"},
 };
 
 /* What a look at folders needs, and what it says. */
@@ -129,14 +133,18 @@ static enum leat_error folders_above(char *path, size_t size, const struct look 
 /* Takes back what the umask took from a folder that was made just now. */
 static enum leat_error system_open(const struct look *look)
 {
-    int64_t node = lti_os_open_node(SYSTEM_FOLDER);
-    if (node < 0)
-        return lti_port_error(node, look->code);
+    const char *folder = lti_os_place(LTI_OS_PLACE_SYSTEM);
     struct lti_os_file file;
-    int64_t result = lti_os_fstat((int)node, &file);
+    int64_t node = lti_os_open_node(folder);
+    bool by_path = lti_os_kind_of(node) == LTI_OS_UNSUPPORTED;
+    if (node < 0 && !by_path)
+        return lti_port_error(node, look->code);
+    int64_t result = by_path ? lti_os_lstat(folder, &file) : lti_os_fstat((int)node, &file);
     if (result >= 0 && file.type == LTI_OS_FILE_DIR && file.uid == 0)
-        result = lti_os_node_mode((int)node, SYSTEM_MODE);
-    (void)lti_os_close((int)node);
+        result = by_path ? lti_os_path_mode(folder, SYSTEM_MODE)
+                         : lti_os_node_mode((int)node, SYSTEM_MODE);
+    if (!by_path)
+        (void)lti_os_close((int)node);
     /* Without /proc it stays as it is: narrower than it should be, which endangers nobody. */
     if (lti_os_kind_of(result) == LTI_OS_UNSUPPORTED)
         return LEAT_OK;
@@ -145,18 +153,19 @@ static enum leat_error system_open(const struct look *look)
 
 static enum leat_error system_make(const struct look *look)
 {
-    int64_t result = lti_os_mkdir(SYSTEM_FOLDER, SYSTEM_MODE);
+    int64_t result = lti_os_mkdir(lti_os_place(LTI_OS_PLACE_SYSTEM), SYSTEM_MODE);
     if (result < 0 && lti_os_kind_of(result) != LTI_OS_EXISTS)
         return lti_port_error(result, look->code);
     enum leat_error error = result < 0 ? LEAT_OK : system_open(look);
-    return error == LEAT_OK ? folder_check(SYSTEM_FOLDER, PLACE_SYSTEM, look) : error;
+    return error == LEAT_OK ? folder_check(lti_os_place(LTI_OS_PLACE_SYSTEM), PLACE_SYSTEM, look)
+                            : error;
 }
 
 /* Without it nobody listens at any name in it, and only root may change that: the path is told all
  * the same, and who uses it learns that nothing is there. */
 static enum leat_error system_use(bool create, const struct look *look)
 {
-    enum leat_error error = folder_check(SYSTEM_FOLDER, PLACE_SYSTEM, look);
+    enum leat_error error = folder_check(lti_os_place(LTI_OS_PLACE_SYSTEM), PLACE_SYSTEM, look);
     if (error != LEAT_E_NOT_FOUND)
         return error;
     return create && lti_os_euid() == 0 ? system_make(look) : LEAT_OK;
@@ -214,12 +223,28 @@ static enum leat_error folder_named(char *folder, size_t room, size_t *size_out,
     return error;
 }
 
+/* The folder that the system keeps for this user; NOT_FOUND: it keeps none, or none that fits. */
+static enum leat_error folder_kept(char *folder, size_t room, size_t *size_out,
+                                   const struct look *look)
+{
+    const char *kept = lti_os_place(LTI_OS_PLACE_USER);
+    size_t size = kept ? strlen(kept) : 0;
+    if (size == 0 || size >= room)
+        return LEAT_E_NOT_FOUND;
+    folder[text_put(folder, 0, kept, size)] = 0;
+    *size_out = size;
+    enum leat_error error = folder_check(folder, PLACE_RUNTIME, look);
+    return error == LEAT_OK ? folders_above(folder, size, look) : error;
+}
+
 /* Finds the parent that holds our folder: the runtime folder; size 0 when there is none. A look
  * that fails is an error: going on would part who saw something from who did not. */
 static enum leat_error folder_base(char *folder, size_t room, size_t *size_out,
                                    const struct look *look)
 {
     enum leat_error error = folder_named(folder, room, size_out, look);
+    if (error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED)
+        error = folder_kept(folder, room, size_out, look);
     if (error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED) {
         *size_out = login_folder(folder);
         error = folder_check(folder, PLACE_RUNTIME, look);
@@ -238,13 +263,15 @@ static enum leat_error folder_find(bool create, size_t name_size, char folder[LT
     size_t size;
     enum leat_error error = folder_base(folder, LTI_PATH_MAX - 5, &size, look);
     if (error == LEAT_OK && size == 0)
-        error = folder_check("/tmp", PLACE_TMP, look);
+        error = folder_check(lti_os_place(LTI_OS_PLACE_TMP), PLACE_TMP, look);
     if (error != LEAT_OK)
         return error;
     if (size > 0) {
         size = text_put(folder, size, "/leat", 5);
     } else {
-        size = text_put(folder, 0, "/tmp/leat-", 10);
+        const char *tmp = lti_os_place(LTI_OS_PLACE_TMP);
+        size = text_put(folder, 0, tmp, strlen(tmp));
+        size = text_put(folder, size, "/leat-", 6);
         size = text_put_number(folder, size, lti_os_euid());
     }
     folder[size] = 0;
@@ -269,7 +296,7 @@ static enum leat_error qt_path(const struct lti_name *name, char *path_out, size
                                const struct look *look)
 {
     const char *tmpdir = lti_os_privileged() ? 0 : lti_os_getenv("TMPDIR");
-    enum leat_error error = lti_address_qt(tmpdir, name, LTI_OS_PATH_MAX, path_out, size_out);
+    enum leat_error error = lti_address_qt(tmpdir, name, lti_os_path_max(), path_out, size_out);
     if (error == LEAT_E_UNSUPPORTED)
         *look->reason = "TMPDIR is no absolute path in UTF-8, so no name of Qt leads anywhere";
     return error;
@@ -287,11 +314,12 @@ static enum leat_error name_place(const struct lti_name *name, bool create, char
         error = system_use(create, look);
         if (error != LEAT_OK)
             return error;
-        return lti_address_plain(SYSTEM_FOLDER, name, LTI_OS_PATH_MAX, place_out, size_out);
+        return lti_address_plain(lti_os_place(LTI_OS_PLACE_SYSTEM), name, lti_os_path_max(),
+                                 place_out, size_out);
     case LTI_NAME_QT:
         return qt_path(name, place_out, size_out, look);
     case LTI_NAME_ABSTRACT:
-        if (name->size >= LTI_OS_PATH_MAX) /* the zero byte in front counts */
+        if (name->size >= lti_os_path_max()) /* the zero byte in front counts */
             return LEAT_E_NAME_TOO_LONG;
         *size_out = text_put(place_out, text_put(place_out, 0, "@", 1), name->text, name->size);
         return LEAT_OK;

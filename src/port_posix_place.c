@@ -28,7 +28,7 @@ static size_t place_name_at(const struct lti_path *path)
 
 bool lti_path_reachable(const char *path, size_t size)
 {
-    return size <= LTI_OS_PATH_MAX || size - name_at(path, size) <= LTI_OS_NAME_MAX;
+    return size <= lti_os_path_max() || size - name_at(path, size) <= LTI_OS_NAME_MAX;
 }
 
 /* Who may write to a folder may rename and remove what is in it; where it is sticky, only what is
@@ -93,7 +93,7 @@ static enum leat_error folder_judge(int64_t folder, struct os_code *code_out)
 enum leat_error lti_place_hold(struct lti_path *path, bool guarded, size_t room,
                                intptr_t *folder_out, struct os_code *code_out)
 {
-    bool fits = path->size + room <= LTI_OS_PATH_MAX;
+    bool fits = path->size + room <= lti_os_path_max();
     if (guarded && fits)
         return LEAT_OK;
     int64_t folder = folder_open(path);

@@ -204,6 +204,18 @@ int64_t lti_os_close(int fd)
     return result;
 }
 
+static int64_t fault_poller_close(int poller, bool forked)
+{
+    fault_closing(poller);
+    return lti_fault_closed(lti_real_poller_close(poller, forked));
+}
+
+int64_t lti_os_poller_close(int poller, bool forked)
+{
+    FAULT_CALL(close, fault_poller_close(poller, forked));
+    return result;
+}
+
 /* Writes down what came along. */
 static int64_t fault_came(int64_t result, const struct lti_os_came *came)
 {

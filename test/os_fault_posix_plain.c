@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The fault object's calls that cannot fail, or of which nothing is written down.
+ * The fault object's calls that cannot fail, or of which nothing is written down, because they are
+ * made on systems only that have no better ones.
  *
  * Happy path: forwarded.
  * Fails:      a thread cannot be started, when armed.
@@ -42,4 +43,29 @@ bool lti_os_privileged(void)
 const char *lti_os_getenv(const char *name)
 {
     return lti_real_getenv(name);
+}
+
+const char *lti_os_place(enum lti_os_place place)
+{
+    return lti_real_place(place);
+}
+
+size_t lti_os_path_max(void)
+{
+    return lti_real_path_max();
+}
+
+int64_t lti_os_path_group(const char *path, uint32_t gid)
+{
+    return lti_real_path_group(path, gid);
+}
+
+int64_t lti_os_path_mode(const char *path, uint32_t mode)
+{
+    return lti_real_path_mode(path, mode);
+}
+
+int64_t lti_os_poller_waitable(int poller)
+{
+    return lti_real_poller_waitable(poller);
 }

@@ -63,7 +63,13 @@
 #define lti_os_euid lti_real_euid
 #define lti_os_privileged lti_real_privileged
 #define lti_os_getenv lti_real_getenv
+#define lti_os_place lti_real_place
+#define lti_os_path_max lti_real_path_max
+#define lti_os_path_group lti_real_path_group
+#define lti_os_path_mode lti_real_path_mode
 #define lti_os_poller_create lti_real_poller_create
+#define lti_os_poller_close lti_real_poller_close
+#define lti_os_poller_waitable lti_real_poller_waitable
 #define lti_os_poller_add lti_real_poller_add
 #define lti_os_poller_modify lti_real_poller_modify
 #define lti_os_poller_remove lti_real_poller_remove

@@ -15,7 +15,7 @@
  *   - Any call may return STALE (the handle), ARGUMENT (a null pointer where none may be) and
  *     FORKED; "Fails" lists the rest.
  *   - Descriptors that a peer sends along (POSIX) are never given to anybody: Linux refuses them
- *     for us from 6.16 on. Before, a thread of the hub closes them, and a peer that sends more than
+ *     for us from 6.16 on. Else a thread of the hub closes them, and a peer that sends more than
  *     can be closed, or than this process has room for, is cut off: PROTOCOL.
  *   - The library never calls the user, save the trace and log hooks of struct leat_hub_options.
  */
@@ -90,8 +90,8 @@ enum leat_protocol {
     LEAT_BYTES = 1,    /* the raw stream; talks to any program (default) */
     LEAT_MESSAGES = 2, /* whole messages over the leat wire protocol, docs/wire.md */
     LEAT_PACKETS = 3   /* whole messages whose boundaries the system keeps, for programs that know
-                        * nothing of leat: SOCK_SEQPACKET; Windows: a pipe of messages. Both ends
-                        * must be of this kind; nothing is shaken, and keepalive_ms is not used */
+                        * nothing of leat. Linux: SOCK_SEQPACKET; Windows: a pipe of messages.
+                        * Both ends must be of this kind; no hello, and no keepalive_ms */
 };
 
 enum leat_state {
@@ -214,7 +214,8 @@ LEAT_API enum leat_error leat_hub_destroy(struct leat_hub *hub);
  * Waits:   never.
  * Thread:  any.
  * Owns:    the handle stays the hub's: do not close, read or write it.
- * Fails:   BUSY (a thread is inside leat_next or a wait); Windows: LIMIT, MEMORY, SYSTEM.
+ * Fails:   BUSY (a thread is inside leat_next or a wait); UNSUPPORTED (the library was built to
+ *          wait by poll); Windows: LIMIT, MEMORY, SYSTEM.
  * Systems: POSIX: a descriptor for poll, level-triggered. Windows: a HANDLE for WaitForSingleObject
  *          and the like, set as long as something is there; the first call starts a thread, which
  *          ends with the hub. leat starts no other one but those of leat_adopt_conn.
@@ -278,11 +279,13 @@ LEAT_API enum leat_error leat_timer_cancel(struct leat_hub *hub, leat_timer time
 /* Names: one grammar on every system. leat_resolve shows where a name leads.
  *
  *   mail                 a plain name ([a-z0-9][a-z0-9._-]{0,63}, no ".." in it): private to this
- *                        user. POSIX: in leat/ below $XDG_RUNTIME_DIR, else below /run/user/UID,
- *                        else in /tmp/leat-UID. Windows: \\.\pipe\leat\SID\mail.
+ *                        user. POSIX: in leat/ below $XDG_RUNTIME_DIR, else below /run/user/UID
+ *                        (macOS: the user's temporary folder), else in /tmp/leat-UID.
+ *                        Windows: \\.\pipe\leat\SID\mail.
  *   system:mail          a plain name for all users of the machine, served by root (POSIX:
- *                        /run/leat/mail; only root makes that folder) or by a service (Windows:
- *                        \\.\pipe\leat\system\mail). It says where, not who: see enum leat_who.
+ *                        /run/leat/mail, elsewhere than on Linux below /var; only root makes that
+ *                        folder) or by a service (Windows: \\.\pipe\leat\system\mail).
+ *                        It says where, not who: see enum leat_who.
  *   qt:My App            where QLocalServer listens with that name. POSIX: in $TMPDIR, else in
  *                        /tmp, or the name itself when it begins with '/'. Windows:
  *                        \\.\pipe\My App.
@@ -406,10 +409,12 @@ struct leat_connect_options {
  *          explains, or has no list), LIMIT, MEMORY, UNSUPPORTED (take_over where a name is no
  *          path; sddl where there are none), SYSTEM (also: sddl has an owner or a label that is not
  *          ours to give).
- * Systems: the same everywhere. POSIX: a mode other than 0600, and a path above 107 bytes, want
- *          /proc; without it they are UNSUPPORTED. Windows: connections that live on keep the name
- *          of a listener that was closed; only its own hub can listen there again before they end.
- *          When somebody else's pipe appears at the name, LISTEN_ERROR says SQUATTED.
+ * Systems: the same everywhere. Linux: a mode other than 0600, and a path above 107 bytes, want
+ *          /proc; without it they are UNSUPPORTED. macOS and the BSDs, untested on real systems:
+ *          UNSUPPORTED are paths above 103 bytes and LEAT_PACKETS; the BSDs: take_over of a
+ *          server that lives. Windows: connections that live on keep the name of a listener that
+ *          was closed; only its own hub can listen there again before they end. When somebody
+ *          else's pipe appears at the name, LISTEN_ERROR says SQUATTED.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_listen(struct leat_hub *hub, const char *name,
@@ -1070,7 +1075,7 @@ struct leat_hub_info {
                       * the system: errno or GetLastError, 0 when that says nothing (a lock that
                       * another holds); connections keep their own */
     uint32_t threads; /* that the hub has started and that still run; POSIX: one while descriptors
-                       * that a peer sent along are closed, before Linux 6.16; Windows: one for the
+                       * that a peer sent along are closed, where they come; Windows: one for the
                        * waitable, one for each handle that was opened for synchronous I/O */
 };
 
@@ -1137,8 +1142,9 @@ struct leat_peer {
  * Fails:   STATE (not connected, or no more), UNTRUSTED (the system does not say), UNSUPPORTED,
  *          OPTIONS (`size`), TOO_BIG (groups), LIMIT, NOT_FOUND (the process is gone), DENIED,
  *          SYSTEM.
- * Systems: groups: POSIX only. The handle: Linux 6.5; Windows, but not of a handle that was opened
- *          for synchronous I/O; DENIED for many processes of other users.
+ * Systems: groups: Linux; macOS and FreeBSD, the first 16. The handle: Linux 6.5; Windows, but not
+ *          of a handle that was opened for synchronous I/O; DENIED for many processes of other
+ *          users.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_peer_get(struct leat_hub *hub, leat_conn conn,

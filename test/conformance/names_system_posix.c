@@ -115,13 +115,13 @@ TEST(system_folder_must_be_roots)
         struct names_thing thing;
         const char *reason;
     } rows[] = {
-        {{'l', false, 0777}, "/run/leat is a link"},
-        {{'f', false, 0644}, "/run/leat is no folder"},
-        {{'d', true, 0755}, "/run/leat is not root's"},
-        {{'d', false, 0777}, "/run/leat may be written to by others"},
-        {{'d', false, 01777}, "/run/leat may be written to by others"},
-        {{'d', false, 0775}, "/run/leat may be written to by others"},
-        {{'d', false, 0757}, "/run/leat may be written to by others"},
+        {{'l', false, 0777}, "the folder of the system's names is a link"},
+        {{'f', false, 0644}, "the folder of the system's names is no folder"},
+        {{'d', true, 0755}, "the folder of the system's names is not root's"},
+        {{'d', false, 0777}, "the folder of the system's names may be written to by others"},
+        {{'d', false, 01777}, "the folder of the system's names may be written to by others"},
+        {{'d', false, 0775}, "the folder of the system's names may be written to by others"},
+        {{'d', false, 0757}, "the folder of the system's names may be written to by others"},
     };
     for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
         struct leat_hub *hub = system_begin();

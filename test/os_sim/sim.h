@@ -143,6 +143,10 @@ bool lti_sim_file_add(const char *path, char type, uint32_t uid, uint32_t mode);
 bool lti_sim_file_give(const char *path, uint32_t uid, uint32_t gid); /* false: nothing is there */
 /* Without it, descriptors of nodes and folders lead nowhere (a system without /proc). */
 void lti_sim_set_proc(bool there);
+/* Without them, only a path tells what is at it (a system without O_PATH). */
+void lti_sim_set_nodes(bool there);
+/* The folder that the system keeps for this user alone; null: none. The text must live on. */
+void lti_sim_set_user_place(const char *folder);
 
 /* Over this connected socket, the next send carries so many new descriptors along. False: none can
  * be sent (descriptors_pass is not set). */

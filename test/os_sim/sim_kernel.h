@@ -194,7 +194,8 @@ struct sim_world {
     struct sim_pipe_name *pipe_names;
     struct sim_inode inodes[SIM_INODES_MAX];
     char *environment[16][2];
-    bool privileged, no_proc;
+    bool privileged, no_proc, no_nodes;
+    const char *user_place;
 };
 
 extern struct sim_world sim_world;

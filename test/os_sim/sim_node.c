@@ -33,9 +33,17 @@ static int64_t node_open(const char *call, const char *path, bool folder)
     return sim_leave(call, 0, 0, sim_descriptor_add(object));
 }
 
+void lti_sim_set_nodes(bool there)
+{
+    (void)sim_process_now();
+    sim_world.no_nodes = !there;
+}
+
 int64_t lti_os_open_node(const char *path)
 {
     sim_enter();
+    if (sim_world.no_nodes)
+        return sim_leave("open_node", 0, 0, lti_os_fail(LTI_OS_UNSUPPORTED, EOPNOTSUPP));
     return node_open("open_node", path, false);
 }
 
@@ -52,18 +60,52 @@ static struct sim_inode *node_inode(int fd, int64_t *result_out)
     return *result_out == 0 ? &sim_world.inodes[object->inode - 1] : NULL;
 }
 
+static int64_t inode_set_group(struct sim_inode *inode, uint32_t gid)
+{
+    const struct sim_process *process = sim_process_now();
+    if (process->uid != 0 && (inode->uid != process->uid || gid != process->gid))
+        return sim_fail(EPERM);
+    inode->gid = gid;
+    return 0;
+}
+
+static int64_t inode_set_mode(struct sim_inode *inode, uint32_t mode)
+{
+    uint32_t uid = sim_process_now()->uid;
+    if (uid != 0 && uid != inode->uid)
+        return sim_fail(EPERM);
+    inode->mode = mode & 07777;
+    return 0;
+}
+
 int64_t lti_os_node_group(int node, uint32_t gid)
 {
     sim_enter();
     int64_t result = 0;
     struct sim_inode *inode = node_inode(node, &result);
-    const struct sim_process *process = sim_process_now();
-    bool may = process->uid == 0 || (inode && inode->uid == process->uid && gid == process->gid);
-    if (inode && !may)
-        result = sim_fail(EPERM);
-    else if (inode)
-        inode->gid = gid;
+    if (inode)
+        result = inode_set_group(inode, gid);
     return sim_leave("node_group", node, gid, result);
+}
+
+int64_t lti_os_path_group(const char *path, uint32_t gid)
+{
+    sim_enter();
+    struct sim_inode *inode = NULL;
+    int64_t result = sim_path_find(path, &inode);
+    if (result == 0)
+        result = inode_set_group(inode, gid);
+    return sim_leave("path_group", 0, gid, result);
+}
+
+int64_t lti_os_path_mode(const char *path, uint32_t mode)
+{
+    sim_enter();
+    struct sim_inode *inode = NULL;
+    int64_t result = sim_path_find(path, &inode);
+    if (result == 0)
+        result = inode_set_mode(inode, mode);
+    return sim_leave("path_mode", 0, mode, result);
 }
 
 void lti_sim_set_proc(bool there)
@@ -87,11 +129,8 @@ int64_t lti_os_node_mode(int node, uint32_t mode)
     sim_enter();
     int64_t result = 0;
     struct sim_inode *inode = node_reach(node, &result);
-    uint32_t uid = sim_process_now()->uid;
-    if (inode && uid != 0 && uid != inode->uid)
-        result = sim_fail(EPERM);
-    else if (inode)
-        inode->mode = mode & 07777;
+    if (inode)
+        result = inode_set_mode(inode, mode);
     return sim_leave("node_mode", node, mode, result);
 }
 

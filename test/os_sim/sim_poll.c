@@ -136,6 +136,18 @@ int64_t lti_os_poller_create(void)
     return sim_leave("poller", 0, 0, sim_descriptor_add(sim_object_new(SIM_POLLER)));
 }
 
+int64_t lti_os_poller_close(int poller, bool forked)
+{
+    (void)forked; /* a child has a copy */
+    return lti_os_close(poller);
+}
+
+int64_t lti_os_poller_waitable(int poller)
+{
+    (void)sim_process_now();
+    return poller;
+}
+
 /* Finds both ends of a registration, and the watch if it is there. */
 static int64_t watch_find(int poller_fd, int fd, struct sim_object **poller_out,
                           struct sim_object **target_out, struct sim_watch **watch_out)

@@ -27,7 +27,7 @@ static void probe_open(struct probe *probe, uint32_t interest)
 
 static void probe_close(struct probe *probe)
 {
-    CHECK_INT(lti_os_close(probe->poller), 0);
+    CHECK_INT(lti_os_poller_close(probe->poller, false), 0);
     for (int i = 0; i < 2; i++) {
         if (probe->fds[i] >= 0)
             CHECK_INT(lti_os_close(probe->fds[i]), 0);
@@ -250,7 +250,7 @@ TEST(poll_event_is_readable_until_clear)
     CHECK(lti_os_event_clear((int)event) >= 0);
     CHECK_INT(lti_os_kind_of(lti_os_event_clear((int)event)), LTI_OS_AGAIN);
     CHECK_INT(lti_os_close((int)event), 0);
-    CHECK_INT(lti_os_close((int)poller), 0);
+    CHECK_INT(lti_os_poller_close((int)poller, false), 0);
 }
 
 TEST(poll_a_poller_can_be_polled)
@@ -265,7 +265,7 @@ TEST(poll_a_poller_can_be_polled)
     probe_send(&probe, 1);
     CHECK_INT(lti_os_poller_wait((int)outer, ready, 1, 0), 1);
     CHECK_INT(ready[0].cookie, 9);
-    CHECK_INT(lti_os_close((int)outer), 0);
+    CHECK_INT(lti_os_poller_close((int)outer, false), 0);
     probe_close(&probe);
 }
 

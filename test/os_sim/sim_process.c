@@ -296,6 +296,26 @@ const char *lti_os_getenv(const char *name)
     return NULL;
 }
 
+void lti_sim_set_user_place(const char *folder)
+{
+    (void)sim_process_now();
+    sim_world.user_place = folder;
+}
+
+const char *lti_os_place(enum lti_os_place place)
+{
+    (void)sim_process_now();
+    switch (place) {
+    case LTI_OS_PLACE_SYSTEM:
+        return "/run/leat";
+    case LTI_OS_PLACE_TMP:
+        return "/tmp";
+    case LTI_OS_PLACE_USER:
+        break;
+    }
+    return sim_world.user_place;
+}
+
 static char *environment_copy(const char *text)
 {
     size_t size = strlen(text) + 1;

@@ -40,6 +40,11 @@ struct sim_object *sim_socket_find(int fd, int64_t *result_out)
     return NULL;
 }
 
+size_t lti_os_path_max(void)
+{
+    return LTI_OS_PATH_MAX;
+}
+
 int64_t lti_os_socket(bool packets)
 {
     sim_enter();
