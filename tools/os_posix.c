@@ -236,13 +236,28 @@ static void signal_arrived(int number)
     errno = saved;
 }
 
+/* pipe2 is not everywhere; no other thread could start a program meanwhile. */
+static int pipe_open(int ends_out[2], bool waits)
+{
+    if (pipe(ends_out) != 0) {
+        return -1;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (fcntl(ends_out[i], F_SETFD, FD_CLOEXEC) != 0 ||
+            (!waits && fcntl(ends_out[i], F_SETFL, O_NONBLOCK) != 0)) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 int64_t lti_tool_os_signals_open(intptr_t *handle_out)
 {
     static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGCHLD};
     struct sigaction action = {.sa_handler = signal_arrived, .sa_flags = SA_RESTART};
     struct sigaction before;
 
-    if (pipe2(signal_pipe, O_CLOEXEC | O_NONBLOCK) != 0) {
+    if (pipe_open(signal_pipe, false) != 0) {
         return errno;
     }
     sigemptyset(&action.sa_mask);
@@ -316,7 +331,7 @@ int64_t lti_tool_os_spawn(const char *command, int64_t *pid_out, intptr_t *to_ch
     pid_t pid = -1;
     int error = 0;
 
-    if (pipe2(to, O_CLOEXEC) != 0 || pipe2(from, O_CLOEXEC) != 0 ||
+    if (pipe_open(to, true) != 0 || pipe_open(from, true) != 0 ||
         fcntl(to[1], F_SETFL, O_NONBLOCK) != 0 || fcntl(from[0], F_SETFL, O_NONBLOCK) != 0) {
         error = errno;
     } else {

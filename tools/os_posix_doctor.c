@@ -320,7 +320,7 @@ static void scope_find(struct lti_tool_doctor *d, char *path, size_t size)
 
 static void scope_system(struct lti_tool_doctor *d)
 {
-    static const char path[] = "/run/leat";
+    const char *path = lti_tool_scope_system();
     struct lti_tool_node node;
 
     if (lti_tool_node_look(path, false, &node) != 0) {

@@ -19,8 +19,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <sys/sysmacros.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <sys/sysmacros.h>
+#endif
 
 /* Longer rows are of no path that we look for. */
 #define ROW_BYTES 1024u
@@ -124,8 +126,8 @@ bool lti_tool_lock_held(const struct lti_tool_node *node)
         /* A row of somebody who waits for a lock has one word more. */
         held = sscanf(row, "%*u: %*s %*s %*s %*d %x:%x:%" SCNu64, &device_major, &device_minor,
                       &inode) == 3 &&
-               inode == node->inode && device_major == major((dev_t)node->device) &&
-               device_minor == minor((dev_t)node->device);
+               inode == node->inode && device_major == (unsigned)major((dev_t)node->device) &&
+               device_minor == (unsigned)minor((dev_t)node->device);
     }
     if (table != NULL) {
         (void)fclose(table);
@@ -217,18 +219,52 @@ static bool runtime_dir(char *path_out, size_t size)
     return true;
 }
 
+/* The folder that the system keeps for the user, where leat looks after the environment. */
+static bool kept_dir(char *path_out, size_t size)
+{
+#ifdef __APPLE__
+    char told[LTI_TOOL_PLACE_BYTES];
+    size_t length = confstr(_CS_DARWIN_USER_TEMP_DIR, told, sizeof told);
+    char *real = length > 1 && length <= sizeof told ? realpath(told, NULL) : NULL;
+    int written = real != NULL ? snprintf(path_out, size, "%s", real) : -1;
+
+    free(real);
+    return written > 0 && (size_t)written < size;
+#else
+    int written = snprintf(path_out, size, "/run/user/%" PRIu32, (uint32_t)geteuid());
+
+    return written > 0 && (size_t)written < size;
+#endif
+}
+
+const char *lti_tool_scope_system(void)
+{
+#if defined __APPLE__
+    return "/private/var/run/leat";
+#elif defined __linux__
+    return "/run/leat";
+#else
+    return "/var/run/leat";
+#endif
+}
+
 bool lti_tool_scope_path(unsigned which, const char *name, char *path_out, size_t size)
 {
     char base[LTI_TOOL_PLACE_BYTES];
     const char *folder = which == 2 ? "" : "/leat";
     int written;
 
-    if (which == 0 && !runtime_dir(base, sizeof base)) {
+    if ((which == 0 && !runtime_dir(base, sizeof base)) ||
+        (which == 1 && !kept_dir(base, sizeof base))) {
         return false;
     }
-    if (which > 0) {
-        (void)snprintf(base, sizeof base, which == 1 ? "/run/user/%" PRIu32 : "/tmp/leat-%" PRIu32,
-                       (uint32_t)geteuid());
+    if (which > 1) {
+#ifdef __APPLE__
+        static const char tmp[] = "/private/tmp";
+#else
+        static const char tmp[] = "/tmp";
+#endif
+        (void)snprintf(base, sizeof base, "%s/leat-%" PRIu32, tmp, (uint32_t)geteuid());
     }
     written = snprintf(path_out, size, "%s%s%s%s", base, folder, name != NULL ? "/" : "",
                        name != NULL ? name : "");

@@ -42,6 +42,8 @@ int64_t lti_tool_opened_by(const struct lti_tool_node *node);
 /* The type of a socket that is bound to the path, or "@name", in this network namespace; 0:
  * there is none. */
 unsigned lti_tool_socket_type(const char *path);
+/* The folder of the system's names. */
+const char *lti_tool_scope_system(void);
 /* The places where the folder of plain names can be, and a name in it; null: the folder. False:
  * this one there is not. */
 #define LTI_TOOL_SCOPES 3u
