@@ -152,6 +152,36 @@ if(NOT WIN32)
     leat_test(real_kernel_test ${probes} ${more} ${harness} ${fault})
 endif()
 
+# The pollers of other systems, on Linux: poll is there; kqueue is a model in test/kqueue_model.
+# Only the real objects are compiled anew; the conformance tests are those from above.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    file(GLOB sources CONFIGURE_DEPENDS test/pollers/*_test.c)
+    leat_test(pollers_epoll ${sources} ${harness} ${fault})
+    file(GLOB kqueue_model CONFIGURE_DEPENDS test/kqueue_model/*.c)
+    foreach(poller poll kqueue)
+        set(real leat_os_real_renamed_${poller})
+        add_library(${real} OBJECT EXCLUDE_FROM_ALL ${real_sources})
+        leat_target(${real})
+        target_compile_options(${real} PRIVATE
+            -include ${PROJECT_SOURCE_DIR}/test/os_fault_rename.h)
+        leat_poller(${real} ${poller})
+        set(seam $<TARGET_OBJECTS:leat_os_fault> $<TARGET_OBJECTS:${real}>)
+        if(poller STREQUAL "kqueue")
+            add_library(kqueue_model OBJECT EXCLUDE_FROM_ALL ${kqueue_model})
+            foreach(objects kqueue_model ${real})
+                target_include_directories(${objects} PRIVATE test/kqueue_model)
+            endforeach()
+            target_compile_options(kqueue_model PRIVATE ${LEAT_WARNINGS})
+            list(APPEND seam $<TARGET_OBJECTS:kqueue_model>)
+        endif()
+        leat_test(pollers_${poller} $<TARGET_OBJECTS:pollers_epoll> ${seam})
+        leat_test(conformance_real_${poller} $<TARGET_OBJECTS:conformance_real> ${core} ${port}
+            ${seam})
+        set_target_properties(pollers_${poller} conformance_real_${poller} PROPERTIES
+            LINKER_LANGUAGE C)
+    endforeach()
+endif()
+
 # Attacks, by other users where that is what they are about, and Qt's defects. They are about Linux.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     file(GLOB sources CONFIGURE_DEPENDS test/attacks/*.c)

@@ -182,6 +182,8 @@ void kit_raw_header(int fd, uint8_t type, uint32_t size);
 struct kit_thread;
 struct kit_thread *kit_thread_start(void (*run)(void *argument), void *argument);
 void kit_thread_join(struct kit_thread *thread);
+/* False: what leat waits with here is poll, which gives another loop nothing to wait on. */
+bool kit_waitable_there(void);
 /* True when what leat_hub_waitable gave is ready within that time. */
 bool kit_waitable_ready(intptr_t waitable, uint32_t timeout_ms);
 

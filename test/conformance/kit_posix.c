@@ -329,6 +329,14 @@ void kit_thread_join(struct kit_thread *thread)
     free(thread);
 }
 
+/* Only the poller that stands on poll has this function. */
+void lti_real_looked(int fd) __attribute__((weak));
+
+bool kit_waitable_there(void)
+{
+    return !lti_real_looked;
+}
+
 bool kit_waitable_ready(intptr_t waitable, uint32_t timeout_ms)
 {
     struct pollfd entry = {.fd = (int)waitable, .events = POLLIN};

@@ -32,6 +32,11 @@ void kit_thread_join(struct kit_thread *thread)
     free(thread);
 }
 
+bool kit_waitable_there(void)
+{
+    return true;
+}
+
 bool kit_waitable_ready(intptr_t waitable, uint32_t timeout_ms)
 {
     int64_t ready = lti_os_signal_wait(waitable, (int64_t)timeout_ms * 1000000);

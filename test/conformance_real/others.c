@@ -155,6 +155,8 @@ static void loop_run(void *argument)
 
 TEST(others_what_a_wait_found_reaches_a_foreign_loop)
 {
+    if (!kit_waitable_there())
+        SKIP_NEEDS("a poller that another loop can wait on");
     struct leat_hub *hub = kit_begin();
     struct leat_hub *peer = kit_hub(NULL);
     leat_conn a, b, c, d;
@@ -199,6 +201,8 @@ static bool foreign_turn(struct leat_hub *hub, uint32_t counts[KIT_EVENT_TYPES])
 
 TEST(others_foreign_loop)
 {
+    if (!kit_waitable_there())
+        SKIP_NEEDS("a poller that another loop can wait on");
     struct leat_hub *hub = kit_begin();
     struct leat_hub *peer = kit_hub(NULL);
     uint32_t counts[KIT_EVENT_TYPES] = {0};
@@ -235,6 +239,8 @@ TEST(others_foreign_loop)
 
 TEST(others_a_stall_that_is_over_costs_no_wake_ups)
 {
+    if (!kit_waitable_there())
+        SKIP_NEEDS("a poller that another loop can wait on");
     struct leat_hub *hub = kit_begin();
     struct leat_hub *peer = kit_hub(NULL);
     static uint8_t block[65536];
