@@ -4,7 +4,8 @@
  *
  * Happy path: take the events that are ready, then wait for the hub, signals and streams together,
  * at most until the next deadline. Where streams can be polled it is the foreign loop that
- * leat_hub_waitable is made for; elsewhere leat_next waits, and streams end that by leat_wake.
+ * leat_hub_waitable is made for; elsewhere leat_next waits, and streams end that by leat_wake. A
+ * hub that waits by poll has nothing to wait on: it is looked at every few milliseconds.
  *
  * Fails: a wait that the system refuses is printed and ends the command.
  *
@@ -15,6 +16,7 @@
 #define EVENTS_MAX 64u
 #define PROGRESS_AFTER_MS 1000u
 #define PROGRESS_EVERY_MS 200u
+#define LOOK_EVERY_MS 10u
 
 /* Called by other threads. A wake that fails is made up for by the next one. */
 static void loop_wake(void *hub)
@@ -35,6 +37,10 @@ int lti_tool_loop_open(struct lti_tool_loop *loop, const struct lti_tool_options
     }
     if (error == LEAT_OK && !loop->woken) {
         error = leat_hub_waitable(loop->hub, &loop->waitable);
+    }
+    if (error == LEAT_E_UNSUPPORTED) {
+        loop->waitable = LTI_TOOL_NO_HANDLE;
+        error = LEAT_OK;
     }
     return error == LEAT_OK ? LTI_TOOL_EXIT_OK : lti_tool_fail(o, error, 0);
 }
@@ -143,11 +149,25 @@ static bool loop_ready(const struct lti_tool_wait *items, size_t count)
     return false;
 }
 
+/* What the hub found while nobody looked came before what the streams have now: they are next, one
+ * turn later. Two turns in a row are never the hub's. */
+static void loop_look(struct lti_tool_loop *loop, size_t count)
+{
+    loop->kept = !loop->looked && leat_next(loop->hub, &loop->event, 0) == LEAT_OK;
+    loop->looked = loop->kept;
+    for (size_t i = 0; loop->kept && i < count; i++) {
+        loop->items[i].can_read = loop->items[i].can_write = loop->items[i].gone = false;
+    }
+}
+
 /* Returns an exit code. */
 static int loop_sleep(struct lti_tool_loop *loop, size_t count, uint32_t timeout_ms)
 {
     int64_t os_code = lti_tool_os_wait(loop->items, count, timeout_ms);
 
+    if (os_code == 0 && !loop->woken && loop->waitable == LTI_TOOL_NO_HANDLE) {
+        loop_look(loop, count);
+    }
     if (os_code == 0 && loop->woken && timeout_ms > 0 && !loop_ready(loop->items, count)) {
         enum leat_error error = leat_next(loop->hub, &loop->event, timeout_ms);
 
@@ -173,6 +193,9 @@ static uint32_t loop_timeout(struct lti_tool_loop *loop)
     if (loop->progress && progress_moved(loop) && timeout_ms > PROGRESS_EVERY_MS) {
         timeout_ms = PROGRESS_EVERY_MS;
     }
+    if (!loop->woken && loop->waitable == LTI_TOOL_NO_HANDLE && timeout_ms > LOOK_EVERY_MS) {
+        timeout_ms = LOOK_EVERY_MS;
+    }
     for (size_t i = 0; i < loop->pumps_count; i++) {
         uint32_t due_ms = lti_tool_pump_due_ms(&loop->pumps[i], now);
 
@@ -185,7 +208,7 @@ static uint32_t loop_timeout(struct lti_tool_loop *loop)
 static void loop_go_on(struct lti_tool_loop *loop, const size_t *counts)
 {
     struct lti_tool_wait *items = loop->items;
-    size_t count = loop->woken ? 0 : 1;
+    size_t count = loop->woken || loop->waitable == LTI_TOOL_NO_HANDLE ? 0 : 1;
     uint64_t now = lti_tool_os_now_ms();
 
     if (loop->signals != LTI_TOOL_NO_HANDLE) {
@@ -211,7 +234,7 @@ int lti_tool_loop_wait(struct lti_tool_loop *loop)
     size_t count = 0;
     int code;
 
-    if (!loop->woken) {
+    if (!loop->woken && loop->waitable != LTI_TOOL_NO_HANDLE) {
         items[count++] = (struct lti_tool_wait){.handle = loop->waitable, .want_read = true};
     }
     if (loop->signals != LTI_TOOL_NO_HANDLE) {
