@@ -225,6 +225,8 @@ if(sim_pipe)
     endif()
 endif()
 
+include(cmake/fuzz.cmake)
+
 # ---- Examples and benches ------------------------------------------------------------------------
 
 leat_glob(examples HERE examples/*.c)
