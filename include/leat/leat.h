@@ -888,11 +888,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_wait_sent(struct leat_hub *hub, leat_
                                                      uint32_t timeout_ms);
 
 /* leat_wait_closed waits until the connection has ended by the peer or by both having finished,
- * dropping unread bytes. LEAT_OK means an orderly end. The handle stays valid.
+ * dropping unread bytes; a pause is over. LEAT_OK means an orderly end. The handle stays valid.
  *
  * Waits:   up to timeout_ms.
  * Thread:  any, one at a time inside leat_next or a wait.
- * Owns:    nothing of the caller's.
+ * Owns:    ends a view.
  * Fails:   TIMEOUT, WOKEN, BUSY, or the reason the connection ended for, when it is not orderly.
  * Systems: the same everywhere.
  * Since:   0.1

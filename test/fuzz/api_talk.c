@@ -256,8 +256,12 @@ static void act_wait(struct api_end *end, uint32_t act)
         api.wakes[end->hub] = 0;
     if (act == 0 && error == LEAT_OK)
         end->connected = true;
-    if (act == 4 && error != LEAT_E_STALE)
+    if (act == 4 && error != LEAT_E_STALE) {
         end->foreign = true; /* what was unread is dropped */
+        end->paused = kit_info(hub_of(end), end->conn).paused;
+        api_allow("release", leat_release(hub_of(end), end->conn), API_OK | API_BIT(STATE));
+        end->view = false;
+    }
 }
 
 static void act_end(struct api_end *end, uint32_t act)
