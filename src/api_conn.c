@@ -9,6 +9,8 @@
  */
 #include "core.h"
 
+#include "lti_assert.h"
+
 #include <string.h>
 
 /* Takes bytes out of the inbox, into a buffer or, without one, nowhere. */
@@ -85,7 +87,9 @@ enum leat_error leat_read_until(struct leat_hub *hub, leat_conn conn, char delim
         return error;
     error = lti_conn_find(hub, found, delimiter, size, &part);
     if (error == LEAT_OK) {
-        memcpy(buffer, lti_inbox_bytes(&found->inbox), part);
+        const uint8_t *bytes = lti_inbox_bytes(&found->inbox);
+        LTI_ASSERT(bytes && buffer); /* no byte at all is TOO_BIG, or EMPTY */
+        memcpy(buffer, bytes, part);
         lti_conn_consume(hub, found, part);
         *size_out = part;
     }

@@ -145,7 +145,7 @@ static void packet_sent(struct leat_hub *hub, struct lti_conn *conn)
     bool good = lti_frame_decode(first.data, UINT32_MAX, &frame) == LEAT_OK;
     LTI_ASSERT(good && first.size == LTI_FRAME_HEADER_BYTES + (size_t)frame.size);
     struct leat_slice packet = {(const uint8_t *)first.data + LTI_FRAME_HEADER_BYTES, frame.size};
-    lti_conn_sent(hub, conn, &packet, packet.size);
+    lti_conn_sent(hub, conn, &packet, 1, packet.size);
     lti_outbox_consume(&conn->outbox, &hub->pool, first.size);
     conn->stall_at = 0;
     conn->own_bytes -= LTI_FRAME_HEADER_BYTES;

@@ -12,6 +12,8 @@
  */
 #include "core.h"
 
+#include "lti_assert.h"
+
 #include <string.h>
 
 #define READ_BYTES ((size_t)LTI_BLOCK_LARGE)
@@ -316,6 +318,7 @@ enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char 
     for (;;) {
         size_t there = lti_inbox_size(&conn->inbox);
         const uint8_t *bytes = lti_inbox_bytes(&conn->inbox);
+        LTI_ASSERT(bytes); /* there is data, and only reading takes it away */
         const uint8_t *end = memchr(bytes + seen, (unsigned char)delimiter, there - seen);
         if (end) {
             *size_out = (size_t)(end - bytes) + 1;

@@ -20,9 +20,9 @@
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
 static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
-                       const struct leat_slice *slices, size_t size)
+                       const struct leat_slice *slices, size_t count, size_t size)
 {
-    for (size_t i = 0; size > 0; i++) {
+    for (size_t i = 0; i < count && size > 0; i++) {
         size_t part = slices[i].size < size ? slices[i].size : size;
         struct leat_trace record = {
             .kind = LEAT_TRACE_SENT,
@@ -40,12 +40,12 @@ static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
 }
 
 void lti_conn_sent(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
-                   size_t size)
+                   size_t count, size_t size)
 {
     conn->stats.writes++;
     conn->stats.bytes_sent += size;
     if (hub->options.trace)
-        sent_trace(hub, conn, slices, size);
+        sent_trace(hub, conn, slices, count, size);
 }
 
 static inline enum leat_error port_write(struct leat_hub *hub, struct lti_conn *conn,
@@ -55,7 +55,7 @@ static inline enum leat_error port_write(struct leat_hub *hub, struct lti_conn *
     *sent_out = 0;
     enum leat_error error = lti_port_write(&conn->link, slices, count, sent_out, code_out);
     if (error == LEAT_OK)
-        lti_conn_sent(hub, conn, slices, *sent_out);
+        lti_conn_sent(hub, conn, slices, count, *sent_out);
     return error;
 }
 
@@ -125,7 +125,7 @@ static void first_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 {
     struct leat_slice first;
     (void)lti_outbox_slices(&conn->outbox, &first, 1);
-    lti_conn_sent(hub, conn, &first, size);
+    lti_conn_sent(hub, conn, &first, 1, size);
     outbox_sent(hub, conn, size);
 }
 

@@ -358,7 +358,7 @@ void lti_conn_write_waits(struct leat_hub *hub, struct lti_conn *conn); /* a wri
 void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
                          struct os_code code); /* the link takes nothing more */
 void lti_conn_sent(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
-                   size_t size);                     /* counts and traces */
+                   size_t count, size_t size);       /* counts and traces */
 void lti_conn_check_writable(struct lti_conn *conn); /* there may be room now */
 /* One WRITABLE is owed from now on. */
 void lti_conn_offer_full(struct lti_conn *conn, size_t want_room);

@@ -12,6 +12,7 @@
  *             are gone. A listener's state stays while one of its operations is pending.
  */
 #include "access.h"
+#include "lti_assert.h"
 #include "port_windows.h"
 
 #include <string.h>
@@ -374,6 +375,7 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *link_lis
         lti_os_free(stream);
         return error;
     }
+    LTI_ASSERT(replacement);
     listener->instances[place] = replacement;
     link_listener->handle = listener->instances[0]->handle;
     stream->family = listener->family;

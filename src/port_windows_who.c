@@ -373,9 +373,9 @@ enum leat_error lti_port_identity(const struct lti_link *link, struct leat_peer 
                                   struct os_code *code_out)
 {
     const struct lti_nt_stream *stream = link->state;
-    struct lti_os_identity client;
-    struct lti_peer peer;
-    char owner[LTI_OS_SID_BYTES];
+    struct lti_os_identity client = {0};
+    struct lti_peer peer = {0};
+    char owner[LTI_OS_SID_BYTES] = "";
     if (stream->sync)
         return LEAT_E_UNSUPPORTED; /* asking could wait for what its thread does */
     enum leat_error error = lti_nt_peer_ask(stream->handle, owner, &peer, code_out);

@@ -10,6 +10,8 @@
  */
 #include "core.h"
 
+#include "lti_assert.h"
+
 #include <string.h>
 
 /* Asks the hub to turn, or says why to stop waiting. The clock starts with the first turn: what is
@@ -199,7 +201,9 @@ static enum leat_error look_line(struct leat_hub *hub, struct lti_conn *conn, vo
         return LEAT_E_STATE;
     if (error != LEAT_OK)
         return error;
-    memcpy(line->buffer, lti_inbox_bytes(&conn->inbox), line->found);
+    const uint8_t *bytes = lti_inbox_bytes(&conn->inbox);
+    LTI_ASSERT(bytes); /* a line has one byte at least */
+    memcpy(line->buffer, bytes, line->found);
     line->buffer[line->found] = 0;
     lti_conn_consume(hub, conn, line->found);
     return LEAT_OK;

@@ -230,7 +230,7 @@ static void loop_go_on(struct lti_tool_loop *loop, const size_t *counts)
 int lti_tool_loop_wait(struct lti_tool_loop *loop)
 {
     struct lti_tool_wait *items = loop->items;
-    size_t counts[LTI_TOOL_PUMPS_MAX];
+    size_t counts[LTI_TOOL_PUMPS_MAX] = {0};
     size_t count = 0;
     int code;
 

@@ -218,6 +218,7 @@ static const struct option_rule option_rules[] = {
     {"--messages", TALKING, false, set_messages},
     {"--line", TALKING, false, set_line},
     {"--quiet", ON(LTI_TOOL_SERVE) | ON(LTI_TOOL_CONNECT), false, set_quiet},
+    /* Two sets of commands may share some. NOLINTNEXTLINE(misc-redundant-expression) */
     {"--insecure-anyone", TALKING | DIALLING | ON(LTI_TOOL_WAIT_FOR), false, set_insecure_anyone},
     {"--who", DIALLING | ON(LTI_TOOL_SERVE), true, set_who},
     {"--sddl", ON(LTI_TOOL_SERVE), true, set_sddl},
@@ -241,7 +242,7 @@ static bool showable(const char *word)
     while (word[size] > ' ' && word[size] < 0x7f) {
         size++;
     }
-    return word[size] == '\0' && size <= 60;
+    return size <= 60 && word[size] == '\0';
 }
 
 static const struct option_rule *rule_find(enum lti_tool_command command, const char *word,

@@ -30,6 +30,7 @@
 #include <time.h>
 #include <unistd.h>
 
+/* Some systems declare it, POSIX does not. NOLINTNEXTLINE(readability-redundant-declaration) */
 extern char **environ;
 
 /* A pipe with room takes so much without blocking (POSIX.1-2008, write). */

@@ -291,7 +291,7 @@ static struct stream *stream_find(intptr_t handle)
     if (handle < 0 || handle >= STREAMS_MAX) {
         return NULL;
     }
-    if (streams[handle] == NULL && handle <= 1) {
+    if (handle <= 1 && streams[handle] == NULL) {
         streams[handle] = stream_make(lti_tool_windows_standard((int)handle), handle == 0);
     }
     return streams[handle];
