@@ -142,7 +142,7 @@ static void listener_end(uint32_t at)
     /* Connections that were asked about are gone with it. */
     for (uint32_t i = 0; i < API_ENDS; i++)
         if (api.ends[i].used && api.ends[i].hub == slot->hub && api.ends[i].asked &&
-            !api.ends[i].connected && api.ends[i].protocol == at + LEAT_BYTES)
+            !api.ends[i].connected && !api.ends[i].dying && api.ends[i].protocol == at + LEAT_BYTES)
             api_ended(&api.ends[i]);
 }
 
