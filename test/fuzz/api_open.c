@@ -94,7 +94,7 @@ void api_event(uint32_t hub, const struct leat_event *event)
         api.reports[hub]--;
         break;
     case LEAT_EVENT_LISTEN_ERROR:
-        api_allow("LISTEN_ERROR", event->error, 0);
+        api_allow("LISTEN_ERROR", event->error, API_BIT(LIMIT)); /* the hub has its own number */
         break;
     case LEAT_EVENT_ASKED:
         end = accepted_event(hub, event);
