@@ -18,7 +18,8 @@ set(fuzz_world test/fuzz/fuzz_world.c test/conformance/kit.c test/conformance/ki
 set(fuzz_api test/fuzz/api_open.c test/fuzz/api_talk.c)
 set(fuzz_wire test/fuzz/wire_run.c test/fuzz/wire_reference.c)
 set(fuzz_posix ${fuzz_world} test/conformance/kit_posix.c ${core} ${port} ${sim})
-set(fuzz_nt ${fuzz_world} test/conformance/kit_nt.c ${core} ${nt_port} ${sim})
+set(fuzz_nt ${fuzz_world} test/conformance/kit_nt.c test/conformance/kit_who_nt.c ${core}
+    ${nt_port} ${sim})
 
 function(leat_fuzz name target)
     leat_test(fuzz_${name} test/fuzz/target_${target}.c test/fuzz/fuzz_check.c ${fuzz_main} ${ARGN})
