@@ -17,6 +17,7 @@
 
 struct api_end {
     bool used, dying; /* CLOSED was told: stale from the next leat_next */
+    bool lost;        /* its listener went before it was let in: it is gone, or its end is told */
     bool dead;        /* ended by us, or told to be over: each call is STALE */
     bool connected, finished_told, hangup_told, view, asked, paused;
     bool foreign; /* a raw peer, or one of another protocol, is at the other end */

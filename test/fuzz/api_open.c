@@ -143,7 +143,7 @@ static void listener_end(uint32_t at)
     for (uint32_t i = 0; i < API_ENDS; i++)
         if (api.ends[i].used && api.ends[i].hub == slot->hub && api.ends[i].asked &&
             !api.ends[i].connected && !api.ends[i].dying && api.ends[i].protocol == at + LEAT_BYTES)
-            api_ended(&api.ends[i]);
+            api.ends[i].lost = true;
 }
 
 static void act_listen(uint32_t hub)

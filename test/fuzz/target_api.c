@@ -36,7 +36,7 @@ void api_allow_end(const char *call, const struct api_end *end, enum leat_error 
     if (end->dead)
         api_allow(call, error, API_BIT(STALE));
     else
-        api_allow(call, error, end->dying ? set | API_BIT(STALE) : set);
+        api_allow(call, error, end->dying || end->lost ? set | API_BIT(STALE) : set);
 }
 
 void api_waited(const char *call, uint64_t began_ns, uint32_t timeout_ms)
