@@ -21,7 +21,9 @@ SYSTEM, ADMINISTRATORS, USERS, STRANGER = \
     "S-1-5-18", "S-1-5-32-544", "S-1-5-32-545", "S-1-5-21-1-2-3-1234"
 NOT_UNDER_WINE = {"pipe-denied": "enforces no descriptor"}
 SEEN = set()  # ids of findings that a test asked for and got
+LOW, MEDIUM = "S-1-16-4096", "S-1-16-8192"
 own = []
+own_levels = []
 
 
 def own_user(place):
@@ -31,9 +33,24 @@ def own_user(place):
     return own[0]
 
 
-def offer(place, kind, descriptor="-", instances=4):
-    """A foreign server: itself, and its name."""
+def own_level(place):
+    if not own_levels:
+        out = expect(place.run(place.helper(), "level"), 0)[1].decode().strip()
+        assert re.fullmatch(r"S-1-16-[0-9]+", out), out
+        own_levels.append(out)
+    return own_levels[0]
+
+
+def elevated(place):
+    return int(own_level(place).split("-")[-1]) > int(MEDIUM.split("-")[-1])
+
+
+def offer(place, kind, descriptor="-", instances=4, label="own"):
+    """A foreign server: itself, and its name. With a descriptor its pipe has our own level of
+    integrity, or that of the label; None: none."""
     name = "\\\\.\\pipe\\" + place.name("offer-%d" % place.count)
+    if descriptor != "-" and label is not None:
+        descriptor += "S:(ML;;NWNR;;;%s)" % (own_level(place) if label == "own" else label)
     server = place.start(place.helper(), "offer", name, kind, descriptor, str(instances))
     server.wait_out(b"ready")
     return server, name
@@ -77,13 +94,19 @@ def who_ask_needs_a_console(place):
 @test
 def who_takes_names(place):
     """The same words as on Linux, and SIDs where Linux has numbers."""
-    name = place.name("echo")
-    place.serve(name, "--echo", "--who", "list:SYSTEM,%s,S-1-5-020" % STRANGER)
+    name, others = place.name("echo"), place.name("others")
+    place.serve(name, "--echo")
+    place.serve(others, "--echo", "--who", "list:SYSTEM,%s,S-1-5-020" % STRANGER)
     account = json.loads(expect(place.leat("who", name, "--json"), 0)[1])["user_name"]
     for policy in ("same-user", "admin", "group:Users", "list:SYSTEM,S-1-5-32-545,%s" % STRANGER,
                    "list:" + account):
-        expect(place.leat("send", name, "hi", "--expect", "1", "--line", "--who", policy), 0,
-               b"hi\n")
+        say = ["hi", "--expect", "1", "--line", "--who", policy]
+        expect(place.leat("send", name, *say), 0, b"hi\n")
+        # One that serves others is medium: who is elevated names its user.
+        if policy == "list:" + account or not elevated(place):
+            expect(place.leat("send", others, *say), 0, b"hi\n")
+        else:
+            expect(place.leat("send", others, *say), 5, b"", b"trusted")
     # What is no user is not one because a group has that name, nor the reverse.
     for policy in ("list:Users", "group:" + account):
         expect(place.leat("send", name, "hi", "--who", policy), 2, b"", b"no such")
@@ -273,6 +296,39 @@ def doctor_of_rights(place):
         assert "S-1-1-0" in found["pipe-open"]["words"], found
     _, name = offer(place, "bytes", owned(user, "(A;;FA;;;OW)(A;;FA;;;BA)(A;;0x12019b;;;WD)"))
     assert "pipe-open" not in doctor(place, name, code=0)
+
+
+@test
+def doctor_of_levels(place):
+    """A pipe of this user's, which somebody less trusted may have made."""
+    user = own_user(place)
+    named = ["--who", "list:" + user]
+    for label, shown_as in (("LW", LOW), (None, MEDIUM)):
+        _, name = offer(place, "bytes", owned(user), label=label)
+        for policy in ([], ["--who", "admin"], ["--who", "list:" + STRANGER], named):
+            low = label == "LW" or (policy != named and elevated(place))
+            code = 5 if low else 0
+            shown = json.loads(expect(place.leat("who", name, "--json", *policy), code)[1])
+            assert shown["user"] == user and shown["label"] == shown_as, (policy, shown)
+            found = doctor(place, name, *policy, code=code, found=["pipe"],
+                           fault="pipe-level" if low else None)
+            assert ("answers" in found) == (not low), found
+            if low:
+                assert user in found["pipe-level"]["words"], found
+            expect(place.leat("send", name, "hi", *policy), code)
+        doctor(place, name, "--insecure-anyone", code=0, found=["answers"])
+
+
+@test
+def doctor_of_levels_of_others(place):
+    """Who is trusted for his own sake is asked for medium."""
+    needs_wine("only there a pipe can have any owner")
+    for owner, policy in ((SYSTEM, []), (STRANGER, ["--who", "list:" + STRANGER])):
+        for label, fault in (("LW", "pipe-level"), (None, None), ("ME", None)):
+            _, name = offer(place, "bytes", owned(owner), label=label)
+            found = doctor(place, name, *policy, code=5 if fault else 0, fault=fault)
+            assert ("answers" in found) == (fault is None), found
+            assert fault is None or owner in found[fault]["words"], found
 
 
 @test

@@ -338,6 +338,27 @@ static int offer_pipes(char **words)
     ExitProcess(0); /* the threads wait for clients */
 }
 
+/* Our own level of integrity, as a SID. */
+static int level(char **words)
+{
+    union {
+        TOKEN_MANDATORY_LABEL label;
+        char room[sizeof(TOKEN_MANDATORY_LABEL) + SECURITY_MAX_SID_SIZE];
+    } record;
+    HANDLE token;
+    DWORD size;
+    char *text;
+
+    (void)words;
+    need(OpenProcessToken(GetCurrentProcess(), TOKEN_QUERY, &token), "token");
+    need(GetTokenInformation(token, TokenIntegrityLevel, &record, sizeof record, &size), "level");
+    need(ConvertSidToStringSidA(record.label.Label.Sid, &text), "text");
+    puts(text);
+    LocalFree(text);
+    CloseHandle(token);
+    return 0;
+}
+
 /* A client that sends something, prints the answer until the server ends, and leaves. */
 static int client(char **words)
 {
@@ -364,7 +385,7 @@ int main(int argc, char **argv)
     } modes[] = {
         {"without", 2, without},       {"leak", 1, leak},       {"probe", 1, probe},
         {"overlapped", 1, overlapped}, {"server", 4, server},   {"client", 2, client},
-        {"offer", 4, offer_pipes},     {"sockets", 1, sockets},
+        {"offer", 4, offer_pipes},     {"sockets", 1, sockets}, {"level", 0, level},
     };
 
     (void)_setmode(1, _O_BINARY);
