@@ -14,7 +14,7 @@ import re
 import sys
 
 from support import Skip, expect, judge_doctor, wait_until
-from windows_support import WINDOWS, main, needs_windows, needs_wine, test
+from windows_support import WINDOWS, main, needs_windows, needs_wine, own_user, test
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 SYSTEM, ADMINISTRATORS, USERS, STRANGER = \
@@ -22,15 +22,7 @@ SYSTEM, ADMINISTRATORS, USERS, STRANGER = \
 NOT_UNDER_WINE = {"pipe-denied": "enforces no descriptor"}
 SEEN = set()  # ids of findings that a test asked for and got
 LOW, MEDIUM = "S-1-16-4096", "S-1-16-8192"
-own = []
 own_levels = []
-
-
-def own_user(place):
-    if not own:
-        path = expect(place.leat("path", "x"), 0)[1].decode()
-        own.append(path.split("\\")[-2])
-    return own[0]
 
 
 def own_level(place):

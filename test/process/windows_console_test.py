@@ -16,7 +16,7 @@ import struct
 import subprocess
 
 from support import DEADLINE, Background, expect, wait_until
-from windows_support import WINE, main, needs_wine, test
+from windows_support import WINE, main, needs_wine, own_user, test
 
 if os.name != "nt":
     import pty
@@ -167,7 +167,9 @@ def asks(place, **streams):
 
 
 def ask_for(place, name):
-    return place.leat_start("send", name, "hi", "--expect", "1", "--line", "--timeout", "50s")
+    """Its own user is named: one who is elevated asks for more of him otherwise."""
+    return place.leat_start("send", name, "hi", "--expect", "1", "--line", "--timeout", "50s",
+                            "--who", "list:" + own_user(place))
 
 
 def stop(console):

@@ -14,13 +14,14 @@ import sys
 import tempfile
 import threading
 
-from support import DEADLINE, Skip, run_tests, test, wait_until  # test: handed on
+from support import DEADLINE, Skip, expect, run_tests, test, wait_until  # test: handed on
 
 WINDOWS = os.name == "nt"
 WINE = [] if WINDOWS else [os.environ.get("LEAT_WINE", "wine")]
 HERE = os.path.dirname(os.path.abspath(__file__))
 FLAGS = ["-std=c11", "-O2", "-Wall", "-Wextra", "-Wconversion", "-Wshadow", "-Werror",
          "-D_WIN32_WINNT=0x0A00", "-D__USE_MINGW_ANSI_STDIO=1"]
+own = []
 
 
 def windows_path(path):
@@ -138,6 +139,14 @@ class Place:
         for process in self.processes:
             process.kill()
         shutil.rmtree(self.root, ignore_errors=True)
+
+
+def own_user(place):
+    """This user's SID, as the names of his pipes have it."""
+    if not own:
+        path = expect(place.leat("path", "x"), 0)[1].decode()
+        own.append(path.split("\\")[-2])
+    return own[0]
 
 
 def needs_windows():
