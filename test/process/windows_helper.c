@@ -277,12 +277,13 @@ static HANDLE offer(const struct offered *o)
     return pipe;
 }
 
-/* One instance: gives each client back what it says, and tells how much that was. */
+/* One instance: gives each client back what it says, and tells how much that was. One that leads out
+ * only talks for as long as its client is there. */
 static DWORD WINAPI offer_always(void *words)
 {
     const struct offered *o = words;
     HANDLE pipe = offer(o);
-    char piece[4096];
+    char piece[4096] = "";
     DWORD size;
     DWORD done;
 
@@ -291,6 +292,9 @@ static DWORD WINAPI offer_always(void *words)
         unsigned long said = 0;
 
         (void)ConnectNamedPipe(pipe, NULL); /* who came and went already is told by the read */
+        while (o->way == PIPE_ACCESS_OUTBOUND &&
+               WriteFile(pipe, piece, sizeof piece, &done, NULL)) {
+        }
         while (!o->closes && ReadFile(pipe, piece, sizeof piece, &size, NULL)) {
             said += size;
             (void)WriteFile(pipe, piece, size, &done, NULL);
