@@ -25,7 +25,7 @@ struct lti_os_op {
 
 struct lti_os_completion {
     struct lti_os_op *op; /* null: a post of none */
-    int64_t result;       /* bytes, perhaps with LTI_OS_PIPE_MORE; or a failure */
+    int64_t result; /* bytes, perhaps with LTI_OS_PIPE_MORE; LTI_OS_PIPE_UNTOLD; or a failure */
 };
 
 int64_t lti_os_queue_create(void); /* handle */
@@ -45,6 +45,9 @@ int64_t lti_os_queue_wait(intptr_t queue, struct lti_os_completion *completions_
 #define LTI_OS_PIPE_UNITS_MAX 256u          /* of a whole name, without its zero unit */
 #define LTI_OS_PIPE_INSTANCES_MAX 254u      /* above it the system means "unlimited" */
 #define LTI_OS_PIPE_MORE (INT64_C(1) << 40) /* beside a byte count: the message is longer */
+/* Instead of one, in a completion: it is over, without an error. Wine says no more when the thread
+ * that began it ends in that moment, and what was read is lost. */
+#define LTI_OS_PIPE_UNTOLD (INT64_C(1) << 41)
 
 #define LTI_OS_PIPE_FIRST 1u   /* fails with LTI_OS_ACCESS when the name exists */
 #define LTI_OS_PIPE_MESSAGE 2u /* a pipe of messages, read as messages */

@@ -15,6 +15,7 @@
 #define QUEUE_ENTRIES_MAX 128u
 #define QUEUE_KEY_POSTED 1u
 #define QUEUE_STATUS_MORE ((NTSTATUS)0x80000005) /* STATUS_BUFFER_OVERFLOW: a message goes on */
+#define QUEUE_STATUS_PENDING ((NTSTATUS)0x103)
 
 _Static_assert(sizeof(OVERLAPPED) <= sizeof(struct lti_os_op), "an operation has room for it");
 _Static_assert(_Alignof(OVERLAPPED) <= _Alignof(struct lti_os_op), "and begins where it may");
@@ -54,9 +55,12 @@ static int64_t queue_posted(const OVERLAPPED *native)
     return result;
 }
 
-static int64_t queue_result(const OVERLAPPED *native)
+/* The record tells, unless nobody was left who could write it: then only the completion does. */
+static int64_t queue_result(const OVERLAPPED *native, NTSTATUS told)
 {
     NTSTATUS status = (NTSTATUS)native->Internal;
+    if (status == QUEUE_STATUS_PENDING)
+        return told < 0 ? lti_real_status(told) : LTI_OS_PIPE_UNTOLD;
     if (status == QUEUE_STATUS_MORE)
         return (int64_t)native->InternalHigh | LTI_OS_PIPE_MORE;
     return status < 0 ? lti_real_status(status) : (int64_t)native->InternalHigh;
@@ -78,7 +82,7 @@ int64_t lti_os_queue_wait(intptr_t queue, struct lti_os_completion *completions_
         if (native && entries[i].lpCompletionKey == QUEUE_KEY_POSTED)
             completions_out[i].result = queue_posted(native);
         else if (native)
-            completions_out[i].result = queue_result(native);
+            completions_out[i].result = queue_result(native, (NTSTATUS)entries[i].Internal);
     }
     return came;
 }

@@ -6,9 +6,9 @@
  *             without the lock, lti_port_take says what one means.
  * Fails:      a queue that fails for good is told to the caller.
  * Invariants: lti_port_wait touches nothing but the queue, its own array, what lti_port_prepare
- *             left for it, and the cookie of a pending operation, which nobody changes. An
- *             operation whose owner was ended is freed when its completion is taken, and not
- *             before. Posts have no operation.
+ *             left for it, and of a pending operation what nobody changes: its cookie, kind and
+ *             size. An operation whose owner was ended is freed when its completion is taken,
+ *             and not before. Posts have no operation.
  */
 #include "port_windows.h"
 
@@ -121,6 +121,15 @@ uint64_t lti_port_due(const struct lti_port *port)
     return port->watch.first ? port->tick_at : UINT64_MAX;
 }
 
+/* The bytes of a completion that does not tell them. A write is over when all was taken; what a
+ * read has brought is lost. */
+static int64_t untold(const struct lti_nt_op *op)
+{
+    if (op->kind == LTI_NT_READ && op->size > 0)
+        return lti_os_fail(LTI_OS_RESET, 0);
+    return (int64_t)op->size;
+}
+
 int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t timeout_ns,
                   struct os_code *code_out)
 {
@@ -134,11 +143,13 @@ int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t time
     int done = 0;
     for (int64_t i = 0; i < count; i++) {
         const struct lti_nt_op *op = (const struct lti_nt_op *)port->completions[i].op;
-        int64_t result = port->completions[i].result;
         if (!op) {
             atomic_store(&port->posted, false);
             continue;
         }
+        int64_t result = port->completions[i].result;
+        if (result == LTI_OS_PIPE_UNTOLD)
+            result = port->completions[i].result = untold(op);
         done_out[done].cookie = op->cookie;
         done_out[done].bytes = result > 0 ? (size_t)(result & ~LTI_OS_PIPE_MORE) : 0;
         done_out[done].detail = (uint32_t)i;

@@ -47,6 +47,7 @@ struct lti_nt_op {
     struct lti_os_op os; /* first: completions name this */
     uint64_t cookie;
     void *owner; /* stream or instance */
+    size_t size; /* bytes that it was to move; 0: a probe, or none of the kind */
     enum lti_nt_kind kind;
     bool pending;
 };

@@ -159,6 +159,7 @@ static enum leat_error read_begin(struct lti_nt_stream *stream, bool probe)
     memset(&stream->read.os, 0, sizeof stream->read.os);
     void *into = probe ? 0 : stream->buffer;
     size_t size = probe ? 0 : read_most(stream);
+    stream->read.size = size;
     int64_t result = stream->sync ? lti_nt_sync_read(stream->sync, into, size)
                                   : lti_os_pipe_read(stream->handle, into, size, &stream->read.os);
     result = lti_nt_stream_begun(stream, &stream->read, result);
@@ -424,6 +425,7 @@ enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *lin
     if (size > LTI_NT_WRITE_MOST && !stream->packets)
         size = LTI_NT_WRITE_MOST;
     memset(&stream->write.os, 0, sizeof stream->write.os);
+    stream->write.size = size;
     int64_t result = stream->sync
                          ? lti_nt_sync_write(stream->sync, data, size)
                          : lti_os_pipe_write(stream->handle, data, size, &stream->write.os);

@@ -55,6 +55,7 @@ enum lti_fault_action {
     LTI_FAULT_DUPLICATE,  /* poller_wait: each event twice */
     LTI_FAULT_STALE,      /* poller_wait: also an event of a descriptor that was closed */
     LTI_FAULT_LATE,       /* an operation that is over at once waits, and its completion tells */
+    LTI_FAULT_UNTOLD,     /* the same, and it does not tell how much was done */
     LTI_FAULT_LATE_ERROR, /* one waits, does nothing, and its completion tells the error */
     LTI_FAULT_REORDER,    /* queue_wait: the last completion first */
     LTI_FAULT_ENDS_WELL   /* pipe_cancel: what was given up ends as if it had been done before */

@@ -265,6 +265,8 @@ static int64_t fault_begun(const struct lti_fault *fault, intptr_t queue, struct
         return result;
     if (fault && fault->action == LTI_FAULT_LATE && result >= 0)
         return fault_complete_late(queue, op, result);
+    if (fault && fault->action == LTI_FAULT_UNTOLD && result >= 0)
+        return fault_complete_late(queue, op, LTI_OS_PIPE_UNTOLD);
     return fault_op_over(op, result, false);
 }
 

@@ -133,6 +133,22 @@ TEST(nt_fault_late_write_and_listen)
     probe_end(probe);
 }
 
+TEST(nt_fault_untold_is_done_and_does_not_say_how_much)
+{
+    struct probe *probe = probe_pair(0, PROBE_QUOTA);
+    object_arm(LTI_FAULT_CALL_pipe_write, "UNTOLD");
+    CHECK_KIND(probe_write(probe, probe->client, 0, 0, 10), LTI_OS_IN_PROGRESS);
+    object_hit();
+    CHECK_INT(probe_done(probe, 0), LTI_OS_PIPE_UNTOLD);
+    object_arm(LTI_FAULT_CALL_pipe_read, "UNTOLD");
+    CHECK_KIND(probe_read(probe, probe->server, 1, 0, 4), LTI_OS_IN_PROGRESS);
+    object_hit();
+    CHECK_INT(probe_done(probe, 1), LTI_OS_PIPE_UNTOLD);
+    CHECK_INT(probe_read(probe, probe->server, 0, 0, 100), 6);
+    CHECK(probe_quiet(probe));
+    probe_end(probe);
+}
+
 TEST(nt_fault_late_leaves_what_waits_anyway)
 {
     struct probe *probe = probe_pair(0, PROBE_QUOTA);

@@ -10,7 +10,6 @@
 
 #include "os_nt.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -62,31 +61,13 @@ uint64_t stress_system_memory(void)
 
 struct stress_thread {
     intptr_t handle;
-    void (*run)(void *argument);
-    void *argument;
 };
-
-static atomic_uint threads_busy;
-
-/* Nobody leaves before all are done. Under wine, what a thread began and did not see the end of is
- * told as "0 bytes done" when the thread ends, although all of it was: docs/platforms.md. */
-static void thread_run(void *argument)
-{
-    const struct stress_thread *thread = argument;
-    thread->run(thread->argument);
-    atomic_fetch_sub(&threads_busy, 1);
-    while (atomic_load(&threads_busy) > 0)
-        Sleep(1);
-}
 
 struct stress_thread *stress_thread_start(void (*run)(void *argument), void *argument)
 {
     struct stress_thread *thread = malloc(sizeof *thread);
     REQUIRE(thread != NULL);
-    thread->run = run;
-    thread->argument = argument;
-    atomic_fetch_add(&threads_busy, 1);
-    int64_t handle = lti_os_thread_start(thread_run, thread);
+    int64_t handle = lti_os_thread_start(run, argument);
     REQUIRE(handle >= 0);
     thread->handle = (intptr_t)handle;
     return thread;
