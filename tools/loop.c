@@ -30,19 +30,19 @@ int lti_tool_loop_open(struct lti_tool_loop *loop, const struct lti_tool_options
     enum leat_error error = leat_hub_create(&options, &loop->hub);
 
     loop->o = o;
+    loop->waitable = LTI_TOOL_NO_HANDLE;
     loop->signals = LTI_TOOL_NO_HANDLE;
     loop->terminal = LTI_TOOL_NO_HANDLE;
-    if (error == LEAT_OK) {
-        loop->woken = lti_tool_os_wake_by(loop_wake, loop->hub);
+    if (error != LEAT_OK) {
+        return lti_tool_fail(o, error, 0);
     }
-    if (error == LEAT_OK && !loop->woken) {
-        error = leat_hub_waitable(loop->hub, &loop->waitable);
+    loop->woken = lti_tool_os_wake_by(loop_wake, loop->hub);
+    if (loop->woken) {
+        return LTI_TOOL_EXIT_OK;
     }
-    if (error == LEAT_E_UNSUPPORTED) {
-        loop->waitable = LTI_TOOL_NO_HANDLE;
-        error = LEAT_OK;
-    }
-    return error == LEAT_OK ? LTI_TOOL_EXIT_OK : lti_tool_fail(o, error, 0);
+    error = leat_hub_waitable(loop->hub, &loop->waitable);
+    loop->looking = error == LEAT_E_UNSUPPORTED;
+    return error == LEAT_OK || loop->looking ? LTI_TOOL_EXIT_OK : lti_tool_fail(o, error, 0);
 }
 
 void lti_tool_loop_close(struct lti_tool_loop *loop)
@@ -165,7 +165,7 @@ static int loop_sleep(struct lti_tool_loop *loop, size_t count, uint32_t timeout
 {
     int64_t os_code = lti_tool_os_wait(loop->items, count, timeout_ms);
 
-    if (os_code == 0 && !loop->woken && loop->waitable == LTI_TOOL_NO_HANDLE) {
+    if (os_code == 0 && loop->looking) {
         loop_look(loop, count);
     }
     if (os_code == 0 && loop->woken && timeout_ms > 0 && !loop_ready(loop->items, count)) {
@@ -193,7 +193,7 @@ static uint32_t loop_timeout(struct lti_tool_loop *loop)
     if (loop->progress && progress_moved(loop) && timeout_ms > PROGRESS_EVERY_MS) {
         timeout_ms = PROGRESS_EVERY_MS;
     }
-    if (!loop->woken && loop->waitable == LTI_TOOL_NO_HANDLE && timeout_ms > LOOK_EVERY_MS) {
+    if (loop->looking && timeout_ms > LOOK_EVERY_MS) {
         timeout_ms = LOOK_EVERY_MS;
     }
     for (size_t i = 0; i < loop->pumps_count; i++) {
@@ -208,7 +208,7 @@ static uint32_t loop_timeout(struct lti_tool_loop *loop)
 static void loop_go_on(struct lti_tool_loop *loop, const size_t *counts)
 {
     struct lti_tool_wait *items = loop->items;
-    size_t count = loop->woken || loop->waitable == LTI_TOOL_NO_HANDLE ? 0 : 1;
+    size_t count = loop->waitable != LTI_TOOL_NO_HANDLE;
     uint64_t now = lti_tool_os_now_ms();
 
     if (loop->signals != LTI_TOOL_NO_HANDLE) {
@@ -234,7 +234,7 @@ int lti_tool_loop_wait(struct lti_tool_loop *loop)
     size_t count = 0;
     int code;
 
-    if (!loop->woken && loop->waitable != LTI_TOOL_NO_HANDLE) {
+    if (loop->waitable != LTI_TOOL_NO_HANDLE) {
         items[count++] = (struct lti_tool_wait){.handle = loop->waitable, .want_read = true};
     }
     if (loop->signals != LTI_TOOL_NO_HANDLE) {

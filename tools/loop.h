@@ -12,10 +12,13 @@
 struct lti_tool_loop {
     const struct lti_tool_options *o;
     struct leat_hub *hub;
-    bool woken;        /* by leat_wake when a stream is ready; else `waitable` is waited on */
-    intptr_t waitable; /* LTI_TOOL_NO_HANDLE: there is none, the hub is looked at again and again */
-    bool looked;       /* without one: the last turn was the hub's */
-    bool kept;         /* `event` came out of a wait and is the next one */
+    /* One of the three: by leat_wake when a stream is ready; or the hub has something to wait on
+     * beside the streams, else LTI_TOOL_NO_HANDLE; or the hub is looked at again and again. */
+    bool woken;
+    intptr_t waitable;
+    bool looking;
+    bool looked; /* looking: the last turn was the hub's */
+    bool kept;   /* `event` came out of a wait and is the next one */
     struct leat_event event;
     intptr_t signals;  /* LTI_TOOL_NO_HANDLE: not watched */
     bool signalled;    /* by the last wait: take them */

@@ -5,6 +5,8 @@ signals, limits. Usage: command_test.py [path of leat] [test names].
 """
 import base64
 import contextlib
+import ctypes
+import errno
 import fcntl
 import json
 import os
@@ -13,7 +15,9 @@ import select
 import shutil
 import signal
 import socket
+import struct
 import subprocess
+import sys
 import termios
 import time
 import tty
@@ -1047,6 +1051,31 @@ def idle_servers_sleep(place):
         server.stdin = None
         if server.poll() is None:
             end(server)
+
+
+def call_denied(number):
+    """From now on that system call is ENOSYS for this process and what it runs."""
+    code = b"".join(struct.pack("HBBI", *words) for words in (
+        (0x20, 0, 0, 0),  # the number of the call
+        (0x15, 0, 1, number),  # is it this one?
+        (6, 0, 0, 0x50000 | errno.ENOSYS),
+        (6, 0, 0, 0x7fff0000)))  # all others are allowed
+    room = ctypes.create_string_buffer(code, len(code))
+    program = struct.pack("HP", len(code) // 8, ctypes.addressof(room))
+    prctl = ctypes.CDLL(None, use_errno=True).prctl
+    if prctl(38, 1, 0, 0, 0) != 0 or prctl(22, 2, program, 0, 0) != 0:
+        raise OSError(ctypes.get_errno(), "no filter of system calls")
+
+
+@test
+def a_sandbox_without_epoll_is_told(place):
+    epoll_create1 = {"x86_64": 291, "aarch64": 20}.get(os.uname().machine)
+    if sys.platform != "linux" or epoll_create1 is None:
+        raise Skip("knows the number of Linux' epoll_create1 on x86_64 and aarch64 only")
+    for words in (["serve", "sandbox", "--echo"], ["connect", "sandbox"]):
+        code, out, err = place.leat(*words, preexec_fn=lambda: call_denied(epoll_create1))
+        same(out, b"")
+        assert code == 1 and b"does not support it" in err, (code, err)
 
 
 @test
