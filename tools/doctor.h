@@ -43,6 +43,9 @@ struct lti_tool_doctor {
 /* doctor_found.c. Null arguments are empty ones; what is found twice is kept once. */
 void lti_tool_found(struct lti_tool_doctor *d, enum lti_tool_finding_name name, const char *one,
                     const char *two, const char *three, const char *four);
+/* The first of that name; null: none was found. */
+const struct lti_tool_found *lti_tool_found_find(const struct lti_tool_doctor *d,
+                                                 enum lti_tool_finding_name name);
 void lti_tool_found_print(const struct lti_tool_doctor *d);
 void lti_tool_found_json(const struct lti_tool_doctor *d);
 /* How the policy in force is spelled. */

@@ -54,6 +54,17 @@ void lti_tool_found(struct lti_tool_doctor *d, enum lti_tool_finding_name name, 
     d->faults += lti_tool_findings[name].weight == LTI_TOOL_FAULT;
 }
 
+const struct lti_tool_found *lti_tool_found_find(const struct lti_tool_doctor *d,
+                                                 enum lti_tool_finding_name name)
+{
+    for (size_t i = 0; i < d->count; i++) {
+        if (d->found[i].name == name) {
+            return &d->found[i];
+        }
+    }
+    return NULL;
+}
+
 /* Puts the arguments into the sentence. */
 static void sentence(const struct lti_tool_found *found, const char *words, char *to, size_t room)
 {

@@ -122,7 +122,8 @@ static void lock_held(struct lti_tool_doctor *d, const char *lock, const struct 
     lti_tool_found(d, LTI_TOOL_F_LOCK_HELD, who, lock, NULL, NULL);
 }
 
-static void lock_look(struct lti_tool_doctor *d, const char *path)
+/* A lock is leat's when it is the server's, whoever that is; where there is none, ours. */
+static void lock_look(struct lti_tool_doctor *d, const char *path, uint32_t server)
 {
     char lock[LTI_TOOL_PLACE_BYTES];
     struct lti_tool_node node;
@@ -131,8 +132,7 @@ static void lock_look(struct lti_tool_doctor *d, const char *path)
     if (lti_tool_node_look(lock, false, &node) != 0) {
         return;
     }
-    if (node.kind != LTI_TOOL_NODE_FILE || node.size > 0 || node.links > 1 ||
-        node.uid != geteuid()) {
+    if (node.kind != LTI_TOOL_NODE_FILE || node.size > 0 || node.links > 1 || node.uid != server) {
         char what[LTI_TOOL_OWNER_BYTES + 80];
 
         (void)snprintf(what, sizeof what, "%s of user %s%s", lti_tool_node_kind(&node), node.owner,
@@ -174,21 +174,10 @@ static void elsewhere_look(struct lti_tool_doctor *d, const char *path)
     }
 }
 
-static const struct lti_tool_found *found_before(const struct lti_tool_doctor *d,
-                                                 enum lti_tool_finding_name name)
-{
-    for (size_t i = 0; i < d->count; i++) {
-        if (d->found[i].name == name) {
-            return &d->found[i];
-        }
-    }
-    return NULL;
-}
-
-/* What a socket is bound to as, when it is none of a stream; 0: not known. */
+/* Nobody takes a stream there: another kind of socket, nobody at all, or nobody yet. */
 static void refused_explain(struct lti_tool_doctor *d, const char *path)
 {
-    const struct lti_tool_found *lock = found_before(d, LTI_TOOL_F_LOCK_HELD);
+    const struct lti_tool_found *lock = lti_tool_found_find(d, LTI_TOOL_F_LOCK_HELD);
     unsigned type = lti_tool_socket_type(path);
 
     if (type == SOCK_SEQPACKET) {
@@ -372,7 +361,7 @@ void lti_tool_os_doctor_place(struct lti_tool_doctor *d)
     } else {
         lti_tool_found(d, LTI_TOOL_F_KIND, path, lti_tool_node_kind(&node), NULL, NULL);
     }
-    lock_look(d, path);
+    lock_look(d, path, node.kind == LTI_TOOL_NODE_SOCKET ? node.uid : (uint32_t)geteuid());
 }
 
 void lti_tool_os_doctor_scope(struct lti_tool_doctor *d)

@@ -215,12 +215,9 @@ static void denied_explain(struct lti_tool_doctor *d, int64_t os_code)
 
 static bool pipe_of_messages(const struct lti_tool_doctor *d)
 {
-    for (size_t i = 0; i < d->count; i++) {
-        if (d->found[i].name == LTI_TOOL_F_PIPE) {
-            return strcmp(d->found[i].args[1], "messages") == 0;
-        }
-    }
-    return false;
+    const struct lti_tool_found *pipe = lti_tool_found_find(d, LTI_TOOL_F_PIPE);
+
+    return pipe != NULL && strcmp(pipe->args[1], "messages") == 0;
 }
 
 void lti_tool_os_doctor_failed(struct lti_tool_doctor *d, enum leat_error error, int64_t os_code)

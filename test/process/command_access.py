@@ -615,6 +615,22 @@ def doctor_of_other_users_servers(place):
 
 
 @test
+def doctor_of_another_users_lock(place):
+    """The lock of a server is leat's, whoever the server is; that of another one is not."""
+    need_root()
+    os.makedirs(place.file("theirs"))
+    os.chown(place.file("theirs"), STRANGER, STRANGER)
+    name = place.file("theirs/mail")
+    server = start_as(place, STRANGER, "serve", name, "--echo", "--insecure-anyone")
+    listening(name, server)
+    found = doctor(place, name, "--who", "list:%d" % STRANGER, code=0,
+                   found=["answers", "lock-held"])
+    assert "lock-foreign" not in found, found
+    os.chown(name + ".leat-lock", 0, 0)
+    doctor(place, name, "--who", "list:%d" % STRANGER, code=0, found=["answers", "lock-foreign"])
+
+
+@test
 def doctor_of_a_server_that_lets_us_not_in(place):
     """How soon the server looks is its own affair, so it is asked until it was soon enough."""
     need_root()
