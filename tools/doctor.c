@@ -19,7 +19,6 @@
 /* A server that does not let us in closes as soon as it looks at us. */
 #define CLOSES_WITHIN_MS 250u
 #define EVENTS_MAX 16 /* more than one connection has that says nothing */
-#define USER_BYTES (LEAT_PEER_TEXT_BYTES + LTI_TOOL_NAME_BYTES + 4)
 
 struct attempt {
     struct leat_hub *hub;
@@ -106,7 +105,7 @@ static void find_peer(struct lti_tool_doctor *d)
 {
     struct attempt a;
     struct lti_tool_identity identity;
-    char user[USER_BYTES];
+    char user[LTI_TOOL_USER_BYTES];
 
     attempt_begin(&a, d->o, true);
     memset(&identity, 0, sizeof identity);
@@ -182,7 +181,7 @@ static bool server_closes(const struct attempt *a)
 static int find_connected(struct lti_tool_doctor *d, const struct attempt *a)
 {
     struct lti_tool_identity identity;
-    char user[USER_BYTES];
+    char user[LTI_TOOL_USER_BYTES];
 
     lti_tool_os_doctor_connected(d);
     lti_tool_identity_get(a->hub, a->conn, &identity);

@@ -66,7 +66,7 @@ void lti_tool_identity_user(const char *text, bool group, char *buffer, size_t s
 void lti_tool_identity_line(const struct lti_tool_identity *identity, char *buffer, size_t size)
 {
     const struct lti_tool_identity *i = identity;
-    char user[LEAT_PEER_TEXT_BYTES + LTI_TOOL_NAME_BYTES + 4] = "unknown";
+    char user[LTI_TOOL_USER_BYTES] = "unknown";
     char process[LTI_TOOL_PROGRAM_BYTES + 40] = "";
 
     if ((i->peer.known & LEAT_PEER_USER) != 0) {

@@ -11,6 +11,7 @@
 #define LTI_TOOL_GROUPS_MAX 1024u
 #define LTI_TOOL_NAME_BYTES 256u
 #define LTI_TOOL_PROGRAM_BYTES 1024u
+#define LTI_TOOL_USER_BYTES (LEAT_PEER_TEXT_BYTES + LTI_TOOL_NAME_BYTES + 4) /* with its name */
 
 struct lti_tool_identity {
     struct leat_peer peer;

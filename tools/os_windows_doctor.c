@@ -22,7 +22,6 @@
 #define LOOKING (READ_CONTROL | FILE_READ_ATTRIBUTES | SYNCHRONIZE)
 /* FILE_CREATE_PIPE_INSTANCE: to a pipe, what appending is to a file. */
 #define MAKE_INSTANCES FILE_APPEND_DATA
-#define USER_BYTES (LEAT_PEER_TEXT_BYTES + LTI_TOOL_NAME_BYTES + 4)
 /* After a connect that failed, a server with one instance takes a moment to offer it again. */
 #define LOOK_WAIT_MS 250u
 #define SID_EVERYBODY "S-1-1-0"
@@ -65,7 +64,7 @@ static void kind_look(struct lti_tool_doctor *d, HANDLE pipe)
 static void owner_look(struct lti_tool_doctor *d, PSID owner)
 {
     struct lti_tool_identity identity;
-    char user[USER_BYTES];
+    char user[LTI_TOOL_USER_BYTES];
 
     memset(&identity, 0, sizeof identity);
     if (owner == NULL ||
@@ -112,7 +111,7 @@ static void rights_look(struct lti_tool_doctor *d, PSECURITY_DESCRIPTOR descript
 
 static void instances_found(struct lti_tool_doctor *d, const char *sid)
 {
-    char user[USER_BYTES];
+    char user[LTI_TOOL_USER_BYTES];
 
     lti_tool_identity_user(sid, true, user, sizeof user);
     lti_tool_found(d, LTI_TOOL_F_PIPE_OPEN, user, NULL, NULL, NULL);
@@ -206,7 +205,7 @@ void lti_tool_os_doctor_connected(struct lti_tool_doctor *d)
 static void denied_explain(struct lti_tool_doctor *d, int64_t os_code)
 {
     char text[256];
-    char user[USER_BYTES];
+    char user[LTI_TOOL_USER_BYTES];
 
     lti_tool_os_text(os_code, text, sizeof text);
     lti_tool_os_own_user(user, sizeof user);
