@@ -121,6 +121,12 @@ static int64_t patience(struct leat_hub *hub, uint64_t deadline_ns)
     return deadline_ns > now ? (int64_t)(deadline_ns - now) : 0;
 }
 
+static void batch_dispatch(struct leat_hub *hub, int count)
+{
+    for (int i = 0; i < count; i++)
+        done_dispatch(hub, &hub->done[i]);
+}
+
 /* A wait is made without the lock. */
 static int port_ask(struct leat_hub *hub, int64_t timeout_ns, struct os_code *code_out)
 {
@@ -137,18 +143,29 @@ static int port_ask(struct leat_hub *hub, int64_t timeout_ns, struct os_code *co
     return count;
 }
 
+/* A deadline of ours, or of who waits, has passed: what came in time must be heard first. */
+static bool time_is_over(struct leat_hub *hub, uint64_t deadline_ns)
+{
+    uint64_t first = lti_deadlines_first(&hub->deadlines);
+    if (first < deadline_ns)
+        deadline_ns = first;
+    return deadline_ns != LTI_NEVER && deadline_ns <= lti_hub_now(hub);
+}
+
 enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
 {
     struct os_code code = {LTI_OS_NONE, 0};
     int prepared = lti_port_prepare(hub->port, hub->done);
-    for (int i = 0; i < prepared; i++)
-        done_dispatch(hub, &hub->done[i]);
+    batch_dispatch(hub, prepared);
     bool ask = !prepared || hub->ready.count == 0 || hub->unasked == TURNS_UNASKED_MAX;
     hub->unasked = ask ? 0 : hub->unasked + 1;
     hub->changed = false;
     int count = ask ? port_ask(hub, prepared ? 0 : patience(hub, deadline_ns), &code) : 0;
-    for (int i = 0; i < count; i++)
-        done_dispatch(hub, &hub->done[i]);
+    batch_dispatch(hub, count);
+    if (lti_port_unheard(hub->port) && time_is_over(hub, deadline_ns)) {
+        count = port_ask(hub, 0, &code);
+        batch_dispatch(hub, count);
+    }
     /* A full batch has more behind it that may be in time; it is heard first, but not for ever. */
     bool full = count == LTI_DONE_MAX;
     hub->full_batches = full ? hub->full_batches + 1 : 0;

@@ -105,6 +105,9 @@ uint64_t lti_port_due(const struct lti_port *port);
  * fails (code_out). */
 int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t timeout_ns,
                   struct os_code *code_out);
+/* The last wait asked for fewer than there may be, and got them: before a time counts as over, a
+ * wait of no time asks for the rest. */
+bool lti_port_unheard(const struct lti_port *port);
 enum leat_error lti_port_wake(struct lti_port *port); /* ends a running or the next wait */
 /* What a foreign loop can wait on. LIMIT, MEMORY, UNSUPPORTED, SYSTEM. */
 enum leat_error lti_port_waitable(struct lti_port *port, intptr_t *waitable_out,

@@ -87,6 +87,12 @@ uint64_t lti_port_due(const struct lti_port *port)
     return UINT64_MAX;
 }
 
+bool lti_port_unheard(const struct lti_port *port)
+{
+    (void)port;
+    return false;
+}
+
 enum leat_error lti_port_wake(struct lti_port *port)
 {
     int64_t result = lti_os_event_set(port->event);

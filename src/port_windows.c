@@ -5,13 +5,16 @@
  * Happy path: lti_port_prepare begins the reads that are due, lti_port_wait fetches completions
  *             without the lock, lti_port_take says what one means.
  * Fails:      a queue that fails for good is told to the caller.
- * Invariants: lti_port_wait touches nothing but the queue, its own array, what lti_port_prepare
- *             left for it, and of a pending operation what nobody changes: its cookie, kind and
- *             size. An operation whose owner was ended is freed when its completion is taken,
- *             and not before. Posts have no operation.
+ * Invariants: lti_port_wait touches nothing but the queue, its own array and word, what
+ *             lti_port_prepare left for it, and of a pending operation what nobody changes: its
+ *             cookie, kind and size. An operation whose owner was ended is freed when its
+ *             completion is taken, and not before. Posts have no operation.
  */
 #include "port_windows.h"
 
+/* So few operations under way are waited for one by one: a system may look once more when it found
+ * fewer than it was asked for. */
+#define FEW 4u
 /* How many streams one tick looks at: the rest has its turn at the next. */
 #define TICK_STREAMS_MAX 256
 /* How long destroying a port waits for completions, in pieces. */
@@ -36,6 +39,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
     port->outstanding = 0;
     port->threads = 0;
     port->ask = 1;
+    port->unheard = false;
     atomic_init(&port->posted, false);
     *port_out = port;
     return LEAT_OK;
@@ -80,8 +84,7 @@ static void tick(struct lti_port *port)
     }
 }
 
-/* More cannot come than is outstanding, and some systems look once more when they found fewer than
- * they were asked for. */
+/* More cannot come than is outstanding. */
 static uint32_t completions_most(const struct lti_port *port)
 {
     uint32_t most = port->outstanding + atomic_load(&port->posted);
@@ -133,9 +136,11 @@ static int64_t untold(const struct lti_nt_op *op)
 int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t timeout_ns,
                   struct os_code *code_out)
 {
+    uint32_t ask = timeout_ns != 0 && port->ask <= FEW ? 1 : port->ask;
     int64_t count = port->forward
                         ? lti_nt_forward_wait(port, timeout_ns)
-                        : lti_os_queue_wait(port->queue, port->completions, port->ask, timeout_ns);
+                        : lti_os_queue_wait(port->queue, port->completions, ask, timeout_ns);
+    port->unheard = !port->forward && ask < port->ask && count == ask;
     if (count < 0) {
         *code_out = lti_os_code_of(count);
         return code_out->kind == LTI_OS_INTERRUPTED ? 0 : -1;
@@ -183,6 +188,11 @@ uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struc
         break;
     }
     return lti_nt_listen_done(op->owner, result);
+}
+
+bool lti_port_unheard(const struct lti_port *port)
+{
+    return port->unheard;
 }
 
 enum leat_error lti_port_wake(struct lti_port *port)

@@ -153,7 +153,8 @@ struct lti_port {
     uint64_t tick_at;
     uint32_t outstanding; /* operations that the system owns */
     uint32_t threads;     /* for the waitable, and one a synchronous handle */
-    uint32_t ask;         /* how many completions the next wait asks for */
+    uint32_t ask;         /* how many completions may come */
+    bool unheard;         /* the last wait did not ask for all of them */
     atomic_bool posted;
     struct lti_os_completion completions[LTI_DONE_MAX];
 };
