@@ -10,21 +10,6 @@
 
 #include <string.h>
 
-/* No struct will ever be larger: a size above is no size, and nothing is cleared up to there. */
-#define STRUCT_BYTES_MAX 4096u
-
-/* Copies a struct that begins with its size, keeping the caller's size. */
-static enum leat_error struct_give(void *to, const void *from, size_t known)
-{
-    size_t size;
-    memcpy(&size, to, sizeof size);
-    if (size < known || size > STRUCT_BYTES_MAX)
-        return LEAT_E_OPTIONS;
-    memcpy((char *)to + sizeof size, (const char *)from + sizeof size, known - sizeof size);
-    memset((char *)to + known, 0, size - known);
-    return LEAT_OK;
-}
-
 static void conn_describe(const struct lti_conn *conn, struct leat_conn_info *info)
 {
     info->state = lti_conn_public_state(conn);
@@ -63,7 +48,7 @@ enum leat_error leat_conn_info_get(struct leat_hub *hub, leat_conn conn,
     if (found)
         conn_describe(found, &info);
     lti_hub_leave(hub);
-    return found ? struct_give(info_out, &info, sizeof info) : LEAT_E_STALE;
+    return found ? lti_struct_give(info_out, &info, sizeof info) : LEAT_E_STALE;
 }
 
 enum leat_error leat_conn_stats_get(struct leat_hub *hub, leat_conn conn,
@@ -79,7 +64,7 @@ enum leat_error leat_conn_stats_get(struct leat_hub *hub, leat_conn conn,
     if (found)
         stats = found->stats;
     lti_hub_leave(hub);
-    return found ? struct_give(stats_out, &stats, sizeof stats) : LEAT_E_STALE;
+    return found ? lti_struct_give(stats_out, &stats, sizeof stats) : LEAT_E_STALE;
 }
 
 enum leat_error leat_listener_info_get(struct leat_hub *hub, leat_listener listener,
@@ -106,7 +91,7 @@ enum leat_error leat_listener_info_get(struct leat_hub *hub, leat_listener liste
         info.accept_errors = found->accept_errors;
     }
     lti_hub_leave(hub);
-    return found ? struct_give(info_out, &info, sizeof info) : LEAT_E_STALE;
+    return found ? lti_struct_give(info_out, &info, sizeof info) : LEAT_E_STALE;
 }
 
 enum leat_error leat_hub_info_get(struct leat_hub *hub, struct leat_hub_info *info_out)
@@ -127,7 +112,7 @@ enum leat_error leat_hub_info_get(struct leat_hub *hub, struct leat_hub_info *in
     info.os_code = hub->os_code.raw;
     info.threads = lti_port_threads(hub->port);
     lti_hub_leave(hub);
-    return struct_give(info_out, &info, sizeof info);
+    return lti_struct_give(info_out, &info, sizeof info);
 }
 
 static enum leat_error name_give(const struct lti_address_ref *address, char *buffer, size_t size,

@@ -39,17 +39,13 @@ enum leat_error leat_peer_get(struct leat_hub *hub, leat_conn conn, struct leat_
     struct leat_peer peer;
     if (!peer_out)
         return LEAT_E_ARGUMENT;
-    size_t size = peer_out->size;
-    if (size < sizeof peer.size + sizeof peer.known)
-        return LEAT_E_OPTIONS;
     enum leat_error error = peer_enter(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
     memset(&peer, 0, sizeof peer);
     error = lti_port_identity(&found->link, &peer, &code);
-    peer.size = sizeof peer;
     if (error == LEAT_OK)
-        memcpy(peer_out, &peer, size < sizeof peer ? size : sizeof peer);
+        error = lti_struct_give(peer_out, &peer, sizeof peer);
     return peer_leave(hub, found, error, code);
 }
 

@@ -293,6 +293,8 @@ enum leat_error lti_options_listen(const struct leat_listen_options *from,
                                    struct leat_listen_options *to);
 enum leat_error lti_options_connect(const struct leat_connect_options *from,
                                     struct leat_connect_options *to);
+/* Fills a struct of the caller's that begins with its size, which stays. OPTIONS: no such size. */
+enum leat_error lti_struct_give(void *to, const void *from, size_t known);
 
 /* conn_state.c */
 void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_state state);

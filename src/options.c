@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: MIT
  *
- * Options: size-versioned structs in, complete ones with defaults out.
+ * Size-versioned structs: options in, complete ones with defaults out; answers out.
  *
- * Happy path: what the caller set is taken, what is zero gets its default.
+ * Happy path: what the caller set is taken, what is zero gets its default. An answer is copied up
+ *             to the size that the caller knows.
  * Fails:      OPTIONS for a size no version had, a non-zero tail that we do not know, or a value
  *             out of its range.
  * Invariants: what comes out satisfies every relation between the limits: a low mark below its
@@ -17,6 +18,8 @@
 #define BOX_BYTES_CAP (1024 * MIB)
 #define FRAME_BYTES_CAP ((uint32_t)(256 * MIB))
 #define FRAME_ROOM (LTI_FRAME_HEADER_BYTES)
+/* No struct will ever be larger: a size above is no size, and nothing is cleared up to there. */
+#define STRUCT_BYTES_MAX 4096u
 
 /* Copies a struct that begins with its size. */
 static enum leat_error options_take(void *to, size_t known, const void *from)
@@ -34,6 +37,17 @@ static enum leat_error options_take(void *to, size_t known, const void *from)
         memcpy(to, from, known);
     }
     memcpy(to, &known, sizeof known);
+    return LEAT_OK;
+}
+
+enum leat_error lti_struct_give(void *to, const void *from, size_t known)
+{
+    size_t size;
+    memcpy(&size, to, sizeof size);
+    if (size < known || size > STRUCT_BYTES_MAX)
+        return LEAT_E_OPTIONS;
+    memcpy((char *)to + sizeof size, (const char *)from + sizeof size, known - sizeof size);
+    memset((char *)to + known, 0, size - known);
     return LEAT_OK;
 }
 

@@ -1071,9 +1071,9 @@ struct leat_hub_info {
     uint64_t memory_bytes, memory_bytes_high;
     uint64_t waits; /* times the system's event source was asked */
     int64_t
-        os_code; /* of the last leat_listen, leat_connect or adopting call that failed because of
-                      * the system: errno or GetLastError, 0 when that says nothing (a lock that
-                      * another holds); connections keep their own */
+        os_code; /* of the last leat_listen, leat_connect, leat_peer_* or adopting call that failed
+                      * because of the system: errno or GetLastError, 0 when that says nothing (a
+                      * lock that another holds); connections keep their own */
     uint32_t threads; /* that the hub has started and that still run; POSIX: one while descriptors
                        * that a peer sent along are closed, where they come; Windows: one for the
                        * waitable, one for each handle that was opened for synchronous I/O */

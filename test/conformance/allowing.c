@@ -192,8 +192,16 @@ TEST(peer_is_who_it_is)
     CHECK((peer.known & LEAT_PEER_USER) != 0);
     CHECK(peer.user[0] != '\0');
     CHECK_INT(peer.uid, kit_user());
-    struct leat_peer little = {.size = 4};
+    struct leat_peer little = {.size = sizeof little - 1};
     CHECK_ERROR(leat_peer_get(hub, ends.dialled, &little), LEAT_E_OPTIONS);
+    /* A later version's struct is filled as far as this version knows it. */
+    struct {
+        struct leat_peer known;
+        uint64_t unknown;
+    } later = {.known = {.size = sizeof later}, .unknown = 77};
+    CHECK_ERROR(leat_peer_get(hub, ends.dialled, &later.known), LEAT_OK);
+    CHECK(later.known.size == sizeof later && later.known.known == peer.known);
+    CHECK_INT(later.unknown, 0);
     CHECK_ERROR(leat_peer_get(hub, ends.dialled, NULL), LEAT_E_ARGUMENT);
     CHECK_ERROR(leat_peer_process(hub, ends.dialled, NULL), LEAT_E_ARGUMENT);
     CHECK_ERROR(leat_peer_groups(hub, ends.dialled, NULL, 1, NULL), LEAT_E_ARGUMENT);
