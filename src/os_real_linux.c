@@ -53,7 +53,7 @@ static atomic_bool sockets_plain;
 
 bool lti_real_refuse_descriptors(int fd)
 {
-    /* Since Linux 6.16; older kernels say ENOPROTOOPT, and the port then drops what came. */
+    /* Since Linux 6.16; older kernels say ENOPROTOOPT, and the port then takes what came. */
     int allowed = 0;
     if (setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &allowed, sizeof allowed) != 0)
         return false;

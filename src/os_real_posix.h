@@ -56,6 +56,9 @@ int64_t lti_real_errno(int number); /* the word for an errno */
 int64_t
 lti_real_result(int64_t value); /* a call's result as it is, or the word for errno if it is -1 */
 
+/* For poll and its like: rounded up, so that no wait ends early; -1: for ever. */
+int lti_real_milliseconds(int64_t timeout_ns);
+
 /* Where the system shows this process's descriptors as files: with a number behind it. */
 #define LTI_REAL_PROC "/proc/self/fd/"
 #define LTI_REAL_PROC_BYTES (sizeof LTI_REAL_PROC + 10)
@@ -89,6 +92,8 @@ static inline void lti_real_closing(int fd)
 void lti_real_closing(int fd);
 /* A wake-up of the pipe kind is no descriptor of its own; the poller's file asks first. */
 void lti_real_event_closing(int fd);
+/* A pipe whose ends are set up; 0 or the word for an errno. */
+int64_t lti_real_pipe(int ends_out[2]);
 #endif
 #if LTI_REAL_POLLER == LTI_REAL_POLL
 void lti_real_looked(int fd);

@@ -6,13 +6,10 @@
  * Fails:      with the kind that the table gives; alloc with null.
  * Invariants: no errno leaves the os_real_* files but packed beside its kind.
  */
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE 1
-#endif
-
 #include "os_real_posix.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
@@ -143,6 +140,14 @@ uint64_t lti_os_now_ns(void)
     base_must(clock_gettime(CLOCK_MONOTONIC, &time) == 0);
     /* The clock may start at zero with the machine; zero is kept free to mean "no time". */
     return (uint64_t)time.tv_sec * UINT64_C(1000000000) + (uint64_t)time.tv_nsec + 1;
+}
+
+int lti_real_milliseconds(int64_t timeout_ns)
+{
+    if (timeout_ns < 0)
+        return -1;
+    int64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
+    return timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
 }
 
 int64_t lti_os_mutex_create(struct lti_os_mutex **mutex_out)

@@ -11,7 +11,6 @@
 #if LTI_REAL_POLLER == LTI_REAL_EPOLL
 
 #include <errno.h>
-#include <limits.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -61,14 +60,6 @@ int64_t lti_os_poller_remove(int poller, int fd)
     return lti_real_result(epoll_ctl(poller, EPOLL_CTL_DEL, fd, NULL));
 }
 
-static int epoll_milliseconds(int64_t timeout_ns)
-{
-    if (timeout_ns < 0)
-        return -1;
-    int64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
-    return timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
-}
-
 static uint32_t epoll_flags(uint32_t events)
 {
     uint32_t flags = 0;
@@ -92,7 +83,7 @@ int64_t lti_os_poller_wait(int poller, struct lti_os_ready *ready_out, size_t co
 {
     struct epoll_event natives[EPOLL_EVENTS_MAX];
     int room = count > EPOLL_EVENTS_MAX ? EPOLL_EVENTS_MAX : (int)count;
-    int result = epoll_wait(poller, natives, room, epoll_milliseconds(timeout_ns));
+    int result = epoll_wait(poller, natives, room, lti_real_milliseconds(timeout_ns));
     if (result < 0)
         return lti_real_errno(errno);
     for (int i = 0; i < result; i++) {

@@ -51,6 +51,22 @@ static struct event *event_find(int fd)
     return it;
 }
 
+int64_t lti_real_pipe(int ends_out[2])
+{
+    int ends[2];
+    if (pipe(ends) != 0)
+        return lti_real_errno(errno);
+    if (lti_real_set_up(ends[0]) != 0 || lti_real_set_up(ends[1]) != 0) {
+        int number = errno;
+        (void)close(ends[0]);
+        (void)close(ends[1]);
+        return lti_real_errno(number);
+    }
+    ends_out[0] = ends[0];
+    ends_out[1] = ends[1];
+    return 0;
+}
+
 int64_t lti_os_event_create(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
@@ -60,17 +76,10 @@ int64_t lti_os_event_create(void)
     struct event *event = lti_os_alloc(sizeof *event);
     if (!event)
         return lti_real_errno(ENOMEM);
-    if (pipe(ends) != 0) {
-        int number = errno;
+    int64_t result = lti_real_pipe(ends);
+    if (result < 0) {
         lti_os_free(event);
-        return lti_real_errno(number);
-    }
-    if (lti_real_set_up(ends[0]) != 0 || lti_real_set_up(ends[1]) != 0) {
-        int number = errno;
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-        lti_os_free(event);
-        return lti_real_errno(number);
+        return result;
     }
     *event = (struct event){.reading = ends[0], .writing = ends[1]};
     (void)pthread_mutex_lock(&event_lock);

@@ -101,17 +101,10 @@ int64_t lti_os_poller_create(void)
     struct poller *poller = lti_os_alloc(sizeof *poller);
     if (!poller)
         return lti_real_errno(ENOMEM);
-    if (pipe(ends) != 0) {
-        int number = errno;
+    int64_t result = lti_real_pipe(ends);
+    if (result < 0) {
         lti_os_free(poller);
-        return lti_real_errno(number);
-    }
-    if (lti_real_set_up(ends[0]) != 0 || lti_real_set_up(ends[1]) != 0) {
-        int number = errno;
-        (void)close(ends[0]);
-        (void)close(ends[1]);
-        lti_os_free(poller);
-        return lti_real_errno(number);
+        return result;
     }
     *poller = (struct poller){.reading = ends[0], .writing = ends[1]};
     poll_enter();
@@ -308,14 +301,6 @@ static int poll_answer(struct poller *poller, int asked, struct lti_os_ready *re
     return found;
 }
 
-static int poll_milliseconds(int64_t timeout_ns)
-{
-    if (timeout_ns < 0)
-        return -1;
-    int64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
-    return timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
-}
-
 /* One poll. 0: nothing yet, and *woken_out when the table changed meanwhile. */
 static int64_t poll_once(int poller_fd, struct lti_os_ready *ready_out, int count, int64_t left_ns,
                          bool *woken_out)
@@ -328,7 +313,7 @@ static int64_t poll_once(int poller_fd, struct lti_os_ready *ready_out, int coun
     poll_leave();
     if (asked <= 0)
         return lti_real_errno(asked < 0 ? ENOMEM : poller ? EBUSY : EBADF);
-    int result = poll(poller->asked, (nfds_t)asked, poll_milliseconds(left_ns));
+    int result = poll(poller->asked, (nfds_t)asked, lti_real_milliseconds(left_ns));
     int number = errno;
     poll_enter();
     poller->waiting = false;
