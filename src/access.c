@@ -14,10 +14,6 @@
 
 #include <string.h>
 
-/* What the system shows for a user or a group that has no number in our namespace. The user nobody
- * has the same number, and so have we inside a namespace that does not map us: never a match. */
-#define OVERFLOW_NUMBER 65534u
-
 static bool who_fits(enum leat_who who, const char *group, uint32_t users_count, bool listens)
 {
     bool wants_group = who == LEAT_WHO_GROUP, wants_users = who == LEAT_WHO_LIST;
@@ -97,6 +93,20 @@ bool lti_access_number(const char *text, uint32_t *number_out)
     return number < UINT32_MAX; /* the last one means "none" to the system */
 }
 
+size_t lti_access_text(uint32_t number, char text_out[LTI_ACCESS_TEXT_BYTES])
+{
+    char digits[LTI_ACCESS_TEXT_BYTES];
+    size_t count = 0, size = 0;
+    do {
+        digits[count++] = (char)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    while (count)
+        text_out[size++] = digits[--count];
+    text_out[size] = 0;
+    return size;
+}
+
 static bool number_listed(const struct lti_access *access, uint32_t number)
 {
     uint32_t listed;
@@ -108,9 +118,9 @@ static bool number_listed(const struct lti_access *access, uint32_t number)
 
 static bool group_listed(const struct lti_access *access, const struct lti_access_peer *peer)
 {
-    bool listed = peer->gid != OVERFLOW_NUMBER && number_listed(access, peer->gid);
+    bool listed = peer->gid != LTI_ACCESS_OVERFLOW && number_listed(access, peer->gid);
     for (uint32_t i = 0; i < peer->groups_count && !listed; i++)
-        listed = peer->groups[i] != OVERFLOW_NUMBER && number_listed(access, peer->groups[i]);
+        listed = peer->groups[i] != LTI_ACCESS_OVERFLOW && number_listed(access, peer->groups[i]);
     return listed;
 }
 
@@ -119,7 +129,7 @@ enum leat_error lti_access_judge(const struct lti_access *access, uint32_t own_u
 {
     if (access->who == LEAT_WHO_INSECURE_ANYONE)
         return LEAT_OK;
-    if (!peer->known || peer->uid == OVERFLOW_NUMBER)
+    if (!peer->known || peer->uid == LTI_ACCESS_OVERFLOW)
         return LEAT_E_UNTRUSTED;
     if (peer->uid == own_uid || peer->uid == 0 || access->who == LEAT_WHO_ASK)
         return LEAT_OK;

@@ -25,7 +25,11 @@ enum leat_error lti_access_make(struct lti_pool *pool, enum leat_who who, const 
 struct lti_access *lti_access_hold(struct lti_access *access); /* null is allowed */
 void lti_access_drop(struct lti_pool *pool, struct lti_access *access);
 
-/* What a system of numbers says of a peer. */
+/* What a system of numbers shows for a user or a group that has none in our namespace. The user
+ * nobody has the same one, and so have we in a namespace that does not map us: never a match. */
+#define LTI_ACCESS_OVERFLOW 65534u
+
+/* What such a system says of a peer. */
 struct lti_access_peer {
     bool known;
     uint32_t uid, gid;
@@ -37,5 +41,8 @@ enum leat_error lti_access_judge(const struct lti_access *access, uint32_t own_u
                                  const struct lti_access_peer *peer);
 /* True when the text is a number that a user or a group can have. */
 bool lti_access_number(const char *text, uint32_t *number_out);
+/* Its text, with a zero byte; the size without that. */
+#define LTI_ACCESS_TEXT_BYTES 11u
+size_t lti_access_text(uint32_t number, char text_out[LTI_ACCESS_TEXT_BYTES]);
 
 #endif

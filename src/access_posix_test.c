@@ -117,6 +117,21 @@ TEST(access_lists_and_groups)
     lti_pool_end(&pool);
 }
 
+/* Back and forth. */
+TEST(access_numbers_as_text)
+{
+    static const uint32_t numbers[] = {0, 9, 10, 1000, 65534, UINT32_MAX - 1};
+    static const char *const texts[] = {"0", "9", "10", "1000", "65534", "4294967294"};
+    for (size_t i = 0; i < sizeof numbers / sizeof numbers[0]; i++) {
+        char text[LTI_ACCESS_TEXT_BYTES];
+        uint32_t number = 7;
+        CHECK_INT(lti_access_text(numbers[i], text), strlen(texts[i]));
+        CHECK_STR(text, texts[i]);
+        CHECK(lti_access_number(text, &number));
+        CHECK_INT(number, numbers[i]);
+    }
+}
+
 TEST(access_that_makes_no_sense)
 {
     const char *const users[] = {"1000", NULL};

@@ -23,6 +23,7 @@
  * because who can write there owns the machine: a plain name costs two calls where the login
  * manager made the runtime folder, and one more for each folder above it elsewhere.
  */
+#include "access.h"
 #include "address.h"
 #include "port_posix.h"
 
@@ -77,19 +78,6 @@ static size_t text_put(char *to, size_t at, const char *text, size_t size)
 {
     memcpy(to + at, text, size);
     return at + size;
-}
-
-static size_t text_put_number(char *to, size_t at, uint32_t number)
-{
-    char digits[10];
-    size_t count = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    while (count)
-        to[at++] = digits[--count];
-    return at;
 }
 
 static enum leat_error untrusted(const struct look *look, const char *reason)
@@ -189,9 +177,7 @@ static enum leat_error folder_use(const char *path, bool create, const struct lo
 static size_t login_folder(char folder[LOGIN_BYTES])
 {
     size_t size = text_put(folder, 0, "/run/user/", 10);
-    size = text_put_number(folder, size, lti_os_euid());
-    folder[size] = 0;
-    return size;
+    return size + lti_access_text(lti_os_euid(), folder + size);
 }
 
 /* The folder that the environment names. NOT_FOUND: it names none, or none that is there; a
@@ -272,7 +258,7 @@ static enum leat_error folder_find(bool create, size_t name_size, char folder[LT
         const char *tmp = lti_os_place(LTI_OS_PLACE_TMP);
         size = text_put(folder, 0, tmp, strlen(tmp));
         size = text_put(folder, size, "/leat-", 6);
-        size = text_put_number(folder, size, lti_os_euid());
+        size += lti_access_text(lti_os_euid(), folder + size);
     }
     folder[size] = 0;
     if (size + 1 + name_size > LTI_PATH_MAX)

@@ -18,8 +18,9 @@ static const char *reason_of(const struct lti_peer *peer)
 {
     if (!peer->known)
         return "the system does not say who the peer is";
-    return peer->uid == 65534 ? "the peer's user is 65534, which may stand for anybody"
-                              : "the peer is another user";
+    return peer->uid == LTI_ACCESS_OVERFLOW
+               ? "the peer's user is 65534, which may stand for anybody"
+               : "the peer is another user";
 }
 
 /* What the system does not say is no failure of the connection. */
@@ -27,19 +28,6 @@ static enum leat_error silence(int64_t result, struct os_code *code_out)
 {
     enum leat_error error = lti_port_error(result, code_out);
     return error == LEAT_E_HANDLE ? LEAT_E_UNSUPPORTED : error;
-}
-
-static void number_text(char text_out[LEAT_PEER_TEXT_BYTES], uint32_t number)
-{
-    char digits[10];
-    size_t count = 0, at = 0;
-    do {
-        digits[count++] = (char)('0' + number % 10);
-        number /= 10;
-    } while (number);
-    while (count)
-        text_out[at++] = digits[--count];
-    text_out[at] = 0;
 }
 
 enum leat_error lti_port_identity(const struct lti_link *link, struct leat_peer *peer_out,
@@ -54,7 +42,7 @@ enum leat_error lti_port_identity(const struct lti_link *link, struct leat_peer 
     peer_out->known = LEAT_PEER_USER | LEAT_PEER_GROUP;
     peer_out->uid = native.uid;
     peer_out->gid = native.gid;
-    number_text(peer_out->user, native.uid);
+    (void)lti_access_text(native.uid, peer_out->user);
     if (native.pid > 0) {
         peer_out->known |= LEAT_PEER_PROCESS;
         peer_out->pid = native.pid;
