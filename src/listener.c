@@ -89,7 +89,7 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
     memset(listener, 0, sizeof *listener);
     listener->access = access;
     lti_link_init(&listener->link);
-    listener->claim.lock = listener->claim.folder = -1;
+    lti_claim_none(&listener->claim);
     lti_deadline_init(&listener->base.deadline);
     listener->base.kind = LTI_KIND_LISTENER;
     listener->base.tag = options->tag;

@@ -44,6 +44,11 @@ struct lti_claim {
     intptr_t folder; /* -1: none is held */
     uint64_t device, inode;
 };
+static inline void lti_claim_none(struct lti_claim *claim)
+{
+    claim->lock = claim->folder = -1;
+    claim->device = claim->inode = 0;
+}
 
 #define LTI_DONE_READABLE 1u /* a read or an accept will tell something new */
 /* write_start is over, `bytes` were taken (maybe 0), the memory is back */

@@ -96,7 +96,6 @@ bool lti_place_again(struct lti_path *path, intptr_t folder);
 /* port_posix_claim.c: whose a path is. lti_claim_take gives the lock: of a path that nobody serves,
  * alone; else, for a take-over only, the turn, beside those that live, and *taken_over_out. IN_USE,
  * UNTRUSTED, or why not. */
-void lti_claim_none(struct lti_claim *claim);
 enum leat_error lti_claim_take(const struct lti_path *path, bool take_over, struct lti_claim *claim,
                                bool *made_out, bool *taken_over_out, struct os_code *code_out);
 /* A listener that had the lock alone lives now: others may come beside it. */

@@ -19,13 +19,6 @@
 #define LOCK_SUFFIX ".leat-lock"
 #define LOCK_PATH_SIZE (LTI_PATH_MAX + sizeof LOCK_SUFFIX)
 
-void lti_claim_none(struct lti_claim *claim)
-{
-    claim->lock = claim->folder = -1;
-    claim->device = 0;
-    claim->inode = 0;
-}
-
 static void lock_path_of(const struct lti_path *path, char name[LOCK_PATH_SIZE])
 {
     memcpy(name, path->bytes, path->size);

@@ -35,7 +35,7 @@
 #define LTI_NT_INSTANCES_MOST 64u
 #define LTI_NT_DETAIL_NEWS UINT32_MAX /* of a completion that lti_port_prepare made up */
 
-/* Users, as the core compares them. */
+/* Users, as `uid` of lti_peer and leat_peer tells them. */
 #define LTI_NT_USER_SYSTEM 0u /* SYSTEM, or the administrators */
 #define LTI_NT_USER_SELF 1u
 #define LTI_NT_USER_OTHER 2u

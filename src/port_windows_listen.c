@@ -264,8 +264,7 @@ enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
 {
     uint16_t name[LTI_OS_PIPE_UNITS_MAX + 1];
     const struct lti_access *access = listen->access;
-    claim_out->lock = claim_out->folder = -1;
-    claim_out->device = claim_out->inode = 0;
+    lti_claim_none(claim_out);
     if (listen->take_over)
         return LEAT_E_UNSUPPORTED;
     if (!lti_nt_name(address, name))
