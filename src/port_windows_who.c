@@ -145,7 +145,9 @@ static bool digits_skip(const char **at)
     const char *first = *at;
     while (**at >= '0' && **at <= '9')
         (*at)++;
-    return *at > first && *at - first <= 15;
+    /* As the system writes it, since what it says of somebody is compared with it as text. */
+    bool plain = *first != '0' || *at - first == 1;
+    return *at > first && *at - first <= 15 && plain;
 }
 
 bool lti_port_user_valid(const char *text)
@@ -354,9 +356,11 @@ enum leat_error lti_port_hear(struct lti_link *link, struct lti_peer *peer,
 
 /* ---- What is known of him -------------------------------------------------------------------- */
 
+_Static_assert(LTI_OS_SID_BYTES <= LEAT_PEER_TEXT_BYTES, "a SID finds room");
+
 static void text_copy(char to[LEAT_PEER_TEXT_BYTES], const char *from)
 {
-    memcpy(to, from, strlen(from) + 1); /* a SID is shorter */
+    memcpy(to, from, strlen(from) + 1);
 }
 
 /* The level of a server is at least that of its pipe. */

@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
  * The Windows port and a client that was not judged yet: what the contract of seam 1 says of
- * lti_port_judge, lti_port_hear and lti_port_read.
+ * lti_port_judge, lti_port_hear and lti_port_read. And what can name a user.
  */
 #include "access.h"
 #include "port_windows.h"
@@ -128,4 +128,34 @@ TEST(port_windows_who_is_heard_before_it_is_read)
     CHECK_ERROR(stage_read(&stage, &byte), LEAT_OK);
     CHECK_INT(byte, 'b');
     stage_end(&stage);
+}
+
+/* In the system's own spelling only: another one would name nobody. */
+TEST(port_windows_who_can_be_named)
+{
+    static const char *const good[] = {"S-1-5-18", "S-1-1-0", "S-1-5-32-544",
+                                       "S-1-5-21-4294967295-0-10-1001"};
+    static const char *const bad[] = {"",
+                                      "S-1-",
+                                      "S-1-5",
+                                      "S-1-5-",
+                                      "S-1-5-18-",
+                                      "s-1-5-18",
+                                      "S-1-5--18",
+                                      "S-1-5-018",
+                                      "S-1-05-18",
+                                      "S-1-5-00",
+                                      "S-1-5-1a",
+                                      "S-2-5-18",
+                                      " S-1-5-18",
+                                      "S-1-0x5-18",
+                                      "S-1-5-18 ",
+                                      "everybody",
+                                      "S-1-5-1-2-3-4-5-6-7-8-9-10-11-12-13-14-15-16"};
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++)
+        if (!CHECK(lti_port_user_valid(good[i])))
+            printf("for \"%s\"\n", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (!CHECK(!lti_port_user_valid(bad[i])))
+            printf("for \"%s\"\n", bad[i]);
 }
