@@ -75,6 +75,24 @@ static inline bool lti_path_is_abstract(const struct lti_path *path)
  * and then its last component must not be above LTI_OS_NAME_MAX. */
 bool lti_path_reachable(const char *path, size_t size);
 
+/* port_posix_folder.c: which folders are good enough. UNTRUSTED: *reason_out says for the log how
+ * the rule is broken; or what the system said. */
+enum lti_folder_rule {
+    LTI_FOLDER_RUNTIME, /* the runtime folder */
+    LTI_FOLDER_ABOVE,   /* one on the way: nobody but root and we can change names in it */
+    LTI_FOLDER_OWN,     /* that of plain names */
+    LTI_FOLDER_TMP,     /* that for everybody */
+    LTI_FOLDER_SYSTEM   /* that of the system's names */
+};
+enum leat_error lti_folder_check(const char *path, enum lti_folder_rule rule,
+                                 const char **reason_out, struct os_code *code_out);
+enum leat_error lti_folder_check_open(int fd, enum lti_folder_rule rule, const char **reason_out,
+                                      struct os_code *code_out);
+/* Every folder above `path`, from the root down, by the rule of those on the way. The path is the
+ * same again afterwards. */
+enum leat_error lti_folders_above(char *path, size_t size, const char **reason_out,
+                                  struct os_code *code_out);
+
 /* port_posix_path.c: a client's way to a path of any length. What the system said, EINTR never. */
 int64_t lti_path_connect(int fd, const struct lti_path *path);
 /* Connects only to what was looked at: a socket of somebody whom `access` (null: everybody) lets be

@@ -30,42 +30,7 @@
 #include <string.h>
 
 #define SYSTEM_MODE 0755u
-#define OTHERS_WRITE 0022u
-#define STICKY 01000u
 #define LOGIN_BYTES sizeof "/run/user/4294967295"
-
-/* Which of the rules a folder has to keep. */
-enum place { PLACE_RUNTIME, PLACE_ABOVE, PLACE_OWN, PLACE_TMP, PLACE_SYSTEM };
-
-static const struct rule {
-    bool by_us, by_root;                    /* whose it may be */
-    bool sticky;                            /* which makes up for `closed` */
-    uint32_t closed;                        /* permission bits that it may not have */
-    const char *link, *type, *owner, *mode; /* what the log says of one that breaks the rule */
-} rules[] = {
-    [PLACE_RUNTIME] = {true, false, false, 0077, "passed over: the runtime folder is a link",
-                       "passed over: the runtime folder is no folder",
-                       "passed over: the runtime folder is another user's",
-                       "passed over: the runtime folder is open to other users"},
-    [PLACE_ABOVE] = {true, true, true, OTHERS_WRITE,
-                     "passed over: a folder above the runtime folder is a link",
-                     "passed over: a folder above the runtime folder is no folder",
-                     "passed over: a folder above the runtime folder is another user's",
-                     "passed over: a folder above the runtime folder may be changed by others"},
-    [PLACE_OWN] = {true, false, false, 0077, "the folder of plain names is a link",
-                   "the folder of plain names is no folder",
-                   "the folder of plain names is another user's",
-                   "the folder of plain names is open to other users"},
-    [PLACE_TMP] = {true, true, true, OTHERS_WRITE, "the folder for everybody is a link",
-                   "the folder for everybody is no folder",
-                   "the folder for everybody is another user's",
-                   "the folder for everybody may be changed by others"},
-    [PLACE_SYSTEM] = {false, true, false, OTHERS_WRITE,
-                      "the folder of the system's names is a link",
-                      "the folder of the system's names is no folder",
-                      "the folder of the system's names is not root's",
-                      "the folder of the system's names may be written to by others"},
-};
 
 /* What a look at folders needs, and what it says. */
 struct look {
@@ -86,36 +51,10 @@ static enum leat_error untrusted(const struct look *look, const char *reason)
     return LEAT_E_UNTRUSTED;
 }
 
-static enum leat_error folder_check(const char *path, enum place place, const struct look *look)
+static enum leat_error folder_check(const char *path, enum lti_folder_rule rule,
+                                    const struct look *look)
 {
-    const struct rule *rule = &rules[place];
-    struct lti_os_file file;
-    int64_t result = lti_os_lstat(path, &file);
-    if (result < 0)
-        return lti_port_error(result, look->code);
-    if (file.type == LTI_OS_FILE_LINK)
-        return untrusted(look, rule->link);
-    if (file.type != LTI_OS_FILE_DIR)
-        return untrusted(look, rule->type);
-    if (!(rule->by_us && file.uid == lti_os_euid()) && !(rule->by_root && file.uid == 0))
-        return untrusted(look, rule->owner);
-    if ((file.mode & rule->closed) && !(rule->sticky && (file.mode & STICKY)))
-        return untrusted(look, rule->mode);
-    return LEAT_OK;
-}
-
-/* Looks at every folder above `path`, from the root down. */
-static enum leat_error folders_above(char *path, size_t size, const struct look *look)
-{
-    enum leat_error error = folder_check("/", PLACE_ABOVE, look);
-    for (size_t i = 1; i < size && error == LEAT_OK; i++) {
-        if (path[i] != '/' || path[i - 1] == '/')
-            continue;
-        path[i] = 0;
-        error = folder_check(path, PLACE_ABOVE, look);
-        path[i] = '/';
-    }
-    return error;
+    return lti_folder_check(path, rule, look->reason, look->code);
 }
 
 /* Takes back what the umask took from a folder that was made just now. */
@@ -145,15 +84,17 @@ static enum leat_error system_make(const struct look *look)
     if (result < 0 && lti_os_kind_of(result) != LTI_OS_EXISTS)
         return lti_port_error(result, look->code);
     enum leat_error error = result < 0 ? LEAT_OK : system_open(look);
-    return error == LEAT_OK ? folder_check(lti_os_place(LTI_OS_PLACE_SYSTEM), PLACE_SYSTEM, look)
-                            : error;
+    return error == LEAT_OK
+               ? folder_check(lti_os_place(LTI_OS_PLACE_SYSTEM), LTI_FOLDER_SYSTEM, look)
+               : error;
 }
 
 /* Without it nobody listens at any name in it, and only root may change that: the path is told all
  * the same, and who uses it learns that nothing is there. */
 static enum leat_error system_use(bool create, const struct look *look)
 {
-    enum leat_error error = folder_check(lti_os_place(LTI_OS_PLACE_SYSTEM), PLACE_SYSTEM, look);
+    enum leat_error error =
+        folder_check(lti_os_place(LTI_OS_PLACE_SYSTEM), LTI_FOLDER_SYSTEM, look);
     if (error != LEAT_E_NOT_FOUND)
         return error;
     return create && lti_os_euid() == 0 ? system_make(look) : LEAT_OK;
@@ -162,12 +103,12 @@ static enum leat_error system_use(bool create, const struct look *look)
 /* The folder's last part is made when it is missing; what is there is checked either way. */
 static enum leat_error folder_use(const char *path, bool create, const struct look *look)
 {
-    enum leat_error error = folder_check(path, PLACE_OWN, look);
+    enum leat_error error = folder_check(path, LTI_FOLDER_OWN, look);
     if (error == LEAT_E_NOT_FOUND && create) {
         int64_t result = lti_os_mkdir(path, 0700);
         if (result < 0 && lti_os_kind_of(result) != LTI_OS_EXISTS)
             return lti_port_error(result, look->code);
-        error = folder_check(path, PLACE_OWN, look);
+        error = folder_check(path, LTI_FOLDER_OWN, look);
     }
     *look->guarded = error == LEAT_OK;
     return error == LEAT_E_NOT_FOUND && !create ? LEAT_OK : error;
@@ -196,7 +137,7 @@ static enum leat_error folder_named(char *folder, size_t room, size_t *size_out,
     bool fits = size < room;
     if (fits)
         folder[text_put(folder, 0, runtime, size)] = 0;
-    enum leat_error error = folder_check(fits ? folder : runtime, PLACE_RUNTIME, look);
+    enum leat_error error = folder_check(fits ? folder : runtime, LTI_FOLDER_RUNTIME, look);
     /* Another folder instead would part those who have this environment from the others. */
     if (error == LEAT_OK && !fits)
         return LEAT_E_NAME_TOO_LONG;
@@ -204,7 +145,7 @@ static enum leat_error folder_named(char *folder, size_t room, size_t *size_out,
     bool by_login =
         error == LEAT_OK && login_folder(login) == size && memcmp(login, folder, size) == 0;
     if (error == LEAT_OK && !by_login)
-        error = folders_above(folder, size, look);
+        error = lti_folders_above(folder, size, look->reason, look->code);
     *size_out = size;
     return error;
 }
@@ -219,8 +160,8 @@ static enum leat_error folder_kept(char *folder, size_t room, size_t *size_out,
         return LEAT_E_NOT_FOUND;
     folder[text_put(folder, 0, kept, size)] = 0;
     *size_out = size;
-    enum leat_error error = folder_check(folder, PLACE_RUNTIME, look);
-    return error == LEAT_OK ? folders_above(folder, size, look) : error;
+    enum leat_error error = folder_check(folder, LTI_FOLDER_RUNTIME, look);
+    return error == LEAT_OK ? lti_folders_above(folder, size, look->reason, look->code) : error;
 }
 
 /* Finds the parent that holds our folder: the runtime folder; size 0 when there is none. A look
@@ -233,7 +174,7 @@ static enum leat_error folder_base(char *folder, size_t room, size_t *size_out,
         error = folder_kept(folder, room, size_out, look);
     if (error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED) {
         *size_out = login_folder(folder);
-        error = folder_check(folder, PLACE_RUNTIME, look);
+        error = folder_check(folder, LTI_FOLDER_RUNTIME, look);
     }
     if (error == LEAT_E_NOT_FOUND || error == LEAT_E_UNTRUSTED) {
         *size_out = 0;
@@ -249,7 +190,7 @@ static enum leat_error folder_find(bool create, size_t name_size, char folder[LT
     size_t size;
     enum leat_error error = folder_base(folder, LTI_PATH_MAX - 5, &size, look);
     if (error == LEAT_OK && size == 0)
-        error = folder_check(lti_os_place(LTI_OS_PLACE_TMP), PLACE_TMP, look);
+        error = folder_check(lti_os_place(LTI_OS_PLACE_TMP), LTI_FOLDER_TMP, look);
     if (error != LEAT_OK)
         return error;
     if (size > 0) {

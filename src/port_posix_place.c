@@ -31,29 +31,13 @@ bool lti_path_reachable(const char *path, size_t size)
     return size <= lti_os_path_max() || size - name_at(path, size) <= LTI_OS_NAME_MAX;
 }
 
-/* Who may write to a folder may rename and remove what is in it; where it is sticky, only what is
- * his. Its owner always may. The administrator could read our memory anyway. */
-static bool folder_closed(const struct lti_os_file *file)
-{
-    bool ours = file->uid == 0 || file->uid == lti_os_euid();
-    return file->type == LTI_OS_FILE_DIR && ours && (!(file->mode & 0022) || (file->mode & 01000));
-}
-
 /* No folder of the path, from the root down, is a link or can be changed by others. */
 static bool place_firm(const struct lti_path *path)
 {
     struct lti_path part = *path;
-    size_t name_at = place_name_at(path);
-    struct lti_os_file file;
-    bool firm = lti_os_lstat("/", &file) >= 0 && folder_closed(&file);
-    for (size_t i = 1; i < name_at && firm; i++) {
-        if (part.bytes[i] != '/' || part.bytes[i - 1] == '/')
-            continue;
-        part.bytes[i] = 0;
-        firm = lti_os_lstat(part.bytes, &file) >= 0 && folder_closed(&file);
-        part.bytes[i] = '/';
-    }
-    return firm;
+    const char *reason;
+    struct os_code code;
+    return lti_folders_above(part.bytes, part.size, &reason, &code) == LEAT_OK;
 }
 
 static int64_t folder_open(const struct lti_path *path)
@@ -81,15 +65,6 @@ bool lti_place_again(struct lti_path *path, intptr_t folder)
     return true;
 }
 
-static enum leat_error folder_judge(int64_t folder, struct os_code *code_out)
-{
-    struct lti_os_file file;
-    int64_t result = lti_os_fstat((int)folder, &file);
-    if (result < 0)
-        return lti_port_error(result, code_out);
-    return folder_closed(&file) ? LEAT_OK : LEAT_E_UNTRUSTED;
-}
-
 enum leat_error lti_place_hold(struct lti_path *path, bool guarded, size_t room,
                                intptr_t *folder_out, struct os_code *code_out)
 {
@@ -99,7 +74,8 @@ enum leat_error lti_place_hold(struct lti_path *path, bool guarded, size_t room,
     int64_t folder = folder_open(path);
     if (folder < 0)
         return lti_port_error(folder, code_out);
-    enum leat_error error = folder_judge(folder, code_out);
+    const char *reason;
+    enum leat_error error = lti_folder_check_open((int)folder, LTI_FOLDER_ABOVE, &reason, code_out);
     bool held = error == LEAT_OK && !(fits && place_firm(path));
     if (held && path->size - place_name_at(path) + room > LTI_OS_NAME_MAX)
         error = LEAT_E_NAME_TOO_LONG;
