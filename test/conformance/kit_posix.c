@@ -7,6 +7,7 @@
  * Invariants: raw peers go through the system seam only, so that they live on either kernel.
  */
 #include "kit_posix.h"
+#include "kit_sim_posix.h"
 
 #include <poll.h>
 #include <pthread.h>
@@ -15,9 +16,6 @@
 #include <string.h>
 #include <unistd.h>
 
-/* Only the simulated kernel has these. */
-void lti_sim_setenv(const char *name, const char *value) __attribute__((weak));
-uint32_t lti_sim_files(void) __attribute__((weak));
 int64_t lti_test_descriptors_live(void) __attribute__((weak));
 
 static int64_t descriptors_before;

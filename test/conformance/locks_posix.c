@@ -7,14 +7,12 @@
  * Fails:      with what is at the place of the lock, or of the name; nothing of it is touched.
  * Invariants: a refused listen changes nothing on the disk: kit_end looks, too.
  */
+#include "kit_sim_posix.h"
 #include "paths_kit_posix.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-/* Only the simulated kernel has it. */
-void lti_sim_setenv(const char *name, const char *value) __attribute__((weak));
 
 static void listen_refused(struct leat_hub *hub, const char *name, enum leat_error error)
 {

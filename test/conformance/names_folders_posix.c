@@ -8,17 +8,13 @@
  * Invariants: the folders of this machine are not touched: what is below /run is the simulated
  *             kernel's, or this process's own.
  */
+#include "kit_sim_posix.h"
 #include "names_world_posix.h"
 
 #include <stdio.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-/* Only the simulated kernel has these. */
-struct lti_sim_options;
-void lti_sim_begin(const struct lti_sim_options *options) __attribute__((weak));
-void lti_sim_set_privileged(bool privileged) __attribute__((weak));
 
 struct row {
     struct names_thing thing;

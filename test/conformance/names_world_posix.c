@@ -9,6 +9,8 @@
  */
 #include "names_world_posix.h"
 
+#include "kit_sim_posix.h"
+
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,15 +20,6 @@
 #include <unistd.h>
 
 #define OTHER_USER 4242u
-
-/* Only the simulated kernel has these. */
-struct lti_sim_options;
-void lti_sim_begin(const struct lti_sim_options *options) __attribute__((weak));
-void lti_sim_setenv(const char *name, const char *value) __attribute__((weak));
-bool lti_sim_file_add(const char *path, char type, uint32_t uid, uint32_t mode)
-    __attribute__((weak));
-void lti_sim_set_user(uint32_t process, uint32_t uid, uint32_t gid) __attribute__((weak));
-uint32_t lti_sim_process(void) __attribute__((weak));
 
 /* ---- The world ------------------------------------------------------------------------------- */
 

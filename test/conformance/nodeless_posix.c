@@ -9,18 +9,12 @@
  *             not good is passed over.
  * Invariants: a refusal changes nothing on the disk: kit_end looks.
  */
+#include "kit_sim_posix.h"
 #include "names_world_posix.h"
 #include "paths_kit_posix.h"
 
 #include <stdio.h>
 #include <string.h>
-
-/* Only the simulated kernel has these. */
-void lti_sim_set_nodes(bool there) __attribute__((weak));
-void lti_sim_set_user_place(const char *folder) __attribute__((weak));
-uint32_t lti_sim_spawn(const char *name, void (*function)(void *argument), void *argument)
-    __attribute__((weak));
-int lti_sim_run(uint64_t steps_max) __attribute__((weak));
 
 static struct leat_hub *nodeless_begin(void)
 {
@@ -120,52 +114,11 @@ TEST(nodeless_mode_is_what_the_policy_says)
     nodeless_end(hub);
 }
 
-/* Two servers of ours change places, again and again. */
-static void places_change(void *argument)
-{
-    const char *one = kit_path("one") + 5, *other = kit_path("other") + 5;
-    const char *aside = kit_path("aside") + 5;
-    (void)argument;
-    for (int i = 0; i < 300; i++) {
-        CHECK_INT(lti_os_rename(one, aside), 0);
-        CHECK_INT(lti_os_rename(other, one), 0);
-        CHECK_INT(lti_os_rename(aside, other), 0);
-    }
-}
-
-static uint32_t found[LEAT_E_SQUATTED + 1];
-
-static void place_is_visited(void *argument)
-{
-    struct leat_hub *hub = NULL;
-    const char *name = kit_path("one"); /* once: the other fiber's words must last */
-    (void)argument;
-    REQUIRE_ERROR(leat_hub_create(NULL, &hub), LEAT_OK);
-    for (int i = 0; i < 300; i++) {
-        leat_conn conn;
-        enum leat_error error = leat_connect_wait(hub, name, NULL, &conn);
-        found[error]++;
-        if (error == LEAT_OK)
-            CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
-    }
-    CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
-}
-
 /* Another socket may be met than was looked at: that shows afterwards. */
 TEST(nodeless_paths_that_change_meanwhile)
 {
     struct leat_hub *hub = nodeless_begin();
-    int one = kit_raw_listen(kit_path("one"), 4000),
-        other = kit_raw_listen(kit_path("other"), 4000);
-    (void)lti_sim_spawn("visitor", place_is_visited, NULL);
-    (void)lti_sim_spawn("changer", places_change, NULL);
-    (void)lti_sim_run(1000000);
-    CHECK(found[LEAT_OK] > 0);
-    CHECK(found[LEAT_E_NOT_FOUND] > 0);
-    CHECK(found[LEAT_E_UNTRUSTED] > 0);
-    CHECK_INT(found[LEAT_OK] + found[LEAT_E_NOT_FOUND] + found[LEAT_E_UNTRUSTED], 300);
-    kit_raw_unlisten(one, kit_path("one"));
-    kit_raw_unlisten(other, kit_path("other"));
+    paths_change_meanwhile();
     nodeless_end(hub);
 }
 

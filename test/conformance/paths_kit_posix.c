@@ -9,16 +9,15 @@
  */
 #include "paths_kit_posix.h"
 
+#include "kit_sim_posix.h"
+
 #include <stdio.h>
 #include <string.h>
 #include <unistd.h>
 
-/* Only the simulated kernel has these. */
-bool lti_sim_file_add(const char *path, char type, uint32_t uid, uint32_t mode)
-    __attribute__((weak));
-bool lti_sim_file_give(const char *path, uint32_t uid, uint32_t gid) __attribute__((weak));
-
 #define FOLDER_NAME_MAX 200
+#define CHANGES 300
+#define VISITS 300
 
 void paths_deep(char *path, size_t size)
 {
@@ -128,4 +127,51 @@ void paths_link(const char *path, const char *to)
         REQUIRE(lti_sim_file_add(plain(path), 'l', kit_user(), 0777));
     else
         REQUIRE(symlink(plain(to), plain(path)) == 0);
+}
+
+/* Two servers of ours change places, again and again. */
+static void places_change(void *argument)
+{
+    const char *one = kit_path("one") + 5, *other = kit_path("other") + 5;
+    const char *aside = kit_path("aside") + 5;
+    (void)argument;
+    for (int i = 0; i < CHANGES; i++) {
+        CHECK_INT(lti_os_rename(one, aside), 0);
+        CHECK_INT(lti_os_rename(other, one), 0);
+        CHECK_INT(lti_os_rename(aside, other), 0);
+    }
+}
+
+static uint32_t found[LEAT_E_SQUATTED + 1];
+
+static void place_is_visited(void *argument)
+{
+    struct leat_hub *hub = NULL;
+    const char *name = kit_path("one"); /* once: the other fiber's words must last */
+    (void)argument;
+    REQUIRE_ERROR(leat_hub_create(NULL, &hub), LEAT_OK);
+    for (int i = 0; i < VISITS; i++) {
+        leat_conn conn;
+        enum leat_error error = leat_connect_wait(hub, name, NULL, &conn);
+        found[error]++;
+        if (error == LEAT_OK)
+            CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
+    }
+    CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+}
+
+void paths_change_meanwhile(void)
+{
+    int one = kit_raw_listen(kit_path("one"), 4000),
+        other = kit_raw_listen(kit_path("other"), 4000);
+    (void)memset(found, 0, sizeof found);
+    (void)lti_sim_spawn("visitor", place_is_visited, NULL);
+    (void)lti_sim_spawn("changer", places_change, NULL);
+    CHECK_INT(lti_sim_run(1000000), LTI_SIM_DONE);
+    CHECK(found[LEAT_OK] > 0);
+    CHECK(found[LEAT_E_NOT_FOUND] > 0);
+    CHECK(found[LEAT_E_UNTRUSTED] > 0);
+    CHECK_INT(found[LEAT_OK] + found[LEAT_E_NOT_FOUND] + found[LEAT_E_UNTRUSTED], VISITS);
+    kit_raw_unlisten(one, kit_path("one"));
+    kit_raw_unlisten(other, kit_path("other"));
 }

@@ -28,4 +28,8 @@ bool paths_give(const char *path, uint32_t uid, uint32_t gid);
 uint64_t paths_looks(const char *path);
 void paths_link(const char *path, const char *to);
 
+/* On the simulated kernel: a client meets each of what can be at a path where two servers of ours
+ * change places: one of them, nobody, and another one than it looked at, which is UNTRUSTED. */
+void paths_change_meanwhile(void);
+
 #endif

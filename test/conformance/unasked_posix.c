@@ -10,9 +10,9 @@
  * Invariants: none is left open: kit_end looks, too.
  */
 #include "kit_posix.h"
+#include "kit_sim_posix.h"
 
 #include "os_fault.h"
-#include "os_sim/sim.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,11 +20,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* Only the simulated kernel has them. */
-void lti_sim_begin(const struct lti_sim_options *options) __attribute__((weak));
-bool lti_sim_attach(int fd, uint32_t count) __attribute__((weak));
-void lti_sim_set_faults(const struct lti_sim_faults *faults) __attribute__((weak));
-/* Only the real one has these. */
+/* Only the real kernel has these. */
 size_t lti_fault_count(void) __attribute__((weak));
 const struct lti_fault *lti_fault_at(size_t index) __attribute__((weak));
 void lti_fault_arm_nth(uint64_t nth, size_t fault, enum lti_fault_mode mode) __attribute__((weak));
