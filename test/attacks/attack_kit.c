@@ -184,8 +184,10 @@ static socklen_t raw_address(const char *path, struct sockaddr_un *address)
     size_t size = strlen(path);
     memset(address, 0, sizeof *address);
     address->sun_family = AF_UNIX;
-    if (size >= sizeof address->sun_path)
+    if (size >= sizeof address->sun_path) {
+        errno = ENAMETOOLONG;
         return 0;
+    }
     memcpy(address->sun_path, path, size);
     if (path[0] == '@')
         address->sun_path[0] = '\0';
