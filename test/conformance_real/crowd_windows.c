@@ -8,41 +8,9 @@
  * Invariants: helpers that were started are ended and waited for, and only those.
  */
 #include "conformance/kit_nt.h"
-
-#include <stdio.h>
-#include <stdlib.h>
-#include <windows.h>
+#include "helpers_windows.h"
 
 #define CLIENTS 10
-#define NAME_ENV "LEAT_TEST_CROWD"
-
-static HANDLE helper_start(const char *test, const char *name)
-{
-    char command[1200];
-    STARTUPINFOA start = {.cb = sizeof start};
-    PROCESS_INFORMATION process;
-    (void)snprintf(command, sizeof command, "\"%s\" --run %s", lti_test_program(), test);
-    REQUIRE(SetEnvironmentVariableA(NAME_ENV, name));
-    REQUIRE(CreateProcessA(NULL, command, NULL, NULL, FALSE, 0, NULL, NULL, &start, &process));
-    CHECK(CloseHandle(process.hThread));
-    return process.hProcess;
-}
-
-static int helper_end(HANDLE process)
-{
-    DWORD code = 999;
-    CHECK_INT(WaitForSingleObject(process, (DWORD)lti_test_scaled_ms(60000)), WAIT_OBJECT_0);
-    CHECK(GetExitCodeProcess(process, &code));
-    CHECK(CloseHandle(process));
-    return (int)code;
-}
-
-static const char *helper_name(void)
-{
-    const char *name = getenv(NAME_ENV);
-    REQUIRE(name != NULL);
-    return name;
-}
 
 TEST_ON_DEMAND(helper_of_the_crowd, 120)
 {
@@ -69,17 +37,17 @@ TEST_ON_DEMAND(helper_of_half_a_frame, 120)
     kit_raw_frame(fd, 1, "whole", 5);
     kit_raw_header(fd, 1, 1000);
     kit_raw_send(fd, "the beginning", 13);
-    Sleep(INFINITE);
+    helper_stay();
 }
 
 TEST_TIMEOUT(nt_crowd_of_processes_before_their_server, 240)
 {
     struct leat_hub *hub = kit_begin();
     const char *name = kit_path("server");
-    HANDLE helpers[CLIENTS];
+    struct helper helpers[CLIENTS];
     uint32_t accepted = 0, closed = 0;
     for (int i = 0; i < CLIENTS; i++)
-        helpers[i] = helper_start("helper_of_the_crowd", name);
+        helpers[i] = helper_start("helper_of_the_crowd", name, false);
     (void)kit_listen(hub, name, NULL);
     while (closed < CLIENTS) {
         struct leat_event event = {0};
@@ -96,7 +64,7 @@ TEST_TIMEOUT(nt_crowd_of_processes_before_their_server, 240)
     }
     CHECK_INT(accepted, CLIENTS);
     for (int i = 0; i < CLIENTS; i++)
-        CHECK_INT(helper_end(helpers[i]), 0);
+        CHECK_INT(helper_end(&helpers[i], false), 0);
     kit_end(hub);
 }
 
@@ -105,13 +73,12 @@ TEST_TIMEOUT(nt_killed_within_a_frame, 120)
     struct leat_hub *hub = kit_begin();
     const char *name = kit_path("server");
     leat_listener listener = kit_listen(hub, name, &kit_messages);
-    HANDLE helper = helper_start("helper_of_half_a_frame", name);
+    struct helper helper = helper_start("helper_of_half_a_frame", name, false);
     leat_conn conn;
     REQUIRE_ERROR(leat_wait_accepted(hub, listener, 60000, &conn), LEAT_OK);
     kit_receive_text(hub, conn, "whole");
     CHECK_WITHIN(30000, (KIT_QUIET(hub), kit_info(hub, conn).inbox_bytes == 8 + 13));
-    CHECK(TerminateProcess(helper, 1));
-    (void)helper_end(helper);
+    (void)helper_end(&helper, true);
     struct leat_event event = {0};
     for (int i = 0; i < 10 && event.type != LEAT_EVENT_CLOSED; i++) {
         REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);

@@ -8,51 +8,15 @@
  * Invariants: helpers that were started are ended and waited for, and only those.
  */
 #include "conformance/kit_nt.h"
+#include "helpers_windows.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <windows.h>
 
-#define NAME_ENV "LEAT_TEST_NAME"
 #define RACERS 8
 #define NOTICED_MS 1000
-
-struct helper {
-    HANDLE process, thread;
-    DWORD pid;
-};
-
-static struct helper helper_start(const char *test, const char *name, bool inherit)
-{
-    char command[1200];
-    STARTUPINFOA start = {.cb = sizeof start};
-    PROCESS_INFORMATION process;
-    (void)snprintf(command, sizeof command, "\"%s\" --run %s", lti_test_program(), test);
-    REQUIRE(SetEnvironmentVariableA(NAME_ENV, name));
-    REQUIRE(CreateProcessA(NULL, command, NULL, NULL, inherit, 0, NULL, NULL, &start, &process));
-    return (struct helper){process.hProcess, process.hThread, process.dwProcessId};
-}
-
-/* Its exit code; it has a minute. */
-static int helper_end(struct helper *helper, bool kill)
-{
-    DWORD code = 999;
-    if (kill)
-        CHECK(TerminateProcess(helper->process, 1));
-    CHECK_INT(WaitForSingleObject(helper->process, (DWORD)lti_test_scaled_ms(60000)),
-              WAIT_OBJECT_0);
-    CHECK(GetExitCodeProcess(helper->process, &code));
-    CHECK(CloseHandle(helper->process) && CloseHandle(helper->thread));
-    return (int)code;
-}
-
-static const char *helper_name(void)
-{
-    const char *name = getenv(NAME_ENV);
-    REQUIRE(name != NULL);
-    return name;
-}
 
 static void note_path(char path[300], const char *what)
 {
@@ -88,8 +52,8 @@ static unsigned long long note_take(const char *what)
 
 /* ---- Helpers --------------------------------------------------------------------------------- */
 
-/* Until somebody kills it. */
-static void helper_stay(struct leat_hub *hub)
+/* Until somebody kills it, or nothing comes for a minute. */
+static void hub_stay(struct leat_hub *hub)
 {
     struct leat_event event;
     for (;;) {
@@ -105,7 +69,7 @@ TEST_ON_DEMAND(helper_client, 120)
     leat_conn conn;
     REQUIRE_ERROR(leat_connect_wait(hub, helper_name(), NULL, &conn), LEAT_OK);
     (void)kit_fill(hub, conn, 0);
-    helper_stay(hub);
+    hub_stay(hub);
 }
 
 TEST_ON_DEMAND(helper_server, 120)
@@ -113,7 +77,7 @@ TEST_ON_DEMAND(helper_server, 120)
     struct leat_hub *hub = kit_begin();
     (void)kit_listen(hub, helper_name(), NULL);
     note_make("ready", 1);
-    helper_stay(hub);
+    hub_stay(hub);
 }
 
 /* Tries for the name, tells what came of it, and keeps what it got until the race is over. */
@@ -144,7 +108,7 @@ TEST_ON_DEMAND(helper_opener, 120)
     int64_t handle = lti_os_pipe_open(units);
     REQUIRE(handle >= 0);
     note_make("handle", (unsigned long long)handle);
-    Sleep(INFINITE);
+    helper_stay();
 }
 
 /* None of the handles that it is told of is one here. */
