@@ -213,7 +213,7 @@ struct waiter {
 static void waiter_run(void *argument)
 {
     struct waiter *waiter = argument;
-    waiter->error = leat_wait_readable(waiter->hub, waiter->conn, LEAT_FOREVER);
+    waiter->error = leat_wait_readable(waiter->hub, waiter->conn, 30000);
 }
 
 TEST(names_are_told_while_another_thread_waits)

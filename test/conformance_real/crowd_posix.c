@@ -10,6 +10,7 @@
 #include "conformance/kit_posix.h"
 
 #include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -77,16 +78,19 @@ TEST(crowd_of_thirty_processes_before_their_server)
     kit_end(hub);
 }
 
-/* A whole message and half of the next; then it says that it is ready, and waits to be killed. */
-static void half_a_frame(const char *name, int ready)
+/* A whole message and half of the next; then it says that it is ready, and waits to be killed, or
+ * for the end of who would do it. */
+static void half_a_frame(const char *name, const int ready[2])
 {
+    (void)close(ready[0]);
     int fd = kit_raw_connect(name);
     kit_raw_send(fd, kit_hello, sizeof kit_hello);
     kit_raw_frame(fd, 1, "whole", 5);
     kit_raw_header(fd, 1, 1000);
     kit_raw_send(fd, "the beginning", 13);
-    if (write(ready, "x", 1) == 1)
-        (void)pause();
+    struct pollfd unread = {.fd = ready[1]};
+    if (write(ready[1], "x", 1) == 1)
+        (void)poll(&unread, 1, -1);
     _exit(1);
 }
 
@@ -100,7 +104,8 @@ TEST(killed_within_a_frame)
     pid_t child = fork();
     REQUIRE(child >= 0);
     if (child == 0)
-        half_a_frame(kit_plain("server"), ready[1]);
+        half_a_frame(kit_plain("server"), ready);
+    (void)close(ready[1]);
     REQUIRE(read(ready[0], &byte, 1) == 1);
     leat_conn conn;
     REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &conn), LEAT_OK);
@@ -120,6 +125,5 @@ TEST(killed_within_a_frame)
     kit_send_text(hub, ends.dialled, "next");
     kit_receive_text(hub, ends.accepted, "next");
     (void)close(ready[0]);
-    (void)close(ready[1]);
     kit_end(hub);
 }
