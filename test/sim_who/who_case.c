@@ -41,11 +41,11 @@ struct try_seen { /* by the client */
 static struct {
     const struct who_case *it;
     /* What the processes tell each other. */
-    bool listening, witness_met, client_over, witness_over;
+    bool witness_met, client_over, witness_over;
     uint64_t echoes; /* of the witness */
     /* What the server saw. */
     struct conn_seen conns[CONNS_MAX];
-    uint32_t conns_count, asked, accepted, untrusted;
+    uint32_t conns_count, asked, untrusted;
     struct leat_listener_info info;
     leat_conn undecided;
     uint64_t undecided_since; /* the witness's echoes then */
@@ -191,7 +191,6 @@ static void server_event(struct leat_hub *hub, const struct leat_event *event)
         server_asked(hub, event->conn);
         break;
     case LEAT_EVENT_ACCEPTED:
-        state.accepted++;
         seen(event->conn.id)->accepted = true;
         break;
     case LEAT_EVENT_READABLE:
@@ -224,7 +223,6 @@ static void server_main(void *argument)
     (void)argument;
     struct leat_hub *hub = hub_make(server_trace);
     REQUIRE_ERROR(leat_listen(hub, who_name, &options, &listener), LEAT_OK);
-    state.listening = true;
     while (!state.witness_over) {
         enum leat_error error = leat_next(hub, &event, TURN_MS);
         if (error == LEAT_OK)
@@ -407,7 +405,8 @@ static bool counts_judge(void)
     const struct who_case *it = state.it;
     bool refused = it->outcome == WHO_REFUSED || it->outcome == WHO_UNASKED ||
                    it->outcome == WHO_FOUND_OUT || (it->outcome == WHO_MISTRUSTED && !spurned());
-    bool asked = it->serves->who == LEAT_WHO_ASK && (it->outcome == WHO_IN || it->outcome == '-');
+    bool asked =
+        it->serves->who == LEAT_WHO_ASK && (it->outcome == WHO_IN || it->outcome == WHO_REFUSED);
     bool good = CHECK_INT(state.info.denied, refused ? TRIES : 0);
     good = CHECK_INT(state.asked, asked ? TRIES : 0) && good;
     good = CHECK_INT(state.info.accept_errors, 0) && good;

@@ -73,12 +73,14 @@ static const struct who_policy dialling[] = {
         8192, 0, false, false                                                                      \
     }
 
+#define ELEVATED_ADMINISTRATOR(text, number)                                                       \
+    {                                                                                              \
+        .what = (text), .uid = (number), .groups = {ADMINISTRATORS}, .groups_count = 1,            \
+        .token = TOKEN_ELEVATED                                                                    \
+    }
+
 static const struct who_user user = {.what = "a user", .uid = 1000};
-static const struct who_user elevated = {.what = "an administrator",
-                                         .uid = 1000,
-                                         .groups = {ADMINISTRATORS},
-                                         .groups_count = 1,
-                                         .token = TOKEN_ELEVATED};
+static const struct who_user elevated = ELEVATED_ADMINISTRATOR("an administrator", 1000);
 static const struct who_user service = {.what = "SYSTEM", .token = TOKEN_SYSTEM};
 
 TEST(sim_who_nt_a_server_of_a_user)
@@ -91,12 +93,7 @@ TEST(sim_who_nt_a_server_of_a_user)
         {{.what = "a member", .uid = 1003, .groups = {2000}, .groups_count = 1}, "xx+x+-+"},
         {{.what = "a member of others", .uid = 1003, .groups = {2001}, .groups_count = 1},
          "xxxx+-+"},
-        {{.what = "an administrator",
-          .uid = 1004,
-          .groups = {ADMINISTRATORS},
-          .groups_count = 1,
-          .token = TOKEN_ELEVATED},
-         "x+xx+-+"},
+        {ELEVATED_ADMINISTRATOR("an administrator", 1004), "x+xx+-+"},
     };
     who_servers_table(&user, serving, COUNT(serving), rows, COUNT(rows));
 }
@@ -125,12 +122,7 @@ TEST(sim_who_nt_a_server_of_an_administrator)
         {{.what = "the same, elevated", .uid = 1000, .token = TOKEN_ELEVATED}, "+++++-+"},
         {{.what = "the same, not elevated", .uid = 1000}, "xx+++-+"},
         {{.what = "SYSTEM", .uid = 0, .token = TOKEN_SYSTEM}, "+++++-+"},
-        {{.what = "another administrator",
-          .uid = 1004,
-          .groups = {ADMINISTRATORS},
-          .groups_count = 1,
-          .token = TOKEN_ELEVATED},
-         "x+xx+-+"},
+        {ELEVATED_ADMINISTRATOR("another administrator", 1004), "x+xx+-+"},
         {{.what = "a listed user", .uid = 1001}, "xxx++-+"},
         {{.what = "another user", .uid = 1002}, "xxxx+-+"},
     };
@@ -141,12 +133,7 @@ TEST(sim_who_nt_a_server_of_the_system)
 {
     static const struct who_row rows[] = {
         {{.what = "SYSTEM", .uid = 0, .token = TOKEN_SYSTEM}, "+++++-+"},
-        {{.what = "an administrator",
-          .uid = 1004,
-          .groups = {ADMINISTRATORS},
-          .groups_count = 1,
-          .token = TOKEN_ELEVATED},
-         "x+xx+-+"},
+        {ELEVATED_ADMINISTRATOR("an administrator", 1004), "x+xx+-+"},
         {{.what = "a listed user", .uid = 1001}, "xxx++-+"},
         {{.what = "a member", .uid = 1003, .groups = {2000}, .groups_count = 1}, "xx+x+-+"},
         {{.what = "another user", .uid = 1002}, "xxxx+-+"},
@@ -194,12 +181,7 @@ TEST(sim_who_nt_a_client_of_a_user)
         {{.what = "a listed user", .uid = 1001}, "uuu++"},
         {{.what = "another user", .uid = 1002}, "uuuu+"},
         {{.what = "a member", .uid = 1003, .groups = {2000}, .groups_count = 1}, "uuuu+"},
-        {{.what = "an administrator",
-          .uid = 1004,
-          .groups = {ADMINISTRATORS},
-          .groups_count = 1,
-          .token = TOKEN_ELEVATED},
-         "uuuu+"},
+        {ELEVATED_ADMINISTRATOR("an administrator", 1004), "uuuu+"},
     };
     who_clients_table(&user, dialling, COUNT(dialling), rows, COUNT(rows));
 }
