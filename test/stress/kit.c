@@ -11,6 +11,8 @@
  */
 #include "stress.h"
 
+#include "os_fault.h"
+
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -210,8 +212,6 @@ void stress_tale_end(struct stress_tale *tale)
 }
 
 /* ---- What is open ---------------------------------------------------------------------------- */
-
-int64_t lti_test_descriptors_live(void);
 
 struct stress_use stress_use(struct leat_hub *hub)
 {

@@ -8,6 +8,8 @@
  */
 #include "stress_posix.h"
 
+#include "os_fault.h"
+
 #include <dirent.h>
 #include <errno.h>
 #include <pthread.h>
@@ -18,8 +20,6 @@
 #include <sys/mman.h>
 #include <sys/wait.h>
 #include <unistd.h>
-
-int64_t lti_test_descriptors_live(void);
 
 void *stress_memory(size_t bytes)
 {
