@@ -102,9 +102,10 @@ def replay(build, near):
         lines = done.stdout.splitlines() or ["nothing"]
         print(f"{target}: " + "\n".join(lines), flush=True)
         words = lines[-1].split()
-        if len(words) == 4 and words[1] == "passed,":
+        closed = len(words) == 4 and words[1] == "passed,"
+        if closed:
             passed, failed = passed + int(words[0]), failed + int(words[2])
-        else:
+        if not closed or (done.returncode != 0 and words[2] == "0"):
             failed += 1
     print(f"{passed} passed, {failed} failed")
     return 1 if failed or passed == 0 else 0

@@ -114,15 +114,16 @@ static int digit_of(char letter)
     return at != NULL ? (int)(at - digits) : -1;
 }
 
-/* The bytes of a line into state.input; SIZE_MAX when they are none. "-" stands for none at all. */
+/* The bytes of a line into state.input; SIZE_MAX when they are none, or too many. "-" stands for
+ * none at all. */
 static size_t bytes_parse(const char *hex)
 {
     size_t size = 0;
     if (strcmp(hex, "-") == 0)
         return 0;
-    for (; hex[0] != '\0' && size < INPUT_MAX; hex += 2) {
+    for (; hex[0] != '\0'; hex += 2) {
         int high = digit_of(hex[0]), low = high < 0 ? -1 : digit_of(hex[1]);
-        if (low < 0)
+        if (low < 0 || size == INPUT_MAX)
             return SIZE_MAX;
         state.input[size++] = (uint8_t)(high * 16 + low);
     }
@@ -138,17 +139,22 @@ static char *corpus_read(const char *path)
         (void)fprintf(stderr, "%s: %s\n", path, strerror(errno));
         exit(2);
     }
-    size_t size = fread(text, 1, CORPUS_MAX, file);
+    size_t size = fread(text, 1, CORPUS_MAX + 1, file);
+    if (ferror(file) || size > CORPUS_MAX) {
+        (void)fprintf(stderr, "%s: cannot be read, or is too long\n", path);
+        exit(2);
+    }
     text[size] = '\0';
     (void)fclose(file);
     return text;
 }
 
-/* Runs all of it or, if one is chosen, that one's neighbour in this process. */
-static void corpus_run(const char *path, const char *chosen)
+/* Runs all of it or, if one is chosen, that one's neighbour in this process. True when any ran. */
+static bool corpus_run(const char *path, const char *chosen)
 {
     char *text = corpus_read(path), *rest = text;
     const char *name;
+    bool ran = false;
     while ((name = strtok_r(rest, " \n", &rest)) != NULL) {
         const char *hex = strtok_r(rest, " \n", &rest);
         size_t size = hex != NULL ? bytes_parse(hex) : SIZE_MAX;
@@ -156,12 +162,16 @@ static void corpus_run(const char *path, const char *chosen)
             (void)fprintf(stderr, "%s: a line that is no input: %s\n", path, name);
             exit(2);
         }
+        if (chosen != NULL && strcmp(name, chosen) != 0)
+            continue;
+        ran = true;
         if (chosen == NULL)
             input_judge(path, name, size);
-        else if (strcmp(name, chosen) == 0)
+        else
             input_run(state.neighbour, neighbour_make(size, state.near_count));
     }
     free(text);
+    return ran;
 }
 
 int main(int argc, char **argv)
@@ -170,8 +180,10 @@ int main(int argc, char **argv)
     state.program = argv[0];
     if (argc == 5 && strcmp(argv[1], "--one") == 0) {
         state.near_count = (uint32_t)strtoul(argv[3], NULL, 10);
-        corpus_run(argv[4], argv[2]);
-        return 0;
+        if (corpus_run(argv[4], argv[2]))
+            return 0;
+        (void)fprintf(stderr, "%s: no input is named %s\n", argv[4], argv[2]);
+        return 2;
     }
     if (argc > 3 && strcmp(argv[1], "--near") == 0) {
         state.near_count = (uint32_t)strtoul(argv[2], NULL, 10);
@@ -182,7 +194,7 @@ int main(int argc, char **argv)
     if (state.at == MAP_FAILED)
         return 2;
     for (int i = first; i < argc; i++)
-        corpus_run(argv[i], NULL);
+        (void)corpus_run(argv[i], NULL);
     (void)printf("%u passed, %u failed\n", state.passed, state.failed);
     return state.failed > 0 || state.passed == 0;
 }
