@@ -179,6 +179,9 @@ uint64_t attack_resident_bytes(void)
 
 /* ---- Raw sockets ----------------------------------------------------------------------------- */
 
+const uint8_t attack_hello[ATTACK_HELLO_BYTES] = {0x6C, 0x65, 0x61, 0x74, 0x0D, 0x0A, 0x1A, 0x0A,
+                                                  1,    0,    32,   0,    0,    0,    16,   0};
+
 static socklen_t raw_address(const char *path, struct sockaddr_un *address)
 {
     size_t size = strlen(path);
@@ -240,6 +243,16 @@ int64_t attack_raw_drain(int fd, uint32_t within_ms)
             return -1;
         total += size > 0 ? size : 0;
     }
+}
+
+int64_t attack_listen_in(void *argument)
+{
+    int fd = attack_raw_connect(argument);
+    if (fd < 0)
+        return fd;
+    ssize_t sent = send(fd, "let me in", 9, MSG_NOSIGNAL);
+    (void)sent; /* the end may have been faster */
+    return attack_raw_drain(fd, ATTACK_SOON_MS);
 }
 
 int attack_raw_send_fds(int fd, const int *fds, size_t count)

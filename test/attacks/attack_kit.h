@@ -117,10 +117,16 @@ struct attack_facts attack_squat_facts(const struct attack_actor *actor); /* con
 
 /* ---- Raw sockets ----------------------------------------------------------------------------- */
 
+#define ATTACK_HELLO_BYTES 32u
+extern const uint8_t attack_hello[ATTACK_HELLO_BYTES]; /* what a client of messages says first */
+
 int attack_raw_connect(const char *path); /* non-blocking; -errno */
 int attack_raw_listen(const char *path, int backlog);
 /* Waits for the end of what comes: how many bytes came before it; -1 when it does not come. */
 int64_t attack_raw_drain(int fd, uint32_t within_ms);
+/* For attack_as, with a path: a stranger says something; how many bytes it hears before its end, or
+ * as attack_raw_connect and attack_raw_drain. */
+int64_t attack_listen_in(void *argument);
 /* sendmsg of one byte with descriptors; 0 or -errno. */
 int attack_raw_send_fds(int fd, const int *fds, size_t count);
 

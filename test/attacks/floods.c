@@ -18,9 +18,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-static const uint8_t hello[32] = {0x6C, 0x65, 0x61, 0x74, 0x0D, 0x0A, 0x1A, 0x0A,
-                                  1,    0,    32,   0,    0,    0,    16,   0};
-
 /* ---- L38: many that say nothing -------------------------------------------------------------- */
 
 #define HELD_MAX 500u
@@ -79,7 +76,7 @@ TEST(attack_l38_flood_of_silent_clients)
     event.type = LEAT_EVENT_WOKEN;
     while (event.type != LEAT_EVENT_ACCEPTED && lti_test_now_ms() < end_ms) {
         if (fd == -EAGAIN && (fd = attack_raw_connect(path)) >= 0)
-            CHECK_INT(send(fd, hello, sizeof hello, MSG_NOSIGNAL), sizeof hello);
+            CHECK_INT(send(fd, attack_hello, ATTACK_HELLO_BYTES, MSG_NOSIGNAL), ATTACK_HELLO_BYTES);
         (void)!leat_next(hub, &event, 1);
     }
     uint64_t took_ms = lti_test_now_ms() - begin_ms;

@@ -131,17 +131,6 @@ TEST(attack_l02_modes_forced_open)
     attack_world_end();
 }
 
-/* What a stranger reads and can say before it is dropped. */
-static int64_t listen_in(void *argument)
-{
-    int fd = attack_raw_connect(argument);
-    if (fd < 0)
-        return fd;
-    ssize_t sent = send(fd, "let me in", 9, MSG_NOSIGNAL);
-    (void)sent;
-    return attack_raw_drain(fd, ATTACK_SOON_MS);
-}
-
 TEST(attack_l02_denied_gets_no_byte)
 {
     attack_needs_root();
@@ -151,8 +140,9 @@ TEST(attack_l02_denied_gets_no_byte)
                                          .greeting = "welcome"};
     struct attack_actor actor = attack_serve(ALICE, &server, LEAT_OK);
     REQUIRE(chmod(attack_path("house/server"), 0666) == 0);
-    CHECK_INT(attack_as(NOBODY, listen_in, (void *)(uintptr_t)attack_path("house/server")), 0);
-    CHECK_INT(attack_as(BOB, listen_in, (void *)(uintptr_t)attack_path("house/server")), 0);
+    CHECK_INT(attack_as(NOBODY, attack_listen_in, (void *)(uintptr_t)attack_path("house/server")),
+              0);
+    CHECK_INT(attack_as(BOB, attack_listen_in, (void *)(uintptr_t)attack_path("house/server")), 0);
     CHECK_INT(attack_server_facts(&actor).denied, 2);
     CHECK_INT(attack_server_facts(&actor).accepted, 0);
     attack_seen("L02", "0 bytes to users 65534 and %u", BOB);

@@ -24,12 +24,8 @@
 
 #define KIB ((uint64_t)1024)
 #define MIB (1024 * KIB)
-#define HELLO_BYTES 32u
 #define HEADER_BYTES 8u
 #define FRAME_BYTES_MAX 1048576u /* what a hub takes by default */
-
-static const uint8_t hello[HELLO_BYTES] = {0x6C, 0x65, 0x61, 0x74, 0x0D, 0x0A, 0x1A, 0x0A,
-                                           1,    0,    32,   0,    0,    0,    16,   0};
 
 /* A server, and a connection to it whose other end is the attacker's. */
 struct target {
@@ -59,7 +55,7 @@ static void target_dial(struct target *target, bool messages)
     target->attacker = attack_raw_connect(attack_path("run-%u/leat/server", geteuid()));
     REQUIRE(target->attacker >= 0);
     if (messages)
-        target_put(target, hello, sizeof hello);
+        target_put(target, attack_hello, sizeof attack_hello);
     REQUIRE_ERROR(leat_wait_accepted(target->hub, target->listener, ATTACK_SOON_MS, &target->conn),
                   LEAT_OK);
 }
@@ -239,7 +235,7 @@ static void ends_once(enum ending ending)
     if (ending == ENDING_HANDSHAKE) {
         target.attacker = attack_raw_connect(attack_path("run-%u/leat/server", geteuid()));
         REQUIRE(target.attacker >= 0);
-        target_put(&target, hello, 7);
+        target_put(&target, attack_hello, 7);
         CHECK_ERROR(leat_next(target.hub, &event, 20), LEAT_E_TIMEOUT);
     } else {
         target_dial(&target, false);
@@ -307,8 +303,8 @@ TEST(attack_l44_flood_of_little_frames)
 static size_t fuzz_make(struct prng *prng, uint8_t *bytes, size_t room)
 {
     size_t size = 0;
-    memcpy(bytes, hello, sizeof hello);
-    size = sizeof hello;
+    memcpy(bytes, attack_hello, sizeof attack_hello);
+    size = sizeof attack_hello;
     while (size + 600 < room && prng_below(prng, 12) > 0) {
         static const uint8_t types[] = {1, 1, 1, 2, 3, 4, 5, 0, 128, 255};
         size_t length = prng_below(prng, 4) ? prng_below(prng, 500) : prng_below(prng, 9);
@@ -483,11 +479,11 @@ static void heap_dirty(void)
 static uint32_t frames_clean(const uint8_t *bytes, size_t size)
 {
     uint32_t frames = 0;
-    REQUIRE(size >= HELLO_BYTES);
-    CHECK_MEM(bytes, hello, 8);
-    for (size_t i = 16; i < HELLO_BYTES; i++)
+    REQUIRE(size >= ATTACK_HELLO_BYTES);
+    CHECK_MEM(bytes, attack_hello, 8);
+    for (size_t i = 16; i < ATTACK_HELLO_BYTES; i++)
         CHECK_INT(bytes[i], 0);
-    for (size_t at = HELLO_BYTES; at < size; frames++) {
+    for (size_t at = ATTACK_HELLO_BYTES; at < size; frames++) {
         REQUIRE(at + HEADER_BYTES <= size);
         size_t length = bytes[at] | (size_t)bytes[at + 1] << 8 | (size_t)bytes[at + 2] << 16;
         CHECK_INT(bytes[at + 3], 0);
