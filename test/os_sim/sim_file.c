@@ -454,116 +454,81 @@ static int64_t lock_held(void)
     return lti_os_fail(LTI_OS_IN_USE, EAGAIN);
 }
 
-static void lock_unshare(const struct lock_ask *ask)
+static void lock_release(const struct lock_ask *ask, enum sim_lock_kind kind)
 {
-    ask->inode->sharers -= ask->object->shares;
-    ask->object->shares = false;
+    struct sim_lock *lock = &ask->inode->locks[kind];
+    lock->sharers -= ask->object->shares[kind];
+    ask->object->shares[kind] = false;
+    if (lock->holder == ask->object)
+        lock->holder = NULL;
+}
+
+static int64_t lock_take(int fd, enum sim_lock_kind kind, bool shared)
+{
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (!lock_find(fd, &ask, &result))
+        return result;
+    struct sim_lock *lock = &ask.inode->locks[kind];
+    bool other = lock->holder && lock->holder != ask.object;
+    if (other || (!shared && lock->sharers > ask.object->shares[kind]))
+        return lock_held();
+    lock_release(&ask, kind);
+    ask.object->shares[kind] = shared;
+    lock->sharers += shared;
+    lock->holder = shared ? NULL : ask.object;
+    return 0;
+}
+
+static int64_t lock_over(int fd, enum sim_lock_kind kind)
+{
+    int64_t result = 0;
+    struct lock_ask ask;
+    if (lock_find(fd, &ask, &result))
+        lock_release(&ask, kind);
+    return result;
 }
 
 int64_t lti_os_lock(int fd)
 {
     sim_enter();
-    int64_t result = 0;
-    struct lock_ask ask;
-    if (!lock_find(fd, &ask, &result))
-        return sim_leave("lock", fd, 0, result);
-    bool other = ask.inode->locker && ask.inode->locker != ask.object;
-    if (other || ask.inode->sharers > ask.object->shares)
-        return sim_leave("lock", fd, 0, lock_held());
-    lock_unshare(&ask);
-    ask.inode->locker = ask.object;
-    return sim_leave("lock", fd, 0, 0);
+    return sim_leave("lock", fd, 0, lock_take(fd, SIM_LOCK_NAME, false));
 }
 
 int64_t lti_os_share(int fd)
 {
     sim_enter();
-    int64_t result = 0;
-    struct lock_ask ask;
-    if (!lock_find(fd, &ask, &result))
-        return sim_leave("share", fd, 0, result);
-    if (ask.inode->locker && ask.inode->locker != ask.object)
-        return sim_leave("share", fd, 0, lock_held());
-    lock_unshare(&ask);
-    ask.inode->locker = NULL;
-    ask.object->shares = true;
-    ask.inode->sharers++;
-    return sim_leave("share", fd, 0, 0);
+    return sim_leave("share", fd, 0, lock_take(fd, SIM_LOCK_NAME, true));
 }
 
 int64_t lti_os_share_over(int fd)
 {
     sim_enter();
-    int64_t result = 0;
-    struct lock_ask ask;
-    if (lock_find(fd, &ask, &result)) {
-        lock_unshare(&ask);
-        if (ask.inode->locker == ask.object)
-            ask.inode->locker = NULL;
-    }
-    return sim_leave("share_over", fd, 0, result);
-}
-
-static void turn_unshare(const struct lock_ask *ask)
-{
-    ask->inode->turn_sharers -= ask->object->turn_shares;
-    ask->object->turn_shares = false;
+    return sim_leave("share_over", fd, 0, lock_over(fd, SIM_LOCK_NAME));
 }
 
 int64_t lti_os_turn(int fd)
 {
     sim_enter();
-    int64_t result = 0;
-    struct lock_ask ask;
-    if (!lock_find(fd, &ask, &result))
-        return sim_leave("turn", fd, 0, result);
-    bool other = ask.inode->turn && ask.inode->turn != ask.object;
-    if (other || ask.inode->turn_sharers > ask.object->turn_shares)
-        return sim_leave("turn", fd, 0, lock_held());
-    turn_unshare(&ask);
-    ask.inode->turn = ask.object;
-    return sim_leave("turn", fd, 0, 0);
+    return sim_leave("turn", fd, 0, lock_take(fd, SIM_LOCK_TURN, false));
 }
 
 int64_t lti_os_turn_share(int fd)
 {
     sim_enter();
-    int64_t result = 0;
-    struct lock_ask ask;
-    if (!lock_find(fd, &ask, &result))
-        return sim_leave("turn_share", fd, 0, result);
-    if (ask.inode->turn && ask.inode->turn != ask.object)
-        return sim_leave("turn_share", fd, 0, lock_held());
-    turn_unshare(&ask);
-    ask.inode->turn = NULL;
-    ask.object->turn_shares = true;
-    ask.inode->turn_sharers++;
-    return sim_leave("turn_share", fd, 0, 0);
-}
-
-static void turn_free(const struct lock_ask *ask)
-{
-    turn_unshare(ask);
-    if (ask->inode->turn == ask->object)
-        ask->inode->turn = NULL;
+    return sim_leave("turn_share", fd, 0, lock_take(fd, SIM_LOCK_TURN, true));
 }
 
 int64_t lti_os_turn_over(int fd)
 {
     sim_enter();
-    int64_t result = 0;
-    struct lock_ask ask;
-    if (lock_find(fd, &ask, &result))
-        turn_free(&ask);
-    return sim_leave("turn_over", fd, 0, result);
+    return sim_leave("turn_over", fd, 0, lock_over(fd, SIM_LOCK_TURN));
 }
 
 static void lock_free(const struct lock_ask *ask)
 {
-    lock_unshare(ask);
-    if (ask->inode->locker == ask->object)
-        ask->inode->locker = NULL;
-    turn_free(ask);
+    for (uint32_t kind = 0; kind < SIM_LOCKS; kind++)
+        lock_release(ask, (enum sim_lock_kind)kind);
 }
 
 int64_t lti_os_unlock(int fd)

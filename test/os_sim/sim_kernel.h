@@ -69,6 +69,9 @@ struct sim_groups {
     uint32_t list[LTI_SIM_GROUPS_MAX];
 };
 
+/* The two locks of a file: of the name, and of whose turn it is. */
+enum sim_lock_kind { SIM_LOCK_NAME, SIM_LOCK_TURN, SIM_LOCKS };
+
 struct sim_object {
     enum sim_kind kind;
     uint32_t references; /* its descriptor, pending actions, sleeping fibers */
@@ -80,8 +83,8 @@ struct sim_object {
     uint32_t mode;
     uint32_t inode; /* index + 1 of the name it is bound to, or of the lock file or node */
     bool bound, delayed;
-    bool shares, turn_shares; /* SIM_LOCK: has it beside others */
-    bool packets;             /* a socket of packets; its kind is that of a stream's */
+    bool shares[SIM_LOCKS]; /* SIM_LOCK: has it beside others */
+    bool packets;           /* a socket of packets; its kind is that of a stream's */
     bool stamped; /* received packets are stamped, so that an empty one is told from the end */
     struct {      /* SIM_STREAM */
         struct sim_object *peer;
@@ -168,9 +171,10 @@ struct sim_inode {
     uint32_t uid, gid, mode, opens;
     uint64_t number;
     struct sim_object *socket; /* bound to it */
-    struct sim_object *locker; /* has it alone */
-    struct sim_object *turn;
-    uint32_t sharers, turn_sharers;
+    struct sim_lock {
+        struct sim_object *holder; /* has it alone */
+        uint32_t sharers;
+    } locks[SIM_LOCKS];
     bool made; /* since begin */
 };
 
