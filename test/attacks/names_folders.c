@@ -244,11 +244,9 @@ TEST_TIMEOUT(attack_l08_ancestor_of_the_runtime_folder, 120)
     struct swapped result = swap_rounds("server", paths, folders, "leat/server");
     attack_seen("L08", "swapped at each of %u system calls: %u times in its folder, %u listen",
                 result.rounds, result.caught, result.listened);
-    const char *elsewhere[] = {"tmp/leat-%u/server", "tmp/leat-%u/server.leat-lock", "tmp/leat-%u"};
+    static const char *const elsewhere[] = {"/server", "/server.leat-lock", ""};
     for (size_t i = 0; i < 3; i++) {
-        char path[300];
-        (void)snprintf(path, sizeof path, "%s/tmp/leat-%u%s", lti_test_folder(), ALICE,
-                       elsewhere[i] + strlen("tmp/leat-%u"));
+        const char *path = attack_path("tmp/leat-%u%s", ALICE, elsewhere[i]);
         if (attack_exists(path))
             attack_remove(path);
     }
