@@ -33,10 +33,7 @@ static leat_conn client(struct leat_hub *hub, const struct leat_conn_options *op
                                                  .conn = options};
     leat_conn conn;
     REQUIRE_ERROR(leat_connect(hub, kit_plain("server"), &connect, &conn), LEAT_OK);
-    if (options && options->protocol == LEAT_MESSAGES)
-        kit_send_text(hub, conn, "early");
-    else
-        kit_write_text(hub, conn, "early");
+    kit_say(hub, conn, options, "early");
     return conn;
 }
 
@@ -67,15 +64,9 @@ static void allowed(const struct leat_conn_options *options)
     CHECK_ERROR(leat_refuse(hub, conn), LEAT_E_STATE);
     struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_ACCEPTED);
     CHECK_INT(event.conn.id, conn.id);
-    if (options) {
-        kit_receive_text(hub, conn, "early");
-        kit_send_text(hub, conn, "answer");
-        kit_receive_text(hub, dialled, "answer");
-    } else {
-        kit_read_text(hub, conn, "early");
-        kit_write_text(hub, conn, "answer");
-        kit_read_text(hub, dialled, "answer");
-    }
+    kit_hear(hub, conn, options, "early");
+    kit_say(hub, conn, options, "answer");
+    kit_hear(hub, dialled, options, "answer");
     kit_end(hub);
 }
 

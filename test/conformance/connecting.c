@@ -387,15 +387,9 @@ static void ours_come(enum leat_who who, const struct leat_conn_options *conn)
     for (int i = 0; i < 3; i++) {
         leat_conn dialled, accepted;
         REQUIRE_ERROR(leat_connect(hub, kit_plain("server"), &connect, &dialled), LEAT_OK);
-        if (conn)
-            kit_send_text(hub, dialled, "one of ours");
-        else
-            kit_write_text(hub, dialled, "one of ours");
+        kit_say(hub, dialled, conn, "one of ours");
         REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &accepted), LEAT_OK);
-        if (conn)
-            kit_receive_text(hub, accepted, "one of ours");
-        else
-            kit_read_text(hub, accepted, "one of ours");
+        kit_hear(hub, accepted, conn, "one of ours");
         CHECK_INT(kit_info(hub, accepted).peer_uid, kit_user());
     }
     CHECK_INT(kit_listener_info(hub, listener).conns, 3);

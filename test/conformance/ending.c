@@ -20,10 +20,7 @@ static void late_reply(const struct leat_conn_options *options)
     struct kit_ends ends = kit_pair(hub, options);
     bool messages = options == &kit_messages;
     size_t size = 0;
-    if (messages)
-        kit_send_text(hub, ends.dialled, "question");
-    else
-        kit_write_text(hub, ends.dialled, "question");
+    kit_say(hub, ends.dialled, options, "question");
     CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
     CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_E_STATE);
     CHECK(kit_info(hub, ends.dialled).finished);
@@ -32,28 +29,20 @@ static void late_reply(const struct leat_conn_options *options)
     else
         CHECK_ERROR(leat_write(hub, ends.dialled, "x", 1, &size), LEAT_E_STATE);
     KIT_NEXT(hub, LEAT_EVENT_READABLE);
-    if (messages)
-        kit_receive_text(hub, ends.accepted, "question");
-    else
-        kit_read_text(hub, ends.accepted, "question");
+    kit_hear(hub, ends.accepted, options, "question");
     CHECK(KIT_NEXT(hub, LEAT_EVENT_FINISHED).conn.id == ends.accepted.id);
     KIT_QUIET(hub);
     CHECK(kit_info(hub, ends.accepted).peer_finished);
     CHECK_INT(kit_info(hub, ends.accepted).state, LEAT_STATE_OPEN);
     CHECK_ERROR(leat_wait_readable(hub, ends.accepted, KIT_SOON_MS), LEAT_E_FINISHED);
-    if (messages) {
+    if (messages)
         CHECK_ERROR(leat_receive(hub, ends.accepted, block, 10, &size), LEAT_E_FINISHED);
-        kit_send_text(hub, ends.accepted, "late reply");
-    } else {
+    else
         CHECK_ERROR(leat_read(hub, ends.accepted, block, 10, &size), LEAT_E_FINISHED);
-        kit_write_text(hub, ends.accepted, "late reply");
-    }
+    kit_say(hub, ends.accepted, options, "late reply");
     CHECK_ERROR(leat_finish(hub, ends.accepted), LEAT_OK);
     KIT_CLOSED(hub, ends.accepted, LEAT_OK);
-    if (messages)
-        kit_receive_text(hub, ends.dialled, "late reply");
-    else
-        kit_read_text(hub, ends.dialled, "late reply");
+    kit_hear(hub, ends.dialled, options, "late reply");
     uint32_t finished = 0;
     struct leat_event event = {0};
     while (event.type != LEAT_EVENT_CLOSED) {
@@ -141,11 +130,9 @@ TEST(finish_of_both_at_once)
 TEST(finish_with_waits)
 {
     struct leat_hub *hub = kit_begin();
-    struct kit_ends ends = kit_pair(hub, KIT_PIPES ? &kit_messages : NULL);
-    if (KIT_PIPES)
-        kit_send_text(hub, ends.dialled, "dropped by wait_closed");
-    else
-        kit_write_text(hub, ends.dialled, "dropped by wait_closed");
+    const struct leat_conn_options *options = KIT_PIPES ? &kit_messages : NULL;
+    struct kit_ends ends = kit_pair(hub, options);
+    kit_say(hub, ends.dialled, options, "dropped by wait_closed");
     CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
     CHECK_ERROR(leat_wait_closed(hub, ends.accepted, 20), LEAT_E_TIMEOUT);
     CHECK_ERROR(leat_finish(hub, ends.accepted), LEAT_OK);
@@ -405,20 +392,14 @@ TEST(close_while_connecting_delivers)
         leat_conn conn;
         options.conn = i == 1 ? &kit_messages : NULL;
         CHECK_ERROR(leat_connect(hub, kit_plain("late"), &options, &conn), LEAT_OK);
-        if (i == 1)
-            kit_send_text(hub, conn, "queued");
-        else
-            kit_write_text(hub, conn, "queued");
+        kit_say(hub, conn, options.conn, "queued");
         CHECK_ERROR(leat_close_report(hub, conn, KIT_SOON_MS, 3), LEAT_OK);
         KIT_STALE(hub, conn);
         KIT_QUIET(hub);
         leat_listener listener = kit_listen(hub, kit_plain("late"), options.conn);
         leat_conn accepted;
         CHECK_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &accepted), LEAT_OK);
-        if (i == 1)
-            kit_receive_text(hub, accepted, "queued");
-        else
-            kit_read_text(hub, accepted, "queued");
+        kit_hear(hub, accepted, options.conn, "queued");
         struct leat_event event = {0};
         uint32_t seen = 0, both = 1u << LEAT_EVENT_CLOSE_REPORT | 1u << LEAT_EVENT_CLOSED;
         while ((seen & both) != both) {

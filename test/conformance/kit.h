@@ -136,6 +136,11 @@ void kit_read_text(struct leat_hub *hub, leat_conn conn, const char *text);
 void kit_finish(struct leat_hub *hub, leat_conn conn);
 void kit_send_text(struct leat_hub *hub, leat_conn conn, const char *text);
 void kit_receive_text(struct leat_hub *hub, leat_conn conn, const char *text);
+/* One of each two above, as the protocol of these options asks for; null is bytes. */
+void kit_say(struct leat_hub *hub, leat_conn conn, const struct leat_conn_options *options,
+             const char *text);
+void kit_hear(struct leat_hub *hub, leat_conn conn, const struct leat_conn_options *options,
+              const char *text);
 /* Writes the pattern from `offset` on until FULL; returns how many bytes were accepted. */
 uint64_t kit_fill(struct leat_hub *hub, leat_conn conn, uint64_t offset);
 /* Reads until there is no more, checks the pattern, and counts; *end_out says why it ended. */

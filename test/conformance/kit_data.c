@@ -55,6 +55,29 @@ void kit_receive_text(struct leat_hub *hub, leat_conn conn, const char *text)
     CHECK_STR(buffer, text);
 }
 
+static bool is_messages(const struct leat_conn_options *options)
+{
+    return options != NULL && options->protocol == LEAT_MESSAGES;
+}
+
+void kit_say(struct leat_hub *hub, leat_conn conn, const struct leat_conn_options *options,
+             const char *text)
+{
+    if (is_messages(options))
+        kit_send_text(hub, conn, text);
+    else
+        kit_write_text(hub, conn, text);
+}
+
+void kit_hear(struct leat_hub *hub, leat_conn conn, const struct leat_conn_options *options,
+              const char *text)
+{
+    if (is_messages(options))
+        kit_receive_text(hub, conn, text);
+    else
+        kit_read_text(hub, conn, text);
+}
+
 uint64_t kit_fill(struct leat_hub *hub, leat_conn conn, uint64_t offset)
 {
     static uint8_t block[65536];

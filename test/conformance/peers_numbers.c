@@ -171,15 +171,9 @@ static void half_close_and_reply(const struct leat_conn_options *options)
 {
     struct leat_hub *hub = kit_begin();
     struct reply reply = {.ends = kit_pair(hub, options), .messages = options == &kit_messages};
-    if (reply.messages)
-        kit_send_text(hub, reply.ends.dialled, "question");
-    else
-        kit_write_text(hub, reply.ends.dialled, "question");
+    kit_say(hub, reply.ends.dialled, options, "question");
     CHECK_ERROR(leat_finish(hub, reply.ends.dialled), LEAT_OK);
-    if (reply.messages)
-        kit_receive_text(hub, reply.ends.accepted, "question");
-    else
-        kit_read_text(hub, reply.ends.accepted, "question");
+    kit_hear(hub, reply.ends.accepted, options, "question");
     KIT_NEXT(hub, LEAT_EVENT_FINISHED);
     reply_send(hub, &reply);
     for (uint32_t i = 0; i < 1000000 && !reply.closed; i++) {
