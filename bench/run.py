@@ -376,7 +376,7 @@ def smoke(bench):
 def main():
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("build", nargs="?", default="build")
-    parser.add_argument("--rounds", type=int, help="default 15, under wine 61")
+    parser.add_argument("--rounds", type=int, help="default 15, under wine 121")
     parser.add_argument("--ms", type=int, default=150)
     names = [case[0] for case in CASES] + ["idle", "calls"]
     parser.add_argument("--only", action="append", choices=names)
@@ -384,7 +384,7 @@ def main():
     parser.add_argument("--wine", action="store_true")
     options = parser.parse_args()
     # A round under wine moves by half, and says little by itself.
-    options.rounds = options.rounds or (61 if options.wine else 15)
+    options.rounds = options.rounds or (121 if options.wine else 15)
     wine = os.environ.get("LEAT_WINE") if options.wine else None
     if options.wine and not wine:
         parser.error("LEAT_WINE is not set; test/wine.sh --script sets it")

@@ -137,7 +137,7 @@ void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_erro
 }
 
 /* The peer is known: is there room for one more of its user? */
-static enum leat_error count(struct leat_hub *hub, struct lti_conn *conn)
+static enum leat_error user_count(struct leat_hub *hub, struct lti_conn *conn)
 {
     enum leat_error error = lti_listener_count_user(hub, conn);
     if (error == LEAT_E_LIMIT)
@@ -153,7 +153,7 @@ void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn)
     bool asks = conn->state == LTI_CONN_ASKING;
     enum leat_error error = lti_port_hear(&conn->link, &conn->peer, &code);
     if (error == LEAT_OK)
-        error = count(hub, conn);
+        error = user_count(hub, conn);
     if (error == LEAT_OK) {
         conn->unidentified = false;
         conn->ask_due = asks;
@@ -180,7 +180,7 @@ void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
     enum leat_error error = lti_port_judge(&conn->link, conn->access, &conn->peer, &code);
     conn->unidentified = error == LEAT_E_EMPTY;
     if (error == LEAT_OK)
-        error = count(hub, conn);
+        error = user_count(hub, conn);
     if (error != LEAT_OK && !conn->unidentified)
         lti_conn_denied(hub, conn, error, code);
     else if (asks)

@@ -148,11 +148,18 @@ static bool set_quiet(struct lti_tool_options *o, const char *value)
     return o->quiet = true;
 }
 
+static bool policy_is_given(struct lti_tool_options *o)
+{
+    if (o->policy.given) {
+        o->wrong = ": --who and --insecure-anyone exclude each other, and once is enough";
+    }
+    return o->policy.given;
+}
+
 static bool set_insecure_anyone(struct lti_tool_options *o, const char *value)
 {
     (void)value;
-    if (o->policy.given) {
-        o->wrong = ": --who and --insecure-anyone exclude each other";
+    if (policy_is_given(o)) {
         return false;
     }
     o->policy.who = LEAT_WHO_INSECURE_ANYONE;
@@ -161,8 +168,7 @@ static bool set_insecure_anyone(struct lti_tool_options *o, const char *value)
 
 static bool set_who(struct lti_tool_options *o, const char *value)
 {
-    if (o->policy.given) {
-        o->wrong = ": --who and --insecure-anyone exclude each other, and once is enough";
+    if (policy_is_given(o)) {
         return false;
     }
     o->wrong = lti_tool_policy_parse(&o->policy, value);

@@ -202,7 +202,8 @@ LEAT_API LEAT_CHECKED enum leat_error leat_hub_create(const struct leat_hub_opti
  *          that memory is never freed).
  * Systems: the same everywhere; on Windows it may wait for operations to be given up, which takes
  *          next to no time. POSIX: at most 50 ms for descriptors that a peer sent along and that do
- *          not close; their thread then ends when they do.
+ *          not close; their thread then ends when they do. Without a thread to be had in all that
+ *          time, they are closed here.
  * Since:   0.1
  */
 LEAT_API enum leat_error leat_hub_destroy(struct leat_hub *hub);

@@ -17,6 +17,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -197,9 +198,11 @@ static pid_t process_numbered(pid_t pid)
     struct clone_args arguments = {
         .exit_signal = SIGCHLD, .set_tid = (uintptr_t)&pid, .set_tid_size = 1};
     long made = syscall(SYS_clone3, &arguments, sizeof arguments);
-    if (made == 0)
+    if (made == 0) {
+        (void)prctl(PR_SET_PDEATHSIG, SIGKILL);
         for (;;)
             (void)pause();
+    }
     return made < 0 ? -errno : (pid_t)made;
 }
 

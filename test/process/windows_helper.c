@@ -277,8 +277,8 @@ static HANDLE offer(const struct offered *o)
     return pipe;
 }
 
-/* One instance: gives each client back what it says, and tells how much that was. One that leads out
- * only talks for as long as its client is there. */
+/* One instance: gives each client back what it says, and tells how much that was. One that leads
+ * out only talks for as long as its client is there. */
 static DWORD WINAPI offer_always(void *words)
 {
     const struct offered *o = words;

@@ -191,7 +191,9 @@ static void tell_the_end(struct cutting *cutting)
                         cutting->closed.bytes_undelivered, 0);
         }
         if (cutting->cut == CUT_PEER_CLOSE || cutting->cut == CUT_PEER_ABORT)
-            stress_tell(cutting->tale, 1, i, 1, LTI_HISTORY_CLOSE, 0, 0, 0);
+            stress_tell(cutting->tale, 1, i, 1,
+                        cutting->cut == CUT_PEER_CLOSE ? LTI_HISTORY_CLOSE : LTI_HISTORY_ABORT, 0,
+                        0, 0);
         else
             stress_tell(cutting->tale, 1, i, 1, LTI_HISTORY_CLOSED,
                         (uint64_t)cutting->peer_closed.error,
