@@ -3,7 +3,8 @@
 #
 # Runs every Windows suite on a real Windows, from a POSIX shell there (MSYS2): what ./dev test
 # runs under wine elsewhere, and what wine cannot answer. No test "needs real Windows" here, so one
-# that is skipped for that is a failure.
+# that is skipped for that is a failure. By test/wine.sh --script it runs under wine, where exactly
+# those fail.
 #
 # usage: test/windows_native.sh FOLDER
 
@@ -47,8 +48,12 @@ run() { # run SUITE COMMAND...
     [ "$bad" -eq 0 ] || cat "$log"
 }
 
-for program in harness_test unit_tests contract_nt conformance_real history_test; do
-    run "$program" "$build/$program.exe"
+# Words of LEAT_WINE, if any, start a program.
+for program in harness_test history_test unit_tests contract_nt fault_sweep conformance_real stress; do
+    run "$program" ${LEAT_WINE:-} "$build/$program.exe"
+done
+for script in test/process/windows_*_test.py; do
+    run "$(basename "$script" .py)" python3 "$script" "$build/leat.exe"
 done
 echo "$passed passed, $failed failed, $skipped skipped"
 [ "$failed" -eq 0 ]

@@ -14,6 +14,7 @@
 #include <string.h>
 
 #define BATCH 100u
+#define MINUTE_MS 60000u
 #define BYTES 100u
 #define SERVER 1u
 #define CLIENT 0u
@@ -161,11 +162,14 @@ TEST_TIMEOUT(stress_connect_close, 300)
         batch(&server, hub, name);
     server_settle(&server);
     struct stress_use before = stress_use(hub);
-    uint64_t batches = stress_count(lti_test_on_wine() ? 3 : 20, 600);
+    uint64_t least = stress_count(lti_test_on_wine() ? 3 : 20, 600), batches = 0;
+    uint64_t least_ms = stress_full() ? MINUTE_MS : 0, took = 0;
     uint64_t began = lti_test_now_ms();
-    for (uint64_t i = 0; i < batches; i++)
+    while (batches < least || took < least_ms) {
         batch(&server, hub, name);
-    uint64_t took = lti_test_now_ms() - began;
+        batches++;
+        took = lti_test_now_ms() - began;
+    }
     server_settle(&server);
     struct stress_use after = stress_use(hub);
     stress_use_same(&before, &after);
