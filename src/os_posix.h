@@ -30,6 +30,10 @@ int64_t lti_os_connect(int fd, const char *address, size_t size);
  * system shows no descriptors (no /proc). */
 int64_t lti_os_connect_node(int fd, int node);
 int64_t lti_os_accept(int fd); /* descriptor */
+/* Before an accept from a listener that others have, too, who may make it a blocking one, and may
+ * take the client first: makes it wait as little as the system can see to. False: nobody is there
+ * now, and an accept would wait. */
+bool lti_os_accept_ready(int fd);
 int64_t lti_os_shutdown_write(int fd);
 /* Before a close: ends the connection for good if children may have copies of the descriptor, which
  * would keep it from the peer that it is over. Does nothing in a process that never forked. */

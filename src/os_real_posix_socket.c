@@ -21,6 +21,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/uio.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -240,6 +241,20 @@ int64_t lti_os_accept(int fd)
 #else
     return socket_made(made, true);
 #endif
+}
+
+bool lti_os_accept_ready(int fd)
+{
+    /* Linux waits in accept no longer than the receive time-out, which becomes one tick of its
+     * clock. Other systems go by the flag alone. */
+    const struct timeval brief = {.tv_usec = 1};
+    struct pollfd there = {.fd = fd, .events = POLLIN};
+    int flags = fcntl(fd, F_GETFL);
+    if (flags >= 0 && !(flags & O_NONBLOCK))
+        (void)fcntl(fd, F_SETFL, flags | O_NONBLOCK);
+    (void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &brief, sizeof brief);
+    lti_real_looked(fd);
+    return poll(&there, 1, 0) != 0; /* an accept says what is wrong */
 }
 
 int64_t lti_os_shutdown_write(int fd)

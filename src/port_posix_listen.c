@@ -255,17 +255,26 @@ enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
     return error;
 }
 
+/* Who else has an adopted one may let accepting wait, and be faster than we are. */
+static int64_t listener_accept(const struct lti_link *listener)
+{
+    int fd = lti_link_fd(listener);
+    if ((listener->flags & LTI_LINK_ADOPTED) && !lti_os_accept_ready(fd))
+        return lti_os_fail(LTI_OS_AGAIN, 0);
+    return lti_os_accept(fd);
+}
+
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
                                 struct lti_link *link, const struct lti_access *access,
                                 bool *more_out, struct os_code *code_out)
 {
     (void)access;
     *more_out = false;
-    int64_t fd = lti_os_accept(lti_link_fd(listener));
+    int64_t fd = listener_accept(listener);
     for (int i = 0; i < LTI_RETRIES_MAX && (lti_os_kind_of(fd) == LTI_OS_INTERRUPTED ||
                                             lti_os_kind_of(fd) == LTI_OS_ABORTED);
          i++)
-        fd = lti_os_accept(lti_link_fd(listener));
+        fd = listener_accept(listener);
     enum leat_error error = lti_port_error(fd, code_out);
     if (error != LEAT_OK)
         return error;

@@ -14,6 +14,11 @@ bool lti_os_sockets_plain(void)
     return lti_real_sockets_plain();
 }
 
+bool lti_os_accept_ready(int fd)
+{
+    return lti_real_accept_ready(fd);
+}
+
 int64_t lti_os_recv_over(int fd)
 {
     return lti_real_recv_over(fd);

@@ -500,6 +500,7 @@ LEAT_API LEAT_CHECKED enum leat_error leat_adopt_conn(struct leat_hub *hub, intp
 
 /* leat_adopt_listener makes a listener of an existing listening socket, such as one handed down by
  * a service manager. Its path is never removed; its backlog is what it has, not options->backlog.
+ * Whoever else has it finds it non-blocking, and with a receive time-out of one clock tick.
  *
  * Waits:   never.
  * Thread:  any.

@@ -173,6 +173,22 @@ int64_t attack_hear(int fd)
     return word;
 }
 
+int attack_hear_fd(int fd)
+{
+    union {
+        struct cmsghdr header;
+        char bytes[CMSG_SPACE(sizeof(int))];
+    } control;
+    char byte;
+    int made = -1;
+    struct iovec piece = {&byte, 1};
+    struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1, .msg_control = control.bytes};
+    message.msg_controllen = sizeof control.bytes;
+    need(recvmsg(fd, &message, MSG_CMSG_CLOEXEC) == 1 && CMSG_FIRSTHDR(&message) != NULL);
+    memcpy(&made, CMSG_DATA(&control.header), sizeof made);
+    return made;
+}
+
 struct act {
     int64_t (*act)(void *argument);
     void *argument;

@@ -79,6 +79,8 @@ void attack_end(struct attack_actor *actor); /* it ends by itself, with 0 */
 void attack_kill(struct attack_actor *actor);
 void attack_say(int fd, int64_t word);
 int64_t attack_hear(int fd); /* within ATTACK_SOON_MS */
+/* A descriptor that attack_raw_send_fds sent over the channel. */
+int attack_hear_fd(int fd);
 /* Does this as the user, and returns what it returned. */
 int64_t attack_as(uint32_t user, int64_t (*act)(void *argument), void *argument);
 /* Becomes the user for good, as attack_begin does; false when that is not to be had. */

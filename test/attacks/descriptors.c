@@ -8,7 +8,7 @@
  * Fails:      PROTOCOL for who sends more than can be closed, or than there is place for.
  * Invariants: no descriptor stays open, none reaches a child, and nothing waits for one to close.
  */
-#include "attack_kit.h"
+#include "victim.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -23,153 +23,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#ifndef SO_PASSRIGHTS
-#define SO_PASSRIGHTS 83 /* Linux 6.16 */
-#endif
-
-/* A connection that the kernel protects, or one that it does not, as on older kernels, and the
- * attacker's end. */
-struct victim {
-    struct leat_hub *hub;
-    leat_conn conn;
-    int attacker;
-};
-
-static bool kernel_refuses(void)
-{
-    int fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0), off = 0;
-    REQUIRE(fd >= 0);
-    bool refuses = setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &off, sizeof off) == 0;
-    REQUIRE(close(fd) == 0);
-    return refuses;
-}
-
-static struct victim victim_accepted(void)
-{
-    struct victim victim;
-    leat_listener listener;
-    attack_world();
-    REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
-    REQUIRE_ERROR(leat_listen(victim.hub, attack_name(attack_path("server")), NULL, &listener),
-                  LEAT_OK);
-    victim.attacker = attack_raw_connect(attack_path("server"));
-    REQUIRE(victim.attacker >= 0);
-    REQUIRE_ERROR(leat_wait_accepted(victim.hub, listener, ATTACK_SOON_MS, &victim.conn), LEAT_OK);
-    return victim;
-}
-
-static struct victim victim_dialled(void)
-{
-    struct victim victim;
-    attack_world();
-    int listener = attack_raw_listen(attack_path("server"), 1);
-    REQUIRE(listener >= 0);
-    REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
-    REQUIRE_ERROR(
-        leat_connect_wait(victim.hub, attack_name(attack_path("server")), NULL, &victim.conn),
-        LEAT_OK);
-    victim.attacker = accept4(listener, NULL, NULL, SOCK_NONBLOCK | SOCK_CLOEXEC);
-    REQUIRE(victim.attacker >= 0 && close(listener) == 0);
-    attack_remove(attack_path("server"));
-    return victim;
-}
-
-static struct victim victim_adopted(void)
-{
-    struct victim victim;
-    struct leat_event event;
-    int ends[2];
-    attack_world();
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-    REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
-    REQUIRE_ERROR(leat_adopt_conn(victim.hub, ends[0], 1, NULL, &victim.conn), LEAT_OK);
-    REQUIRE_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
-    REQUIRE_INT(event.type, LEAT_EVENT_CONNECTED);
-    victim.attacker = ends[1];
-    return victim;
-}
-
-/* As an older kernel has it: descriptors come through. */
-static struct victim victim_of(struct leat_hub *hub)
-{
-    struct victim victim = {.hub = hub};
-    struct leat_event event;
-    int ends[2], on = 1;
-    REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
-    REQUIRE_ERROR(leat_adopt_conn(victim.hub, ends[0], 1, NULL, &victim.conn), LEAT_OK);
-    REQUIRE_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
-    REQUIRE_INT(event.type, LEAT_EVENT_CONNECTED);
-    if (kernel_refuses())
-        REQUIRE(setsockopt(ends[0], SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof on) == 0);
-    victim.attacker = ends[1];
-    return victim;
-}
-
-static struct victim victim_unprotected(void)
-{
-    struct leat_hub *hub = NULL;
-    attack_world();
-    REQUIRE_ERROR(leat_hub_create(NULL, &hub), LEAT_OK);
-    return victim_of(hub);
-}
-
-/* Until what came is closed: at once, in a thread. */
-static void victim_closed(const struct victim *victim, uint32_t descriptors)
-{
-    struct leat_hub_info info = {.size = sizeof info};
-    struct leat_event event;
-    uint64_t end_ms = lti_test_now_ms() + ATTACK_SOON_MS;
-    REQUIRE_ERROR(leat_hub_info_get(victim->hub, &info), LEAT_OK);
-    while ((info.threads > 0 || attack_descriptors() != descriptors) &&
-           lti_test_now_ms() < end_ms) {
-        CHECK_ERROR(leat_next(victim->hub, &event, 1), LEAT_E_TIMEOUT);
-        REQUIRE_ERROR(leat_hub_info_get(victim->hub, &info), LEAT_OK);
-    }
-    CHECK_INT(info.threads, 0);
-    CHECK_INT(attack_descriptors(), descriptors);
-}
-
-static void victim_end(struct victim *victim)
-{
-    if (victim->attacker >= 0)
-        CHECK_INT(close(victim->attacker), 0);
-    CHECK_ERROR(leat_hub_destroy(victim->hub), LEAT_OK);
-    attack_world_end();
-}
-
-/* Reads exactly so many bytes; how long the longest call of leat took. */
-static uint64_t victim_reads(const struct victim *victim, size_t count)
-{
-    char bytes[512];
-    size_t got = 0, size = 0;
-    uint64_t longest_ms = 0, begin_ms = 0;
-    REQUIRE(count <= sizeof bytes);
-    /* Nothing of leat is called before something is there, so that waiting is not measured. */
-    intptr_t waitable = -1;
-    REQUIRE_ERROR(leat_hub_waitable(victim->hub, &waitable), LEAT_OK);
-    struct pollfd there = {(int)waitable, POLLIN, 0};
-    CHECK_INT(poll(&there, 1, (int)lti_test_scaled_ms(ATTACK_SOON_MS)), 1);
-    for (int i = 0; i < 1000 && got < count; i++) {
-        struct leat_event event;
-        begin_ms = lti_test_now_ms();
-        enum leat_error error = leat_next(victim->hub, &event, 0);
-        REQUIRE(error == LEAT_OK || error == LEAT_E_TIMEOUT);
-        if (leat_read(victim->hub, victim->conn, bytes, sizeof bytes, &size) == LEAT_OK)
-            got += size;
-        uint64_t took_ms = lti_test_now_ms() - begin_ms;
-        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
-        if (got < count)
-            lti_test_pause();
-    }
-    CHECK_INT(got, count);
-    return longest_ms;
-}
-
-static void attacker_writes(const struct victim *victim, const char *text)
-{
-    CHECK_INT(write(victim->attacker, text, strlen(text)), strlen(text));
-}
-
 /* ---- L19, L20, L23 --------------------------------------------------------------------------- */
 
 static void refused_by_the_kernel(struct victim victim)
@@ -178,7 +31,7 @@ static void refused_by_the_kernel(struct victim victim)
     uint32_t open_before = attack_descriptors();
     for (int i = 0; i < 10; i++) {
         CHECK_INT(attack_raw_send_fds(victim.attacker, fds, 1), -EPERM);
-        attacker_writes(&victim, "on");
+        victim_hears(&victim, "on");
         (void)victim_reads(&victim, 2);
     }
     CHECK_INT(attack_descriptors(), open_before);
@@ -187,20 +40,12 @@ static void refused_by_the_kernel(struct victim victim)
 
 TEST(attack_l19_descriptors_are_refused)
 {
-    if (!kernel_refuses())
+    if (!victim_kernel_refuses())
         SKIP_NEEDS("Linux 6.16");
     refused_by_the_kernel(victim_accepted());
     refused_by_the_kernel(victim_dialled());
     refused_by_the_kernel(victim_adopted());
     attack_seen("L19", "the sender gets EPERM, accepted, dialled, adopted; the connection lives");
-}
-
-/* Sends them with a byte; true when they went out. */
-static bool sends(const struct victim *victim, const int *fds, size_t count)
-{
-    int error = attack_raw_send_fds(victim->attacker, fds, count);
-    CHECK(error == 0 || (error == -EPERM && kernel_refuses()));
-    return error == 0;
 }
 
 TEST(attack_l20_many_descriptors_at_once)
@@ -211,14 +56,14 @@ TEST(attack_l20_many_descriptors_at_once)
     memset(fds, 0, sizeof fds);
     for (uint32_t i = 0; i < rounds; i++) {
         size_t count = i % 3 == 0 ? 253 : i % 3 == 1 ? 1 : 16;
-        if (sends(&victim, fds, count)) {
+        if (victim_takes(&victim, fds, count)) {
             sent += (uint32_t)count;
             (void)victim_reads(&victim, 1);
             victim_closed(&victim, open_before);
         }
     }
     CHECK(sent > rounds);
-    attacker_writes(&victim, "on");
+    victim_hears(&victim, "on");
     (void)victim_reads(&victim, 2);
     victim_end(&victim);
     attack_seen("L20", "%u descriptors that came through: all closed, the connection lives", sent);
@@ -233,7 +78,7 @@ TEST(attack_l22_descriptors_of_every_number)
     uint32_t open_before = attack_descriptors(), sent = 0;
     memset(fds, 0, sizeof fds);
     for (size_t count = 1; count <= 9; count++) {
-        if (sends(&victim, fds, count)) {
+        if (victim_takes(&victim, fds, count)) {
             (void)victim_reads(&victim, 1);
             victim_closed(&victim, open_before);
             sent++;
@@ -250,7 +95,7 @@ TEST(attack_l23_at_the_limit_of_descriptors)
     struct victim victim = victim_unprotected();
     struct rlimit limit, low;
     uint32_t open_before = attack_descriptors();
-    bool sent = sends(&victim, fds, 8);
+    bool sent = victim_takes(&victim, fds, 8);
     CHECK(sent);
     int next = dup(0);
     REQUIRE(next >= 0 && close(next) == 0);
@@ -276,56 +121,13 @@ TEST(attack_l23_at_the_limit_of_descriptors)
 
 /* ---- L24: one that takes three seconds to close ---------------------------------------------- */
 
-#define LINGER_S 3
 #define STALL_MS 1000u
-
-struct lingering {
-    int near, far; /* of a TCP connection whose near end waits for the far one to read */
-};
-
-static struct lingering lingering_make(void)
-{
-    static const char block[65536];
-    struct lingering made;
-    struct sockaddr_in address = {.sin_family = AF_INET};
-    struct linger linger = {.l_onoff = 1, .l_linger = LINGER_S};
-    socklen_t length = sizeof address;
-    address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-    int listener = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    if (listener < 0 || bind(listener, (struct sockaddr *)&address, sizeof address) != 0)
-        SKIP_NEEDS("a loopback network");
-    REQUIRE(listen(listener, 1) == 0);
-    REQUIRE(getsockname(listener, (struct sockaddr *)&address, &length) == 0);
-    made.near = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    REQUIRE(made.near >= 0);
-    REQUIRE(connect(made.near, (struct sockaddr *)&address, sizeof address) == 0);
-    made.far = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-    REQUIRE(made.far >= 0 && close(listener) == 0);
-    REQUIRE(fcntl(made.near, F_SETFL, O_NONBLOCK) == 0);
-    while (write(made.near, block, sizeof block) > 0) {
-    }
-    REQUIRE(setsockopt(made.near, SOL_SOCKET, SO_LINGER, &linger, sizeof linger) == 0);
-    /* The linger time counts for a socket that blocks. */
-    REQUIRE(fcntl(made.near, F_SETFL, 0) == 0);
-    return made;
-}
-
-/* Hands the near end over, and keeps none; false when the kernel refused it. */
-static bool lingering_sent(struct lingering *lingering, const struct victim *victim)
-{
-    struct linger none = {.l_onoff = 1, .l_linger = 0};
-    bool sent = sends(victim, &lingering->near, 1);
-    if (!sent)
-        REQUIRE(setsockopt(lingering->near, SOL_SOCKET, SO_LINGER, &none, sizeof none) == 0);
-    REQUIRE(close(lingering->near) == 0);
-    return sent;
-}
 
 static void lingering_refused(struct victim victim)
 {
     struct lingering lingering = lingering_make();
     CHECK(!lingering_sent(&lingering, &victim));
-    attacker_writes(&victim, "on");
+    victim_hears(&victim, "on");
     uint64_t longest_ms = victim_reads(&victim, 2);
     CHECK(longest_ms < STALL_MS);
     CHECK_INT(close(lingering.far), 0);
@@ -334,7 +136,7 @@ static void lingering_refused(struct victim victim)
 
 TEST(attack_l24_descriptor_that_lingers_is_refused)
 {
-    if (!kernel_refuses())
+    if (!victim_kernel_refuses())
         SKIP_NEEDS("Linux 6.16");
     for (int adopted = 0; adopted < 2; adopted++)
         lingering_refused(adopted ? victim_adopted() : victim_accepted());
@@ -353,7 +155,7 @@ TEST(attack_l24_descriptor_that_lingers_is_closed)
     victim_closed(&victim, open_before + 1);
     uint64_t took_ms = lti_test_now_ms() - begin_ms;
     CHECK(longest_ms < STALL_MS);
-    CHECK(took_ms < (LINGER_S - 1) * 1000);
+    CHECK(took_ms < (LINGERING_S - 1) * 1000);
     CHECK_INT(close(lingering.far), 0);
     victim_end(&victim);
     attack_seen("L24", "before Linux 6.16: no call took longer than %llu ms, closed after %llu",
@@ -366,14 +168,13 @@ TEST(attack_l24_descriptor_that_lingers_is_never_read)
     struct victim victim = {.attacker = -1};
     struct lingering lingering = lingering_make();
     struct leat_hub_info info = {.size = sizeof info};
-    int ends[2], on = 1;
+    int ends[2];
     attack_world();
     uint32_t open_before = attack_descriptors() - 1; /* without the near end */
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
     REQUIRE_ERROR(leat_hub_create(NULL, &victim.hub), LEAT_OK);
     victim.attacker = ends[1];
-    if (kernel_refuses())
-        REQUIRE(setsockopt(ends[0], SOL_SOCKET, SO_PASSRIGHTS, &on, sizeof on) == 0);
+    victim_unprotect(ends[0]);
     CHECK(lingering_sent(&lingering, &victim));
     REQUIRE_ERROR(leat_adopt_conn(victim.hub, ends[0], 1, NULL, &victim.conn), LEAT_OK);
     uint64_t begin_ms = lti_test_now_ms();
@@ -400,7 +201,7 @@ static struct lingering lingering_wrapped(const struct victim *victim)
     int ends[2];
     REQUIRE(socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0, ends) == 0);
     CHECK_INT(attack_raw_send_fds(ends[0], &lingering.near, 1), 0);
-    CHECK(sends(victim, &ends[1], 1));
+    CHECK(victim_takes(victim, &ends[1], 1));
     CHECK(close(lingering.near) == 0 && close(ends[0]) == 0 && close(ends[1]) == 0);
     return lingering;
 }
@@ -413,17 +214,17 @@ TEST(attack_l20_more_than_can_be_closed)
     struct lingering lingering = lingering_wrapped(&victim);
     memset(fds, 0, sizeof fds);
     uint64_t longest_ms = victim_reads(&victim, 1);
-    CHECK(sends(&victim, fds, 253));
+    CHECK(victim_takes(&victim, fds, 253));
     longest_ms += victim_reads(&victim, 1);
     uint32_t most = attack_descriptors() - open_before;
-    attacker_writes(&victim, "on");
+    victim_hears(&victim, "on");
     longest_ms += victim_reads(&victim, 2);
-    CHECK(sends(&victim, fds, 1)); /* for which there is no room any more */
+    CHECK(victim_takes(&victim, fds, 1)); /* for which there is no room any more */
     struct leat_event event = {.type = LEAT_EVENT_WOKEN};
     CHECK_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
     CHECK_INT(event.type, LEAT_EVENT_CLOSED);
     CHECK_ERROR(event.error, LEAT_E_PROTOCOL);
-    attacker_writes(&other, "on"); /* who sends none goes on */
+    victim_hears(&other, "on"); /* who sends none goes on */
     longest_ms += victim_reads(&other, 2);
     CHECK(longest_ms < STALL_MS);
     CHECK_INT(close(lingering.far), 0);
@@ -454,7 +255,7 @@ TEST(attack_l26_kinds_of_descriptors)
     };
     uint32_t sent = 0, open_before = attack_descriptors();
     for (size_t i = 0; i < 9; i++) {
-        if (fds[i] >= 0 && sends(&victim, &fds[i], 1)) {
+        if (fds[i] >= 0 && victim_takes(&victim, &fds[i], 1)) {
             (void)victim_reads(&victim, 1);
             victim_closed(&victim, open_before);
             sent++;
@@ -490,9 +291,9 @@ TEST(attack_l28_child_gets_nothing)
     leat_listener listener;
     leat_conn a, b;
     intptr_t waitable = -1;
-    if (sends(&adopted, fds, 2))
+    if (victim_takes(&adopted, fds, 2))
         (void)victim_reads(&adopted, 1);
-    (void)sends(&adopted, fds, 2); /* and some that wait to be read */
+    (void)victim_takes(&adopted, fds, 2); /* and some that wait to be read */
     REQUIRE_ERROR(leat_hub_create(NULL, &other), LEAT_OK);
     REQUIRE_ERROR(leat_listen(other, attack_name(attack_path("server")), NULL, &listener), LEAT_OK);
     REQUIRE_ERROR(leat_listen(other, "plain", NULL, &listener), LEAT_OK);

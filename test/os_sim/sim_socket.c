@@ -256,6 +256,16 @@ int64_t lti_os_accept(int fd)
     return sim_leave("accept", fd, 0, sim_descriptor_add(stream));
 }
 
+/* Nobody makes a socket of this system a blocking one. */
+bool lti_os_accept_ready(int fd)
+{
+    sim_enter();
+    const struct sim_object *object = sim_descriptor_find(fd);
+    bool ready = !object || object->kind != SIM_LISTENER || object->listener.visible > 0;
+    (void)sim_leave("accept_ready", fd, 0, ready);
+    return ready;
+}
+
 /* This system has neither handles of processes nor labels. */
 int64_t lti_os_peer_process(int fd)
 {
