@@ -192,6 +192,18 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     leat_test(qt_defects ${more} ${harness} ${core} ${port} ${fault})
 endif()
 
+# What becomes of the shipped library when the system kills, stops and refuses. It is linked as
+# programs link it. kill_actor is one part by itself, for strace.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    file(GLOB sources CONFIGURE_DEPENDS test/kill/*.c)
+    list(FILTER sources EXCLUDE REGEX "/actor_main\\.c$")
+    leat_test(kill_tests ${sources} ${harness})
+    leat_test(kill_actor test/kill/actor.c test/kill/actor_main.c)
+    foreach(program kill_tests kill_actor)
+        target_link_libraries(${program} PRIVATE leat_shared)
+    endforeach()
+endif()
+
 # Named pipes of the simulated kernel.
 if(sim_pipe)
     file(GLOB more CONFIGURE_DEPENDS test/contract_nt/sim_only/*_test.c)
