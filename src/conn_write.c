@@ -188,7 +188,7 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
         if (conn->options.protocol != LEAT_MESSAGES && !conn->options.empty_is_finish)
             error = lti_port_finish(&conn->link, &code);
         conn->finish_done = true;
-        if (error != LEAT_OK && error != LEAT_E_UNSUPPORTED)
+        if (error != LEAT_OK)
             lti_conn_write_dead(hub, conn, error, code);
     }
     lti_conn_check_finished(hub, conn);
