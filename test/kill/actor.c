@@ -42,9 +42,10 @@ uint32_t kill_messages(enum leat_protocol protocol)
 
 enum leat_error kill_end_error(const struct kill_end *end, const char **where_out)
 {
-    bool own = atomic_load(&end->where) != NULL;
-    *where_out = atomic_load(own ? &end->where : &end->talks[0].where);
-    return (enum leat_error)atomic_load(own ? &end->error : &end->talks[0].error);
+    /* Of the hub and the listener only what comes before the first talk is earlier. */
+    bool talked = atomic_load(&end->talks[0].where) != NULL;
+    *where_out = atomic_load(talked ? &end->talks[0].where : &end->where);
+    return (enum leat_error)atomic_load(talked ? &end->talks[0].error : &end->error);
 }
 
 /* True when it was well; else the first failure is kept. */
@@ -208,6 +209,14 @@ static bool server_talk(struct actor *actor, bool *last_out)
            actor_well(actor, "leat_finish", leat_finish(actor->hub, actor->conn));
 }
 
+/* Nobody came: whether that is because accepting fails. */
+static void server_ask(struct actor *actor, leat_listener listener)
+{
+    struct leat_listener_info info = {.size = sizeof info};
+    if (leat_listener_info_get(actor->hub, listener, &info) == LEAT_OK)
+        atomic_store(&actor->part->end->listener_error, (int)info.error);
+}
+
 static void server_run(struct actor *actor)
 {
     const struct kill_part *part = actor->part;
@@ -222,8 +231,10 @@ static void server_run(struct actor *actor)
     for (uint32_t i = 0; i < KILL_CLIENTS_MAX && !last; i++) {
         enum leat_error error =
             leat_wait_accepted(actor->hub, listener, part->patience_ms, &actor->conn);
-        if (!end_well(end, "leat_wait_accepted", error))
+        if (!end_well(end, "leat_wait_accepted", error)) {
+            server_ask(actor, listener);
             break;
+        }
         actor->talk = &end->talks[i];
         atomic_store(&end->talks_count, i + 1);
         actor_close(actor, server_talk(actor, &last));

@@ -37,6 +37,7 @@ struct kill_end {
     atomic_uint talks_count;
     _Atomic(const char *) where; /* of the hub and the listener */
     atomic_int error;
+    atomic_int listener_error;   /* what a listener said of itself when nobody came */
     atomic_bool listening, over; /* over: everything was given back */
     atomic_int descriptors;      /* left open that were not before */
 };
@@ -56,7 +57,7 @@ struct kill_part {
 /* Plays the part in this process. */
 void kill_act(const struct kill_part *part);
 
-/* What went wrong in an end first: of itself, else of its first talk. Null and LEAT_OK: nothing. */
+/* What went wrong first in an end. Null and LEAT_OK: nothing. */
 enum leat_error kill_end_error(const struct kill_end *end, const char **where_out);
 uint32_t kill_messages(enum leat_protocol protocol); /* of a whole talk, each way */
 

@@ -20,22 +20,20 @@ static const struct {
     const char *name;
     int number;
 } calls[] = {
-    CALL(accept4),     CALL(bind),       CALL(brk),           CALL(clock_gettime),
-    CALL(close),       CALL(connect),    CALL(epoll_create1), CALL(epoll_ctl),
-    CALL(epoll_pwait), CALL(eventfd2),   CALL(exit_group),    CALL(fchmod),
-    CALL(fchmodat),    CALL(fcntl),      CALL(fstat),         CALL(futex),
-    CALL(geteuid),     CALL(getpid),     CALL(getrandom),     CALL(getsockopt),
-    CALL(listen),      CALL(lseek),      CALL(madvise),       CALL(mkdirat),
-    CALL(mmap),        CALL(mprotect),   CALL(munmap),        CALL(newfstatat),
-    CALL(openat),      CALL(ppoll),      CALL(read),          CALL(readlinkat),
-    CALL(recvfrom),    CALL(recvmsg),    CALL(renameat),      CALL(rt_sigprocmask),
-    CALL(sendmsg),     CALL(sendto),     CALL(setsockopt),    CALL(shutdown),
-    CALL(socket),      CALL(socketpair), CALL(statx),         CALL(unlinkat),
-    CALL(write),       CALL(writev),
+    CALL(accept4),    CALL(bind),           CALL(brk),        CALL(clock_gettime), CALL(close),
+    CALL(connect),    CALL(epoll_create1),  CALL(epoll_ctl),  CALL(epoll_pwait),   CALL(eventfd2),
+    CALL(exit_group), CALL(fchmod),         CALL(fchmodat),   CALL(fcntl),         CALL(fstat),
+    CALL(futex),      CALL(geteuid),        CALL(getpid),     CALL(getrandom),     CALL(getsockopt),
+    CALL(listen),     CALL(lseek),          CALL(madvise),    CALL(mkdirat),       CALL(mmap),
+    CALL(mprotect),   CALL(mremap),         CALL(munmap),     CALL(newfstatat),    CALL(openat),
+    CALL(ppoll),      CALL(read),           CALL(readlinkat), CALL(recvfrom),      CALL(recvmsg),
+    CALL(renameat),   CALL(rt_sigprocmask), CALL(sendmsg),    CALL(sendto),        CALL(setsockopt),
+    CALL(shutdown),   CALL(socket),         CALL(socketpair), CALL(statx),         CALL(unlinkat),
+    CALL(write),      CALL(writev),
 #ifdef SYS_open /* the older forms, which newer kinds of machines do not have */
-    CALL(access),      CALL(chmod),      CALL(epoll_wait),    CALL(lstat),
-    CALL(mkdir),       CALL(open),       CALL(poll),          CALL(readlink),
-    CALL(rename),      CALL(stat),       CALL(unlink),
+    CALL(access),     CALL(chmod),          CALL(epoll_wait), CALL(lstat),         CALL(mkdir),
+    CALL(open),       CALL(poll),           CALL(readlink),   CALL(rename),        CALL(stat),
+    CALL(unlink),
 #endif
 };
 
