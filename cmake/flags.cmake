@@ -23,18 +23,24 @@ endif()
 if(LEAT_FUZZER) # everything counts what it runs, the simulated kernel too
     add_compile_options(-fsanitize=${LEAT_FUZZER}-no-link)
 endif()
+# Clang counts, for Windows too; only a program's end differs, where the counts are written.
 if(LEAT_COVERAGE)
-    add_compile_definitions(LEAT_COVERAGE)
-    add_link_options(--coverage)
+    set(LEAT_COUNTS -fprofile-instr-generate -fcoverage-mapping -fcoverage-mcdc
+        -fprofile-update=atomic)
+    if(WIN32)
+        add_library(leat_coverage OBJECT EXCLUDE_FROM_ALL test/coverage_windows.c)
+    else()
+        add_library(leat_coverage OBJECT EXCLUDE_FROM_ALL test/coverage_posix.c)
+        add_link_options(-fprofile-instr-generate)
+    endif()
+    target_compile_options(leat_coverage PRIVATE ${LEAT_WARNINGS})
+    target_compile_definitions(leat_coverage PRIVATE _GNU_SOURCE=)
 endif()
 
 # Library code: it sees its own headers and asks for no system extension. Coverage counts nothing
-# else, because each process of a test rewrites a file for each object that counts.
+# else.
 function(leat_target target)
-    target_compile_options(${target} PRIVATE ${LEAT_WARNINGS})
-    if(LEAT_COVERAGE)
-        target_compile_options(${target} PRIVATE --coverage -fprofile-update=atomic)
-    endif()
+    target_compile_options(${target} PRIVATE ${LEAT_WARNINGS} ${LEAT_COUNTS})
     target_include_directories(${target} PRIVATE
         ${PROJECT_SOURCE_DIR}/include ${PROJECT_SOURCE_DIR}/src)
 endfunction()
@@ -43,6 +49,15 @@ endfunction()
 # may define it for itself as well.
 function(leat_program target)
     target_compile_options(${target} PRIVATE ${LEAT_WARNINGS})
+    get_target_property(type ${target} TYPE)
+    if(LEAT_COVERAGE AND type STREQUAL "EXECUTABLE")
+        target_sources(${target} PRIVATE $<TARGET_OBJECTS:leat_coverage>)
+        target_link_options(${target} PRIVATE -Wl,--wrap=_exit)
+        if(WIN32) # what the reader finds in the objects, and Windows' loader stumbles over
+            add_custom_command(TARGET ${target} POST_BUILD COMMAND ${CMAKE_OBJCOPY}
+                --remove-section .lcovfun --remove-section .lcovmap $<TARGET_FILE:${target}>)
+        endif()
+    endif()
     target_compile_definitions(${target} PRIVATE "_GNU_SOURCE=")
     if(WIN32) # Windows 10 and what C says of printf
         target_compile_definitions(${target} PRIVATE

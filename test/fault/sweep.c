@@ -146,10 +146,6 @@ static bool sweep_position(const struct lti_sweep_story *story, uint64_t positio
 
 #ifndef _WIN32
 
-#ifdef LEAT_COVERAGE
-extern void __gcov_dump(void); /* what a child counted is lost unless it says so */
-#endif
-
 /* Forks for one position; true when the child came to its end. */
 static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, size_t from)
 {
@@ -170,9 +166,6 @@ static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, 
         else
             whole = sweep_position(story, position, from);
         fflush(NULL);
-#ifdef LEAT_COVERAGE
-        __gcov_dump();
-#endif
         _exit(whole ? 0 : SWEEP_GO_ON);
     }
     while (waitpid(child, &status, 0) < 0)
