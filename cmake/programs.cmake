@@ -182,6 +182,27 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     endforeach()
 endif()
 
+# What the real objects make of a C library that fails: the linker leads its calls to the tests.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    set(calls setsockopt getsockopt socketpair connect poll epoll_wait pipe read write chmod access
+        clock_gettime pthread_mutex_init pthread_once pthread_atfork pthread_create kevent malloc
+        fcntl recvmsg abort)
+    list(TRANSFORM calls PREPEND "-Wl,--wrap=")
+    file(GLOB sources CONFIGURE_DEPENDS test/os_calls/*.c)
+    leat_test(os_calls_epoll ${sources} ${harness} ${fault})
+    foreach(poller poll kqueue)
+        set(seam $<TARGET_OBJECTS:leat_os_fault> $<TARGET_OBJECTS:leat_os_real_renamed_${poller}>)
+        if(poller STREQUAL "kqueue")
+            list(APPEND seam $<TARGET_OBJECTS:kqueue_model>)
+        endif()
+        leat_test(os_calls_${poller} ${sources} ${harness} ${seam})
+        leat_poller(os_calls_${poller} ${poller})
+    endforeach()
+    foreach(poller epoll poll kqueue)
+        target_link_options(os_calls_${poller} PRIVATE ${calls})
+    endforeach()
+endif()
+
 # Attacks, by other users where that is what they are about, and Qt's defects. They are about Linux.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     file(GLOB sources CONFIGURE_DEPENDS test/attacks/*.c)

@@ -286,10 +286,9 @@ static uint32_t poll_flags(int events)
 static int poll_answer(struct poller *poller, int asked, struct lti_os_ready *ready_out, int count)
 {
     int found = 0;
-    if (poller->asked[0].revents != 0) {
-        char byte;
-        poller->woken = poller->woken && read(poller->reading, &byte, 1) != 1;
-    }
+    char byte;
+    if (poller->asked[0].revents != 0 && read(poller->reading, &byte, 1) == 1)
+        poller->woken = false;
     for (int i = 1; i < asked && found < count; i++) {
         struct poll_entry *entry = poll_entry_of(poller, poller->asked[i].fd);
         if (poller->asked[i].revents == 0 || !entry || entry->serial != poller->asked_serials[i])

@@ -1,0 +1,119 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * What os_real_posix_base.c makes of a C library that fails.
+ */
+#include "calls.h"
+#include "harness.h"
+#include "os_real_posix.h"
+#include "traps.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <unistd.h>
+
+static enum lti_os_kind kind(int number)
+{
+    int64_t word = lti_real_errno(number);
+    CHECK(word < 0);
+    CHECK_INT(lti_os_code_of(word).raw, number);
+    return lti_os_kind_of(word);
+}
+
+TEST(calls_every_number_has_its_kind)
+{
+    static const struct {
+        int number;
+        enum lti_os_kind kind;
+    } rows[] = {
+        {EINPROGRESS, LTI_OS_IN_PROGRESS},
+        {EALREADY, LTI_OS_IN_PROGRESS},
+        {ECONNREFUSED, LTI_OS_REFUSED},
+        {EADDRINUSE, LTI_OS_IN_USE},
+        {ECONNRESET, LTI_OS_RESET},
+        {EPIPE, LTI_OS_PIPE},
+        {ECONNABORTED, LTI_OS_ABORTED},
+        {ETIMEDOUT, LTI_OS_TIMED_OUT},
+        {ENOTSOCK, LTI_OS_NOT_SOCKET},
+        {EBADF, LTI_OS_NOT_SOCKET},
+        {EOPNOTSUPP, LTI_OS_UNSUPPORTED},
+        {EAFNOSUPPORT, LTI_OS_UNSUPPORTED},
+        {ENOSYS, LTI_OS_UNSUPPORTED},
+        {EPROTONOSUPPORT, LTI_OS_UNSUPPORTED},
+        {ENOPROTOOPT, LTI_OS_UNSUPPORTED},
+        {EPROTOTYPE, LTI_OS_WRONG_TYPE},
+        {ENOTCONN, LTI_OS_NOT_CONNECTED},
+        {EISCONN, LTI_OS_IS_CONNECTED},
+        {EMSGSIZE, LTI_OS_TOO_BIG},
+        {EAGAIN, LTI_OS_AGAIN},
+        {EINTR, LTI_OS_INTERRUPTED},
+        {ENOENT, LTI_OS_NOT_FOUND},
+        {ESRCH, LTI_OS_NOT_FOUND},
+        {ENOTDIR, LTI_OS_NOT_DIR},
+        {ELOOP, LTI_OS_NOT_DIR},
+        {EACCES, LTI_OS_ACCESS},
+        {EPERM, LTI_OS_ACCESS},
+        {EEXIST, LTI_OS_EXISTS},
+        {EISDIR, LTI_OS_EXISTS},
+        {ENXIO, LTI_OS_EXISTS},
+        {ENAMETOOLONG, LTI_OS_TOO_LONG},
+        {EROFS, LTI_OS_READ_ONLY},
+        {ENOSPC, LTI_OS_NO_SPACE},
+        {EDQUOT, LTI_OS_NO_SPACE},
+        {EMFILE, LTI_OS_DESCRIPTORS},
+        {ENFILE, LTI_OS_DESCRIPTORS},
+        {ENOMEM, LTI_OS_MEMORY},
+        {ENOBUFS, LTI_OS_MEMORY},
+        {EINVAL, LTI_OS_INVALID},
+        {EIO, LTI_OS_IO},
+        {EXDEV, LTI_OS_OTHER},
+    };
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++)
+        CHECK_INT(kind(rows[i].number), rows[i].kind);
+}
+
+TEST(calls_milliseconds_are_rounded_up_and_bounded)
+{
+    CHECK_INT(lti_real_milliseconds(-1), -1);
+    CHECK_INT(lti_real_milliseconds(0), 0);
+    CHECK_INT(lti_real_milliseconds(1), 1);
+    CHECK_INT(lti_real_milliseconds(1000000), 1);
+    CHECK_INT(lti_real_milliseconds(1000001), 2);
+    CHECK_INT(lti_real_milliseconds(INT64_MAX), INT_MAX);
+}
+
+TEST(calls_a_lock_that_cannot_be_made)
+{
+    struct lti_os_mutex *mutex = NULL;
+    CHECK_FAILS("malloc", 1, ENOMEM, LTI_OS_MEMORY, lti_os_mutex_create(&mutex));
+    CHECK_FAILS("pthread_mutex_init", 1, EAGAIN, LTI_OS_AGAIN, lti_os_mutex_create(&mutex));
+    CHECK(!mutex);
+}
+
+static void nothing(void *argument)
+{
+    (void)argument;
+}
+
+TEST(calls_a_thread_that_cannot_begin)
+{
+    CHECK_FAILS("malloc", 1, ENOMEM, LTI_OS_MEMORY, lti_os_thread_run(nothing, NULL));
+    CHECK_FAILS("pthread_create", 1, EAGAIN, LTI_OS_AGAIN, lti_os_thread_run(nothing, NULL));
+}
+
+TEST(calls_a_clock_that_fails_ends_the_program)
+{
+    CHECK_TRAPS({
+        lti_call_fails("clock_gettime", 1, EINVAL);
+        (void)lti_os_now_ns();
+    });
+    CHECK(lti_os_now_ns() > 0);
+}
+
+/* Then the process's number tells a child from its parent, and every process counts as forked. */
+TEST(calls_forks_that_nobody_can_watch)
+{
+    lti_call_fails("pthread_atfork", 1, ENOMEM);
+    CHECK_INT(lti_os_fork_count(), getpid());
+    CHECK(!lti_call_waits());
+    CHECK(lti_real_has_forked());
+}
