@@ -51,10 +51,15 @@ enum leat_error lti_struct_give(void *to, const void *from, size_t known)
     return LEAT_OK;
 }
 
-static bool number_take(uint32_t *value, uint32_t otherwise, uint32_t cap)
+static void number_default(uint32_t *value, uint32_t otherwise)
 {
     if (*value == 0)
         *value = otherwise;
+}
+
+static bool number_take(uint32_t *value, uint32_t otherwise, uint32_t cap)
+{
+    number_default(value, otherwise);
     return *value <= cap;
 }
 
@@ -99,10 +104,10 @@ enum leat_error lti_options_conn(const struct leat_conn_options *from, struct le
     good = good && box_take(&to->inbox_bytes, &to->inbox_low_bytes, inbox);
     good = good && box_take(&to->outbox_bytes, &to->outbox_low_bytes, 128 * KIB);
     good = good && to->inbox_bytes >= frame;
-    good = good && number_take(&to->outbox_messages_max, 65536, UINT32_MAX);
-    good = good && number_take(&to->handshake_ms, 5000, UINT32_MAX);
-    good = good && number_take(&to->partial_frame_ms, 30000, UINT32_MAX);
-    good = good && number_take(&to->write_stall_ms, 30000, UINT32_MAX);
+    number_default(&to->outbox_messages_max, 65536);
+    number_default(&to->handshake_ms, 5000);
+    number_default(&to->partial_frame_ms, 30000);
+    number_default(&to->write_stall_ms, 30000);
     return good ? LEAT_OK : LEAT_E_OPTIONS;
 }
 
@@ -128,6 +133,6 @@ enum leat_error lti_options_connect(const struct leat_connect_options *from,
     if (error != LEAT_OK)
         return error;
     bool good = (to->absent == LEAT_ABSENT_FAIL || to->absent == LEAT_ABSENT_WAIT);
-    good = good && number_take(&to->timeout_ms, 5000, UINT32_MAX);
+    number_default(&to->timeout_ms, 5000);
     return good ? LEAT_OK : LEAT_E_OPTIONS;
 }

@@ -94,7 +94,13 @@ TEST(threads_second_waiter_is_busy)
     struct kit_thread *thread = kit_thread_start(waiter_run, &waiter);
     CHECK_WITHIN(5000, somebody_waits(hub));
     uint64_t undelivered = 77;
+    intptr_t waitable = -1;
+    size_t size = 0;
     CHECK_ERROR(leat_wait_readable(hub, ends.accepted, LEAT_FOREVER), LEAT_E_BUSY);
+    CHECK_ERROR(leat_read_full(hub, ends.accepted, &undelivered, 1, LEAT_FOREVER, &size),
+                LEAT_E_BUSY);
+    CHECK_ERROR(leat_hub_waitable(hub, &waitable), LEAT_E_BUSY);
+    CHECK_ERROR(leat_close_wait(hub, (leat_conn){1}, 1000, NULL), LEAT_E_STALE);
     CHECK_ERROR(leat_hub_destroy(hub), LEAT_E_BUSY);
     /* Everything that does not wait goes on, and the one who waits is told. */
     CHECK_INT(kit_info(hub, ends.dialled).state, LEAT_STATE_OPEN);
