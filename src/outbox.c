@@ -23,6 +23,11 @@ struct lti_outbox_block {
     uint8_t data[];
 };
 
+/* What a block's header counts for, with pointers of any size: a block then holds as much on every
+ * machine, so that a run of the simulation is the same one there. */
+#define OUTBOX_HEADER_BYTES 24u
+_Static_assert(sizeof(struct lti_outbox_block) <= OUTBOX_HEADER_BYTES, "a longer header");
+
 /* The end of a block that is nearly full stays empty when a piece does not fit there: a write takes
  * one block where writes cannot be gathered, and a piece cut in two would need two of them. */
 #define OUTBOX_END_PART 16u
@@ -32,7 +37,7 @@ struct lti_outbox_block {
 
 static size_t block_room(const struct lti_outbox_block *block)
 {
-    return block->size - sizeof *block - block->tail;
+    return block->size - OUTBOX_HEADER_BYTES - block->tail;
 }
 
 static struct lti_outbox_block *block_create(struct lti_pool *pool, uint32_t size)
@@ -86,7 +91,7 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
     struct lti_outbox_block *added = NULL;
     struct lti_outbox_block *last = NULL;
     while (room < size) {
-        bool small = size - room <= LTI_BLOCK_SMALL - sizeof *last &&
+        bool small = size - room <= LTI_BLOCK_SMALL - OUTBOX_HEADER_BYTES &&
                      (last != NULL || outbox->size <= OUTBOX_SMALL_MAX);
         struct lti_outbox_block *fresh =
             block_create(pool, small ? LTI_BLOCK_SMALL : LTI_BLOCK_LARGE);
@@ -110,9 +115,9 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
 
 bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
 {
-    if (size > UINT32_MAX - sizeof(struct lti_outbox_block))
+    if (size > UINT32_MAX - OUTBOX_HEADER_BYTES)
         return false;
-    uint32_t whole = (uint32_t)(sizeof(struct lti_outbox_block) + size);
+    uint32_t whole = (uint32_t)(OUTBOX_HEADER_BYTES + size);
     struct lti_outbox_block *block = block_create(pool, whole);
     if (block == NULL)
         return false;

@@ -281,8 +281,19 @@ int64_t lti_os_random(void *buffer, size_t size)
 {
     uint8_t *bytes = buffer;
     (void)sim_process_now();
-    for (size_t i = 0; i < size; i++)
-        bytes[i] = (uint8_t)sim_random_next(&sim_world.user_random);
+    /* Who asks for words gets the same ones whatever the order of their bytes, so that a seed is
+     * the same run on every machine. */
+    for (size_t at = 0; at < size;) {
+        uint64_t word = 0;
+        size_t part = size - at < sizeof word ? size - at : sizeof word;
+        for (size_t i = 0; i < part; i++)
+            word |= (sim_random_next(&sim_world.user_random) & 0xFF) << (8 * i);
+        if (part == sizeof word)
+            memcpy(bytes + at, &word, sizeof word);
+        for (size_t i = 0; part < sizeof word && i < part; i++)
+            bytes[at + i] = (uint8_t)(word >> (8 * i));
+        at += part;
+    }
     return (int64_t)size;
 }
 
