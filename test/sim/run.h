@@ -27,6 +27,10 @@
 #define RUN_CHUNK_MAX 65536u
 #define RUN_HEADER_BYTES 8u
 #define RUN_BUSY_MAX 1000u
+#define RUN_CLIENTS_MAX 8u
+#define RUN_HOSTILES_MAX 3u
+#define RUN_EDITS_MAX 64u
+#define RUN_WHY_MAX 256u
 #define RUN_MS UINT64_C(1000000)
 
 /* Names of the listeners, of bytes and of messages, each in two spellings. Only sockets have a
@@ -119,18 +123,47 @@ struct run {
     uint64_t seed, drain_ns;
     uint32_t process_count, dialled, chaos_over, server;
     bool failed;
-    char why[256];
+    bool planted; /* a defect in the records of the run, for the shrinker's own test */
+    char why[RUN_WHY_MAX];
 };
 
 extern struct run run_state;
+
+/* What all seeds did together: a simulation in which nothing happens proves nothing. */
+struct run_sum {
+    uint64_t conns, bytes, messages, lost, steps, faults;
+};
+extern struct run_sum run_sum;
 
 /* run_plan.c */
 void run_plan_draw(uint64_t seed, struct run_plan *plan_out);
 void run_plan_print(const struct run_plan *plan);
 
+/* run_fields.c: settings by name */
+struct run_edit {
+    uint32_t field;
+    uint64_t value;
+};
+struct run_edits {
+    struct run_edit list[RUN_EDITS_MAX];
+    uint32_t count;
+};
+bool run_edit_read(const char *text, struct run_edit *edit_out); /* NAME=VALUE */
+void run_edits_apply(const struct run_edits *edits, struct run_plan *plan);
+uint32_t run_field_count(void);
+const char *run_field_name(uint32_t index);
+uint64_t run_field_least(uint32_t index); /* what makes a run simplest */
+uint64_t run_field_get(const struct run_plan *plan, uint32_t index);
+void run_field_set(struct run_plan *plan, uint32_t index, uint64_t value);
+
+/* run_shrink.c: prints the smallest plan that fails as this one does; false: it does not fail. */
+bool run_shrink(uint64_t seed, const struct run_edits *edits, const char *program);
+
 /* run_main.c: the first failure counts; does not come back inside a fiber. */
 void run_fail(const char *format, ...) __attribute__((format(printf, 1, 2)));
 uint64_t run_key(uint32_t index); /* what a header carries */
+bool run_seed(uint64_t seed, const struct run_plan *plan);
+void run_quiet(void); /* no word of a crash, and no trace */
 
 /* run_end.c: what users do with an end; each may find that it is over. */
 void run_end_write(struct run_end *end);

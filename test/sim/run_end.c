@@ -18,6 +18,14 @@ bool run_end_usable(const struct run_end *end)
     return end->process && !end->over && !end->closed;
 }
 
+/* With a planted defect, one byte too few, after a kilobyte and while writes are cut short. */
+static uint64_t recorded(const struct run_end *end, uint64_t accepted)
+{
+    bool wrong = run_state.planted && run_state.plan.sim.faults.short_write > 0 &&
+                 end->accepted > 1000 && accepted > 0;
+    return accepted - wrong;
+}
+
 void run_log(const struct run_end *end, enum lti_history_kind kind, uint64_t a, uint64_t b)
 {
     if (end->index < RUN_CONNS_MAX)
@@ -156,7 +164,7 @@ static void bytes_write(struct run_end *end)
     if (accepted > size)
         run_fail("conn %u end %u: %zu of %u bytes accepted", end->index, end->side, accepted, size);
     if (error == LEAT_OK || blocking) {
-        run_log(end, LTI_HISTORY_ACCEPTED, end->accepted, accepted);
+        run_log(end, LTI_HISTORY_ACCEPTED, end->accepted, recorded(end, accepted));
         end->accepted += accepted;
     }
     if (error != LEAT_OK) {

@@ -1,23 +1,18 @@
 /* SPDX-License-Identifier: MIT
  *
- * sim_run [--seeds FROM COUNT] [--replay SEED] [--trace] [--hash]: runs seeds and judges them.
+ * One seed: a world of processes, run and judged. run_command.c has what the user asks for.
  *
  * Happy path: for each seed a world, a server, clients, hostile peers and a director, who turns the
  *             phases; then the history is judged, and what is left is counted.
- * Fails:      a seed that breaks a rule prints why and the one command that repeats it; the closing
- *             line counts seeds; the exit code is 1 if any failed.
+ * Fails:      the first rule that is broken is kept, and the run ends.
  * Invariants: a seed's run depends on nothing but the seed; its steps and its virtual time have
  *             limits.
  */
 #include "run.h"
 
-#include <errno.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #define STEPS_MAX UINT64_C(2000000)
 #define CHAOS_NS (UINT64_C(600000) * RUN_MS)
@@ -25,8 +20,6 @@
 #define DRAIN_NS (UINT64_C(20000) * RUN_MS)
 
 struct run run_state;
-
-static char main_replay[128]; /* for the moment of a crash */
 
 void run_fail(const char *format, ...)
 {
@@ -185,16 +178,13 @@ static void seed_spawn(void)
     (void)lti_sim_spawn("director", director, NULL);
 }
 
-/* What all seeds did together: a simulation in which nothing happens proves nothing. */
-static struct {
-    uint64_t conns, bytes, messages, lost, steps, faults;
-} main_sum;
+struct run_sum run_sum;
 
 static void seed_judge(void)
 {
     struct lti_history_result result;
     run_note_kills();
-    main_sum.conns += run_state.dialled;
+    run_sum.conns += run_state.dialled;
     for (uint32_t i = 0; i < RUN_CONNS_MAX; i++) {
         /* Who was never accepted cannot be asked; the dialled end has been told. */
         if (run_state.ends[i][0].process && !run_state.ends[i][1].process)
@@ -202,20 +192,22 @@ static void seed_judge(void)
     }
     if (!lti_history_check(run_state.history, true, &result))
         run_fail("%s at %zu: %s", result.rule, result.place, result.text);
-    main_sum.bytes += result.bytes;
-    main_sum.messages += result.messages;
-    main_sum.lost += result.lost;
+    run_sum.bytes += result.bytes;
+    run_sum.messages += result.messages;
+    run_sum.lost += result.lost;
     if (lti_sim_misuses() != 0)
         run_fail("%llu calls on descriptors that were not open",
                  (unsigned long long)lti_sim_misuses());
     run_names_judge();
 }
 
-static bool seed_run(uint64_t seed)
+bool run_seed(uint64_t seed, const struct run_plan *plan)
 {
+    bool planted = run_state.planted;
     memset(&run_state, 0, sizeof run_state);
+    run_state.planted = planted;
     run_state.seed = seed;
-    run_plan_draw(seed, &run_state.plan);
+    run_state.plan = *plan;
     run_state.history = lti_history_new(seed);
     if (!run_state.history)
         return false;
@@ -232,105 +224,4 @@ static bool seed_run(uint64_t seed)
         seed_judge();
     lti_history_free(run_state.history);
     return !run_state.failed;
-}
-
-/* ---- Command
- * ---------------------------------------------------------------------------------- */
-
-static void crash(int number)
-{
-    /* Only calls that a signal handler may make. */
-    const char *text = main_replay;
-    ssize_t written = write(STDERR_FILENO, text, strlen(text));
-    (void)written;
-    (void)signal(number, SIG_DFL);
-    (void)raise(number);
-}
-
-static int usage(void)
-{
-    (void)fprintf(stderr, "usage: sim_run [--seeds FROM COUNT] [--replay SEED] [--trace] "
-                          "[--hash] [--plan]\n");
-    return 2;
-}
-
-struct command {
-    uint64_t from, count;
-    bool trace, hash, plan;
-};
-
-static bool number_read(const char *text, uint64_t *value_out)
-{
-    char *end = NULL;
-    errno = 0;
-    *value_out = text ? strtoull(text, &end, 10) : 0;
-    return text && end != text && *end == '\0' && errno == 0;
-}
-
-static bool command_read(char **arguments, struct command *command)
-{
-    while (*++arguments) {
-        if (strcmp(*arguments, "--seeds") == 0) {
-            if (!number_read(arguments[1], &command->from) ||
-                !number_read(arguments[2], &command->count))
-                return false;
-            arguments += 2;
-        } else if (strcmp(*arguments, "--replay") == 0) {
-            if (!number_read(arguments[1], &command->from))
-                return false;
-            command->count = 1;
-            command->plan = true;
-            arguments++;
-        } else if (strcmp(*arguments, "--trace") == 0) {
-            command->trace = true;
-        } else if (strcmp(*arguments, "--hash") == 0) {
-            command->hash = true;
-        } else if (strcmp(*arguments, "--plan") == 0) {
-            command->plan = true;
-        } else {
-            return false;
-        }
-    }
-    return true;
-}
-
-int main(int argc, char **argv)
-{
-    struct command command = {.from = 1, .count = 1000};
-    uint64_t passed = 0, failed = 0;
-    (void)argc;
-    if (!command_read(argv, &command))
-        return usage();
-    const int signals[] = {SIGILL, SIGTRAP, SIGABRT, SIGSEGV};
-    for (size_t i = 0; i < sizeof signals / sizeof signals[0]; i++)
-        (void)signal(signals[i], crash);
-    lti_sim_trace(command.trace);
-    for (uint64_t i = 0; i < command.count; i++) {
-        unsigned long long seed = (unsigned long long)(command.from + i);
-        (void)snprintf(main_replay, sizeof main_replay,
-                       "seed %llu crashed; repeat with: %.60s --replay %llu --trace\n", seed,
-                       argv[0], seed);
-        bool good = seed_run(command.from + i);
-        if (command.plan)
-            run_plan_print(&run_state.plan);
-        if (command.hash)
-            (void)printf("seed %llu: %016llx\n", seed, (unsigned long long)lti_sim_hash());
-        if (!good)
-            (void)printf("FAILED seed %llu: %s\n  repeat with: %s --replay %llu --trace\n", seed,
-                         run_state.why, argv[0], seed);
-        main_sum.steps += lti_sim_steps();
-        main_sum.faults += lti_sim_faults_done();
-        (void)fflush(stdout);
-        passed += good;
-        failed += !good;
-        lti_sim_end();
-    }
-    (void)printf("%llu connections, %llu bytes and %llu messages received, %llu lost for a reason, "
-                 "%llu system calls, %llu faults\n",
-                 (unsigned long long)main_sum.conns, (unsigned long long)main_sum.bytes,
-                 (unsigned long long)main_sum.messages, (unsigned long long)main_sum.lost,
-                 (unsigned long long)main_sum.steps, (unsigned long long)main_sum.faults);
-    (void)printf("%llu passed, %llu failed\n", (unsigned long long)passed,
-                 (unsigned long long)failed);
-    return failed > 0 || passed == 0 ? 1 : 0;
 }
