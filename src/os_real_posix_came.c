@@ -32,6 +32,15 @@ static bool came_holds(const struct cmsghdr *header)
     return header->cmsg_level == SOL_SOCKET && known;
 }
 
+/* musl's macro mixes signs, which warnings take for ours. */
+static struct cmsghdr *came_next(struct msghdr *message, struct cmsghdr *header)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wsign-conversion"
+    return CMSG_NXTHDR(message, header);
+#pragma GCC diagnostic pop
+}
+
 static size_t came_count(const struct msghdr *message, const struct cmsghdr *header)
 {
     size_t at = (size_t)((const char *)header - (const char *)message->msg_control);
@@ -62,7 +71,7 @@ bool lti_real_came(const struct msghdr *message, struct lti_os_came *came_out)
     struct msghdr all = *message;
     size_t sum = 0;
     came_out->count = 0;
-    for (struct cmsghdr *it = CMSG_FIRSTHDR(&all); it; it = CMSG_NXTHDR(&all, it)) {
+    for (struct cmsghdr *it = CMSG_FIRSTHDR(&all); it; it = came_next(&all, it)) {
         if (!came_holds(it))
             continue;
         size_t count = came_count(message, it);
@@ -75,7 +84,7 @@ bool lti_real_came(const struct msghdr *message, struct lti_os_came *came_out)
 bool lti_real_would_come(const struct msghdr *message)
 {
     struct msghdr all = *message;
-    for (struct cmsghdr *it = CMSG_FIRSTHDR(&all); it; it = CMSG_NXTHDR(&all, it))
+    for (struct cmsghdr *it = CMSG_FIRSTHDR(&all); it; it = came_next(&all, it))
         if (came_holds(it))
             return true;
     return false;

@@ -56,11 +56,11 @@ static void rights_send(int fd, const void *data, size_t size, uint32_t count)
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     memset(&control, 0, sizeof control);
     message.msg_control = control.bytes;
-    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
     for (uint32_t i = 0; i < count; i++)
         fds[i] = fd;
     memcpy(CMSG_DATA(header), fds, count * sizeof(int));

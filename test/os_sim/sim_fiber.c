@@ -28,7 +28,7 @@ static void fiber_switch_out(bool for_ever)
     struct sim_fiber *first = &sim_world.fibers[0];
     sim_world.running = 0;
     follow_leave(self, first, for_ever);
-    (void)swapcontext(&self->context, &first->context);
+    sim_context_switch(&self->context, &first->context);
     follow_arrive(self, first);
 }
 
@@ -40,7 +40,7 @@ static void fiber_switch_to(uint32_t number)
     sim_world.running = number;
     sim_world.last = number;
     follow_leave(self, fiber, false);
-    (void)swapcontext(&self->context, &fiber->context);
+    sim_context_switch(&self->context, &fiber->context);
     follow_arrive(self, NULL);
 }
 
@@ -100,11 +100,7 @@ static void fiber_begin(struct sim_fiber *fiber, uint32_t process, const char *n
     fiber->function = function;
     fiber->argument = argument;
     follow_start(fiber, is_new);
-    (void)getcontext(&fiber->context);
-    fiber->context.uc_stack.ss_sp = stack;
-    fiber->context.uc_stack.ss_size = FIBER_STACK_BYTES;
-    fiber->context.uc_link = NULL;
-    makecontext(&fiber->context, fiber_main, 0);
+    sim_context_make(&fiber->context, stack, FIBER_STACK_BYTES, fiber_main);
 }
 
 void lti_sim_thread(uint32_t process, const char *name, void (*function)(void *argument),

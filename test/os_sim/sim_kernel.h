@@ -7,8 +7,7 @@
 
 #include "os_posix.h"
 #include "sim.h"
-
-#include <ucontext.h>
+#include "sim_context.h"
 
 struct sim_object;
 struct sim_process;
@@ -145,7 +144,7 @@ struct sim_fiber {
     int64_t told;              /* its result */
     void (*function)(void *argument);
     void *argument;
-    ucontext_t context;
+    struct sim_context context;
     void *stack, *follow; /* what sim_follow.h notes of the fiber */
     size_t stack_bytes;
 };

@@ -27,11 +27,11 @@ static struct msghdr letter_make(union letter *letter, int type, const int *fds,
 {
     memset(letter, 0, sizeof *letter);
     struct msghdr message = {.msg_control = letter->bytes};
-    message.msg_controllen = CMSG_LEN(count * sizeof fds[0]);
+    message.msg_controllen = (socklen_t)CMSG_LEN(count * sizeof fds[0]);
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = type;
-    header->cmsg_len = CMSG_LEN(count * sizeof fds[0]);
+    header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof fds[0]);
     memcpy(CMSG_DATA(header), fds, count * sizeof fds[0]);
     return message;
 }
@@ -59,7 +59,7 @@ TEST(came_is_what_was_delivered)
     /* A kernel may leave the length as the sender gave it, and say what was delivered beside. */
     for (size_t count = 0; count <= 4; count++) {
         struct msghdr message = letter_make(&letter, SCM_RIGHTS, numbers, 4);
-        message.msg_controllen = CMSG_LEN(count * sizeof numbers[0]);
+        message.msg_controllen = (socklen_t)CMSG_LEN(count * sizeof numbers[0]);
         CHECK(lti_real_came(&message, &came));
         CHECK_INT(came.count, count);
         CHECK_MEM(came.fds, numbers, count * sizeof numbers[0]);
