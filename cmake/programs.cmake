@@ -147,6 +147,8 @@ if(NOT WIN32)
     # The simulated kernel's controls have tests of their own, which need it.
     file(GLOB probes CONFIGURE_DEPENDS test/os_sim/*_test.c)
     leat_test(sim_kernel_test ${probes} ${harness} ${sim})
+    # For the differences between the kernels that are known.
+    target_compile_definitions(sim_kernel_test PRIVATE LTI_KERNEL_SIM=1)
     list(FILTER probes EXCLUDE REGEX "/sim_[^/]*(control|pipe|queue|who)[^/]*$")
     file(GLOB more CONFIGURE_DEPENDS test/os_sim/real_only/*_test.c)
     leat_test(real_kernel_test ${probes} ${more} ${harness} ${fault})

@@ -93,7 +93,7 @@ static int64_t socket_bind(struct sim_object *object, const char *address, size_
 {
     if (size == 0 || size > LTI_OS_PATH_MAX)
         return sim_fail(ENAMETOOLONG);
-    if (object->bound || object->kind != SIM_SOCKET)
+    if (object->bound)
         return sim_fail(EINVAL);
     if (address[0] != '\0') {
         int64_t result = sim_file_bind(object, address, size);
@@ -176,6 +176,8 @@ static int64_t socket_connect(struct sim_object *object, struct sim_object *list
         return sim_fail(EAGAIN);
     if (object->kind == SIM_STREAM)
         return sim_fail(EISCONN);
+    if (object->kind == SIM_LISTENER)
+        return sim_fail(EINVAL);
     if (sim_fault(sim_world.options.faults.again))
         return sim_fail(EAGAIN);
     const struct sim_process *process = sim_process_now();
@@ -201,8 +203,6 @@ int64_t lti_os_connect(int fd, const char *address, size_t size)
     struct sim_object *found = NULL;
     if (object && socket_interrupted())
         result = sim_fail(EINTR);
-    else if (object && object->kind == SIM_LISTENER)
-        result = sim_fail(EINVAL);
     else if (object)
         result = connect_find(address, size, object->packets, &found);
     if (object && result == 0)
@@ -218,8 +218,6 @@ int64_t lti_os_connect_node(int fd, int node)
     struct sim_object *found = NULL;
     if (object && socket_interrupted())
         result = sim_fail(EINTR);
-    else if (object && object->kind == SIM_LISTENER)
-        result = sim_fail(EINVAL);
     else if (object)
         result = sim_node_find_socket(node, &found);
     if (object && result == 0)
@@ -307,9 +305,12 @@ int64_t lti_os_peer(int fd, struct lti_os_peer *peer_out)
     sim_enter();
     int64_t result = 0;
     const struct sim_object *object = sim_socket_find(fd, &result);
-    /* As SO_PEERCRED: an unconnected socket has the unknown user (uint32_t)-1 and pid 0. */
+    /* As SO_PEERCRED: an unconnected socket has the unknown user (uint32_t)-1 and pid 0; one that
+     * listens has whoever made it listen. */
     const struct lti_os_peer nobody = {UINT32_MAX, UINT32_MAX, 0};
-    if (object)
+    if (object && object->kind == SIM_LISTENER)
+        *peer_out = object->owner;
+    else if (object)
         *peer_out = object->kind == SIM_STREAM ? object->peer_credentials : nobody;
     return sim_leave("peer", fd, 0, result);
 }
