@@ -79,6 +79,8 @@ TEST(address_forms)
     expect_form("qt:-\\\xC3\xA4", LTI_NAME_QT, "-\\\xC3\xA4");
     expect_form("pipe", LTI_NAME_PLAIN, "pipe");
     expect_form("pipe:X y", LTI_NAME_PIPE, "X y");
+    expect_form("pipe:.x", LTI_NAME_PIPE, ".x");
+    expect_form("pipe:a\\x.\\b", LTI_NAME_PIPE, "a\\x.\\b");
     expect_form("PIPE:x", LTI_NAME_PIPE, "x");
     expect_form("\\\\.\\pipe\\x", LTI_NAME_PIPE, "x");
     expect_form("\\\\?\\PiPe\\LOCAL\\x", LTI_NAME_PIPE, "LOCAL\\x");
@@ -221,6 +223,7 @@ TEST(address_qt_path)
     expect_qt("/a/b/../../c", "foo", "/c/foo");
     expect_qt("/", "foo", "/foo");
     expect_qt("/...", "foo", "/.../foo");
+    expect_qt("/a/x./.y/z", "foo", "/a/x./.y/z/foo");
     expect_qt("/a b/\xC3\xA4", "x y", "/a b/\xC3\xA4/x y");
     /* The name is not tidied up. */
     expect_qt("/t", "a//b/./c", "/t/a//b/./c");

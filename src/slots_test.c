@@ -8,6 +8,8 @@
 #include "prng.h"
 #include "traps.h"
 
+#include <string.h>
+
 static int objects[200];
 
 TEST(slots_add_find_remove)
@@ -15,6 +17,7 @@ TEST(slots_add_find_remove)
     struct lti_pool pool;
     struct lti_slots slots;
     lti_pool_init(&pool, SIZE_MAX);
+    memset(&slots, 0xFF, sizeof slots); /* whatever stood there */
     lti_slots_init(&slots, LTI_KIND_LISTENER, 0xBEEF);
     CHECK(lti_slots_find(&slots, 0) == NULL);
     uint64_t a = lti_slots_add(&slots, &pool, &objects[0]);
@@ -35,6 +38,7 @@ TEST(slots_add_find_remove)
     lti_slots_remove(&slots, b);
     lti_slots_remove(&slots, c);
     lti_slots_end(&slots, &pool);
+    CHECK_INT(slots.capacity, 0);
     lti_pool_end(&pool);
 }
 

@@ -90,6 +90,11 @@ TEST(utf16_broken_surrogates)
     } cases[] = {
         {{0xD800}, 1, "\xEF\xBF\xBD"},
         {{0xDC00}, 1, "\xEF\xBF\xBD"},
+        {{0xDBFF}, 1, "\xEF\xBF\xBD"},
+        {{0xDFFF}, 1, "\xEF\xBF\xBD"},
+        {{0xD7FF, 0xE000}, 2, "\xED\x9F\xBF\xEE\x80\x80"},
+        {{0xD800, 0xE000}, 2, "\xEF\xBF\xBD\xEE\x80\x80"},
+        {{0xDBFF, 0xDFFF}, 2, "\xF4\x8F\xBF\xBF"},
         {{0xD800, 'x'}, 2, "\xEF\xBF\xBDx"},
         {{0xDC00, 0xD800}, 2, "\xEF\xBF\xBD\xEF\xBF\xBD"},
         {{0xD800, 0xD83D, 0xDE00}, 3, "\xEF\xBF\xBD\xF0\x9F\x98\x80"},

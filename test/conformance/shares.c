@@ -179,6 +179,49 @@ TEST(shares_bound_what_is_read)
     shares_end(&shares);
 }
 
+/* The others hold all there is, and do not read: whoever reads gets what is sent to it. */
+TEST(shares_are_no_bound_for_who_reads)
+{
+    struct shares shares = shares_begin(&kit_roomy);
+    uint64_t sent = 0;
+    for (size_t i = ENDS; i > 0; i--)
+        sent = kit_fill(shares.hub, shares.ends[i - 1].dialled, 0);
+    for (int i = 0; i < 1000; i++)
+        shares_turn(&shares, true, false);
+    while (shares.got[0] < sent) {
+        size_t part = sent - shares.got[0] < 32 * KIB ? (size_t)(sent - shares.got[0]) : 32 * KIB;
+        size_t size = 0;
+        REQUIRE_ERROR(leat_read_full(shares.hub, shares.ends[0].accepted, shares.bytes, part,
+                                     KIT_SOON_MS, &size),
+                      LEAT_OK);
+        CHECK(kit_pattern_is(shares.bytes, size, shares.got[0]));
+        shares.got[0] += size;
+        CHECK(queued(&shares) >= MAX_BYTES);
+    }
+    shares_end(&shares);
+}
+
+/* A line that cannot come, because others hold all there is, is waited for without turning. */
+TEST(shares_that_are_used_up_are_waited_for)
+{
+    struct shares shares = shares_begin(&kit_roomy);
+    size_t accepted = 0, size = 0;
+    memset(shares.bytes, 'x', LARGE_BYTES);
+    for (size_t i = 0; i < ENDS; i++)
+        CHECK_ERROR(
+            leat_write(shares.hub, shares.ends[i].dialled, shares.bytes, LARGE_BYTES, &accepted),
+            LEAT_OK);
+    for (int i = 0; i < 1000; i++)
+        shares_turn(&shares, true, false);
+    REQUIRE(queued(&shares) >= MAX_BYTES);
+    uint64_t before = kit_hub_info(shares.hub).waits;
+    CHECK_ERROR(leat_read_line(shares.hub, shares.ends[0].accepted, (char *)shares.bytes,
+                               LARGE_BYTES, 100, &size),
+                LEAT_E_TIMEOUT);
+    CHECK(kit_hub_info(shares.hub).waits - before < 100);
+    shares_end(&shares);
+}
+
 /* Parts of all of them fill the share, and none is whole: one after the other becomes so. */
 TEST(shares_let_large_messages_in_one_by_one)
 {
@@ -295,40 +338,64 @@ static void raw_zeroes(struct shares *shares, int fd, size_t size)
     CHECK_INT(size, 0);
 }
 
-/* The deadline of half a message does not run while we are the ones who do not read it. */
-TEST(shares_give_their_time_to_those_that_wait)
+/* A message that nobody takes fills the share; then two peers begin a large one. The first has the
+ * turn, the second is held. */
+static struct shares turn_begin(const struct leat_conn_options *options, int fds[2],
+                                leat_conn conns[2])
 {
-    struct leat_conn_options options = kit_messages;
-    options.partial_frame_ms = (uint32_t)lti_test_scaled_ms(400);
-    struct shares shares = shares_begin(&options);
-    int fds[2];
-    leat_conn conns[2];
-    size_t size = 0;
+    struct shares shares = shares_begin(options);
     for (size_t i = 0; i < 2; i++)
         conns[i] = raw_open(&shares, &fds[i]);
-    /* A message that nobody takes fills the share. */
     kit_pattern(shares.bytes, MAX_BYTES, 0);
     CHECK_ERROR(leat_send(shares.hub, shares.ends[0].dialled, shares.bytes, MAX_BYTES), LEAT_OK);
     (void)KIT_UNTIL(shares.hub, LEAT_EVENT_READABLE);
     CHECK_ERROR(leat_pause(shares.hub, shares.ends[0].accepted), LEAT_OK);
     CHECK(queued(&shares) >= MAX_BYTES);
-    /* Two begin a large one: the first has the turn, the second is held. */
     for (size_t i = 0; i < 2; i++) {
         kit_raw_header(fds[i], 1, LARGE_BYTES);
         raw_zeroes(&shares, fds[i], FLOOR_BYTES + 8192);
         CHECK(kit_info(shares.hub, conns[i]).inbox_bytes >= FLOOR_BYTES);
     }
-    struct leat_event event = KIT_UNTIL(shares.hub, LEAT_EVENT_CLOSED);
-    CHECK_INT(event.conn.id, conns[0].id);
-    CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
-    raw_zeroes(&shares, fds[1], LARGE_BYTES - FLOOR_BYTES - 8192);
+    return shares;
+}
+
+/* The second goes on where it was held. */
+static void turn_end(struct shares *shares, const int fds[2], const leat_conn conns[2])
+{
+    size_t size = 0;
+    raw_zeroes(shares, fds[1], LARGE_BYTES - FLOOR_BYTES - 8192);
     CHECK_ERROR(
-        leat_receive_wait(shares.hub, conns[1], shares.bytes, LARGE_BYTES, KIT_SOON_MS, &size),
+        leat_receive_wait(shares->hub, conns[1], shares->bytes, LARGE_BYTES, KIT_SOON_MS, &size),
         LEAT_OK);
     CHECK_INT(size, LARGE_BYTES);
     kit_raw_close(fds[0]);
     kit_raw_close(fds[1]);
-    shares_end(&shares);
+    shares_end(shares);
+}
+
+/* The deadline of half a message does not run while we are the ones who do not read it. */
+TEST(shares_give_their_time_to_those_that_wait)
+{
+    int fds[2];
+    leat_conn conns[2];
+    struct leat_conn_options options = kit_messages;
+    options.partial_frame_ms = (uint32_t)lti_test_scaled_ms(400);
+    struct shares shares = turn_begin(&options, fds, conns);
+    struct leat_event event = KIT_UNTIL(shares.hub, LEAT_EVENT_CLOSED);
+    CHECK_INT(event.conn.id, conns[0].id);
+    CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
+    turn_end(&shares, fds, conns);
+}
+
+/* There is no more room than before: it is the turn that is given back. */
+TEST(shares_give_the_turn_of_who_is_aborted)
+{
+    int fds[2];
+    leat_conn conns[2];
+    struct shares shares = turn_begin(&kit_messages, fds, conns);
+    CHECK_ERROR(leat_abort(shares.hub, conns[0]), LEAT_OK);
+    CHECK(queued(&shares) >= MAX_BYTES);
+    turn_end(&shares, fds, conns);
 }
 
 /* The client names its own user: on Windows a pipe for ASK is medium, and who is elevated asks for
