@@ -34,6 +34,9 @@ int64_t lti_os_accept(int fd); /* descriptor */
  * take the client first: makes it wait as little as the system can see to. False: nobody is there
  * now, and an accept would wait. */
 bool lti_os_accept_ready(int fd);
+/* Before the close of a listener: nobody can connect to it any more, where the system can see to
+ * that; who has can still be accepted. */
+void lti_os_listen_over(int fd);
 int64_t lti_os_shutdown_write(int fd);
 /* Before a close: ends the connection for good if children may have copies of the descriptor, which
  * would keep it from the peer that it is over. Does nothing in a process that never forked. */

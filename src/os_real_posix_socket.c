@@ -257,6 +257,11 @@ bool lti_os_accept_ready(int fd)
     return poll(&there, 1, 0) != 0; /* an accept says what is wrong */
 }
 
+void lti_os_listen_over(int fd)
+{
+    (void)shutdown(fd, SHUT_RDWR); /* systems beside Linux have no such thing for a listener */
+}
+
 int64_t lti_os_shutdown_write(int fd)
 {
     return lti_real_result(shutdown(fd, SHUT_WR));

@@ -19,6 +19,8 @@
 #include <string.h>
 
 #define BACKLOG_USUAL 64u
+/* How many clients that nobody accepted are closed one by one. */
+#define UNACCEPTED_MAX 256
 #define NEW_SUFFIX ".leat-new"
 #define NEW_SUFFIX_SIZE (sizeof NEW_SUFFIX - 1)
 
@@ -302,6 +304,39 @@ static void link_end_unasked(struct lti_port *port, struct lti_link *link)
         link->handle = -1;
 }
 
+/* Closes one client elsewhere that nobody accepted. AGAIN: there is none. */
+static enum lti_os_kind unaccepted_end(struct lti_port *port, int listener)
+{
+    int64_t fd = lti_os_accept(listener);
+    if (fd >= 0 && !lti_unasked_put(port->unasked, (int)fd))
+        (void)lti_os_close((int)fd); /* hundreds wait there already */
+    return lti_os_kind_of(fd);
+}
+
+/* Clients that nobody accepted may have sent descriptors, which go with the listener. So they are
+ * accepted, and closed elsewhere: then the listener goes at once, and an abstract name with it. One
+ * that others have, too, is not emptied; it goes elsewhere as it is, and so does one whose clients
+ * cannot be accepted. */
+static void listener_end_unasked(struct lti_port *port, struct lti_link *link)
+{
+    int fd = lti_link_fd(link);
+    if (fd < 0 || (link->flags & LTI_LINK_REFUSES))
+        return;
+    bool there = lti_os_accept_ready(fd);
+    if (!(link->flags & LTI_LINK_ADOPTED)) {
+        lti_os_listen_over(fd);
+        enum lti_os_kind kind = LTI_OS_NONE;
+        for (int i = 0; i < UNACCEPTED_MAX && kind == LTI_OS_NONE; i++)
+            kind = unaccepted_end(port, fd);
+        there = kind == LTI_OS_NONE || (there && kind != LTI_OS_AGAIN);
+    }
+    if (!there)
+        return;
+    (void)lti_os_poller_remove(port->poller, fd);
+    if (lti_unasked_put(port->unasked, fd))
+        link->handle = -1;
+}
+
 bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim *claim,
                   const struct lti_address *address, bool forked)
 {
@@ -313,8 +348,12 @@ bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim
     }
     if (!claim && !forked && link->handle >= 0 && !(link->flags & LTI_LINK_ADOPTED))
         lti_os_end_copies(lti_link_fd(link));
-    if (!claim && link->state && !forked)
-        link_end_unasked(port, link);
+    if (link->state && !forked) {
+        if (claim)
+            listener_end_unasked(port, link);
+        else
+            link_end_unasked(port, link);
+    }
     claim_end(claim, link);
     return true;
 }

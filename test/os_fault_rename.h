@@ -29,6 +29,7 @@
 #define lti_os_recv lti_real_recv
 #define lti_os_sockets_plain lti_real_sockets_plain
 #define lti_os_accept_ready lti_real_accept_ready
+#define lti_os_listen_over lti_real_listen_over
 #define lti_os_recv_over lti_real_recv_over
 #define lti_os_linger_none lti_real_linger_none
 #define lti_os_thread_run lti_real_thread_run

@@ -17,6 +17,8 @@ struct victim {
 
 /* From Linux 6.16 on. */
 bool victim_kernel_refuses(void);
+/* From now on this process has an older kernel, which knows no SO_PASSRIGHTS. */
+void victim_older_kernel(void);
 struct victim victim_accepted(void);
 struct victim victim_dialled(void);
 struct victim victim_adopted(void);

@@ -252,6 +252,34 @@ TEST(unasked_descriptors_that_nobody_reads_are_closed)
     kit_end(hub);
 }
 
+/* Of clients whom nobody accepted, when their listener goes; its name is free at once. Only the
+ * simulated kernel lets them through there, and closes at once what the real one may not. */
+static void unaccepted(const char *name)
+{
+    struct leat_hub *hub = unasked_begin(0);
+    leat_listener listener;
+    int64_t descriptors = lti_test_descriptors_live();
+    REQUIRE_ERROR(leat_listen(hub, name, NULL, &listener), LEAT_OK);
+    int first = kit_raw_connect(name), second = kit_raw_connect(name);
+    if (lti_sim_begin) {
+        unasked_send(first, "left", 4, 3);
+        unasked_send(second, "left", 4, 1);
+    }
+    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+    REQUIRE_ERROR(leat_listen(hub, name, NULL, &listener), LEAT_OK);
+    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+    kit_raw_close(first);
+    kit_raw_close(second);
+    unasked_closed(hub, descriptors);
+    kit_end(hub);
+}
+
+TEST(unasked_descriptors_of_clients_that_nobody_accepted_are_closed)
+{
+    unaccepted("unaccepted");
+    unaccepted("unix:@unaccepted");
+}
+
 /* From now on no thread can be started; or it can again. */
 static void threads_fail(bool fail)
 {

@@ -170,7 +170,7 @@ static int64_t socket_connect(struct sim_object *object, struct sim_object *list
 {
     if (listener && listener->packets != object->packets)
         return sim_fail(EPROTOTYPE); /* also when it does not listen */
-    if (!listener || listener->kind != SIM_LISTENER)
+    if (!listener || listener->kind != SIM_LISTENER || listener->listener.over)
         return sim_fail(ECONNREFUSED);
     if (listener->listener.count > listener->listener.backlog)
         return sim_fail(EAGAIN);
@@ -262,6 +262,15 @@ bool lti_os_accept_ready(int fd)
     bool ready = !object || object->kind != SIM_LISTENER || object->listener.visible > 0;
     (void)sim_leave("accept_ready", fd, 0, ready);
     return ready;
+}
+
+void lti_os_listen_over(int fd)
+{
+    sim_enter();
+    struct sim_object *object = sim_descriptor_find(fd);
+    if (object && object->kind == SIM_LISTENER)
+        object->listener.over = true;
+    (void)sim_leave("listen_over", fd, 0, 0);
 }
 
 /* This system has neither handles of processes nor labels. */

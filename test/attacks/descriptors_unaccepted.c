@@ -1,0 +1,126 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * L24 once more: a descriptor that takes long to close, in the queue of a client whom nobody
+ * accepted, when its listener goes. On kernels before Linux 6.16, which are made here.
+ *
+ * Happy path: the client is accepted after all, and closed by a thread.
+ * Fails:      a listener that others have, too, goes to that thread as it is.
+ * Invariants: the name is free at once, the path is gone, and no call waits.
+ */
+#include "victim.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#define STALL_MS 1000u
+#define CLIENTS 3
+
+enum { AT_PATH, ABSTRACT, ADOPTED, KINDS };
+
+struct unaccepted {
+    struct leat_hub *hub;
+    leat_listener listener;
+    char place[200]; /* as attack_raw_connect has it */
+    char name[210];
+    struct victim clients[CLIENTS];
+    struct lingering lingerings[CLIENTS];
+};
+
+static struct unaccepted unaccepted_make(int kind)
+{
+    struct unaccepted made = {.hub = NULL};
+    if (kind == ABSTRACT)
+        (void)snprintf(made.place, sizeof made.place, "@leat-attack-%d", (int)getpid());
+    else
+        (void)snprintf(made.place, sizeof made.place, "%s", attack_path("server"));
+    (void)snprintf(made.name, sizeof made.name, "%s", attack_name(made.place));
+    REQUIRE_ERROR(leat_hub_create(NULL, &made.hub), LEAT_OK);
+    if (kind == ADOPTED) {
+        int fd = attack_raw_listen(made.place, 8);
+        REQUIRE(fd >= 0);
+        REQUIRE_ERROR(leat_adopt_listener(made.hub, fd, NULL, &made.listener), LEAT_OK);
+    } else {
+        REQUIRE_ERROR(leat_listen(made.hub, made.name, NULL, &made.listener), LEAT_OK);
+    }
+    for (int i = 0; i < CLIENTS; i++) {
+        made.lingerings[i] = lingering_make();
+        made.clients[i].attacker = attack_raw_connect(made.place);
+        REQUIRE(made.clients[i].attacker >= 0);
+        CHECK(lingering_sent(&made.lingerings[i], &made.clients[i]));
+    }
+    return made;
+}
+
+static void unaccepted_end(struct unaccepted *made)
+{
+    for (int i = 0; i < CLIENTS; i++) {
+        CHECK_INT(close(made->lingerings[i].far), 0); /* which ends its wait */
+        CHECK_INT(attack_raw_drain(made->clients[i].attacker, ATTACK_SOON_MS), 0);
+        CHECK_INT(close(made->clients[i].attacker), 0);
+    }
+}
+
+/* How long leat took to end the listener, and to make another one of that name. */
+static uint64_t unaccepted_closes(int kind)
+{
+    uint32_t open_before = attack_descriptors();
+    struct unaccepted made = unaccepted_make(kind);
+    struct leat_hub_info info = {.size = sizeof info};
+    uint64_t begin_ms = lti_test_now_ms();
+    CHECK_ERROR(leat_listener_close(made.hub, made.listener), LEAT_OK);
+    if (kind != ADOPTED) {
+        CHECK(kind == ABSTRACT || !attack_exists(made.place));
+        CHECK_ERROR(leat_listen(made.hub, made.name, NULL, &made.listener), LEAT_OK);
+    }
+    uint64_t took_ms = lti_test_now_ms() - begin_ms;
+    CHECK(took_ms < STALL_MS);
+    REQUIRE_ERROR(leat_hub_info_get(made.hub, &info), LEAT_OK);
+    CHECK_INT(info.threads, 1);
+    begin_ms = lti_test_now_ms();
+    CHECK_ERROR(leat_hub_destroy(made.hub), LEAT_OK);
+    CHECK(lti_test_now_ms() - begin_ms < STALL_MS);
+    unaccepted_end(&made);
+    CHECK_WITHIN(ATTACK_SOON_MS,
+                 attack_descriptors() == open_before && lti_test_allocations_live() == 0);
+    if (kind == ADOPTED)
+        attack_remove(made.place);
+    return took_ms;
+}
+
+/* The same, by the end of the hub. */
+static uint64_t unaccepted_ends(int kind)
+{
+    uint32_t open_before = attack_descriptors();
+    struct unaccepted made = unaccepted_make(kind);
+    uint64_t begin_ms = lti_test_now_ms();
+    CHECK_ERROR(leat_hub_destroy(made.hub), LEAT_OK);
+    uint64_t took_ms = lti_test_now_ms() - begin_ms;
+    CHECK(took_ms < STALL_MS);
+    unaccepted_end(&made);
+    CHECK_WITHIN(ATTACK_SOON_MS,
+                 attack_descriptors() == open_before && lti_test_allocations_live() == 0);
+    if (kind == ADOPTED)
+        attack_remove(made.place);
+    return took_ms;
+}
+
+TEST(attack_l24_descriptor_that_lingers_is_never_accepted)
+{
+    uint64_t close_ms = 0, end_ms = 0;
+    attack_world();
+    victim_older_kernel();
+    for (int kind = 0; kind < KINDS; kind++) {
+        uint64_t took_ms = unaccepted_closes(kind);
+        close_ms = took_ms > close_ms ? took_ms : close_ms;
+        took_ms = unaccepted_ends(kind);
+        end_ms = took_ms > end_ms ? took_ms : end_ms;
+    }
+    attack_seen("L24",
+                "never accepted, at a path, an abstract name, adopted: %llu ms to close the "
+                "listener and begin again, %llu ms to end the hub",
+                (unsigned long long)close_ms, (unsigned long long)end_ms);
+    attack_world_end();
+}
