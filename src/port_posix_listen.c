@@ -278,6 +278,8 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
          i++)
         fd = listener_accept(listener);
     enum leat_error error = lti_port_error(fd, code_out);
+    if (error == LEAT_E_LIMIT && port->unasked)
+        lti_unasked_scarce(port->unasked);
     if (error != LEAT_OK)
         return error;
     /* More may be waiting: let the poller look again instead of trying until EAGAIN. */

@@ -12,9 +12,10 @@
  *             to linger (its other owners see that, and they are who sent it; not even this is done
  *             in the loop, as a socket may be busy for long), and closes it. A connection that ends
  *             over unread bytes is closed there, too: descriptors may be among them.
- * Fails:      what came cut off ends the connection. When the thread is stuck and some wait, none
- *             is taken any more: a look tells whether something would come, and that ends the
- *             connection; others go on. A thread that cannot be started is tried again. Only when
+ * Fails:      what came cut off ends the connection, and the system has closed the rest where we
+ *             waited. When the thread is stuck and some wait, and from the first time on that this
+ *             process had no descriptor left, none is taken any more: a look tells whether something
+ *             would come, and that ends the connection; others go on. A thread that cannot be started is tried again. Only when
  *             the queue is full of connections is one closed at once.
  * Invariants: the port alone puts, under the hub's lock; one thread at a time takes, and there is
  *             one exactly while `queued` is not 0, save for one that could not be started. In a
@@ -41,6 +42,7 @@ struct lti_unasked {
     uint32_t tail;       /* the port's */
     uint32_t forks;
     bool waiting; /* a thread could not be started */
+    bool scarce;  /* descriptors are: what comes might be cut off */
     int fds[QUEUE_MAX];
 };
 
@@ -111,7 +113,12 @@ bool lti_unasked_put(struct lti_unasked *unasked, int fd)
 
 bool lti_unasked_may_come(const struct lti_unasked *unasked)
 {
-    return atomic_load(&unasked->queued) < TAKE_BELOW;
+    return atomic_load(&unasked->queued) < TAKE_BELOW && !unasked->scarce;
+}
+
+void lti_unasked_scarce(struct lti_unasked *unasked)
+{
+    unasked->scarce = true;
 }
 
 void lti_unasked_put_all(struct lti_unasked *unasked, const struct lti_os_came *came)

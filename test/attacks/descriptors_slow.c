@@ -1,9 +1,11 @@
 /* SPDX-License-Identifier: MIT
  *
  * L24 once more: a descriptor that takes long to close, in the queue of a client whom nobody
- * accepted, when its listener goes. On kernels before Linux 6.16, which are made here.
+ * accepted when its listener goes, and for a process that has no descriptor left. On kernels before
+ * Linux 6.16: they are made here.
  *
- * Happy path: the client is accepted after all, and closed by a thread.
+ * Happy path: the client is accepted after all, and closed by a thread. A hub that knows that there
+ *             is none left looks before it reads.
  * Fails:      a listener that others have, too, goes to that thread as it is.
  * Invariants: the name is free at once, the path is gone, and no call waits.
  */
@@ -12,6 +14,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -123,4 +126,94 @@ TEST(attack_l24_descriptor_that_lingers_is_never_accepted)
                 "listener and begin again, %llu ms to end the hub",
                 (unsigned long long)close_ms, (unsigned long long)end_ms);
     attack_world_end();
+}
+
+/* ---- No descriptor left ---------------------------------------------------------------------- */
+
+/* The number that the next descriptor would have is the limit. The old limit. */
+static rlim_t descriptors_end(void)
+{
+    struct rlimit limit;
+    int next = dup(0);
+    REQUIRE(next >= 0 && close(next) == 0);
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    rlim_t before = limit.rlim_cur;
+    limit.rlim_cur = (rlim_t)next;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    return before;
+}
+
+static void descriptors_again(rlim_t count)
+{
+    struct rlimit limit;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = count;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+/* Until PROTOCOL; how long the longest call took. */
+static uint64_t cut_off(const struct victim *victim)
+{
+    struct leat_event event = {.type = LEAT_EVENT_WOKEN};
+    char byte;
+    size_t size;
+    uint64_t longest_ms = 0;
+    for (int i = 0; i < 1000 && event.type != LEAT_EVENT_CLOSED; i++) {
+        uint64_t begin_ms = lti_test_now_ms();
+        CHECK_ERROR(leat_next(victim->hub, &event, ATTACK_SOON_MS), LEAT_OK);
+        if (event.type == LEAT_EVENT_READABLE)
+            CHECK_ERROR(leat_read(victim->hub, event.conn, &byte, 1, &size), LEAT_OK);
+        uint64_t took_ms = lti_test_now_ms() - begin_ms;
+        longest_ms = took_ms > longest_ms ? took_ms : longest_ms;
+    }
+    CHECK_INT(event.type, LEAT_EVENT_CLOSED);
+    CHECK_ERROR(event.error, LEAT_E_PROTOCOL);
+    return longest_ms;
+}
+
+/* The hub learns that there is none left from a client that it cannot accept, or from descriptors
+ * that came cut off; and then it lets none come that take long. */
+static uint64_t cut_off_when_known(bool by_client)
+{
+    const int fds[1] = {0};
+    struct victim victim = victim_unprotected(), other = victim_of(victim.hub);
+    struct lingering lingering = lingering_make();
+    struct leat_event event;
+    leat_listener listener;
+    int client = -1;
+    REQUIRE_ERROR(leat_listen(victim.hub, attack_name(attack_path("server")), NULL, &listener),
+                  LEAT_OK);
+    if (by_client) {
+        client = attack_raw_connect(attack_path("server"));
+        REQUIRE(client >= 0);
+    } else {
+        CHECK(victim_takes(&other, fds, 1));
+    }
+    rlim_t before = descriptors_end();
+    if (by_client) {
+        REQUIRE_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
+        CHECK_INT(event.type, LEAT_EVENT_LISTEN_ERROR);
+        CHECK_ERROR(event.error, LEAT_E_LIMIT);
+    } else {
+        (void)cut_off(&victim); /* it is the other one, and nothing that takes long */
+    }
+    CHECK(lingering_sent(&lingering, &victim));
+    (void)descriptors_end(); /* it had a number of ours */
+    uint64_t longest_ms = cut_off(&victim);
+    CHECK(longest_ms < STALL_MS);
+    descriptors_again(before);
+    CHECK_INT(close(lingering.far), 0);
+    CHECK(client < 0 || close(client) == 0);
+    CHECK_INT(close(other.attacker), 0);
+    victim_end(&victim);
+    return longest_ms;
+}
+
+TEST(attack_l24_descriptor_that_lingers_and_no_place)
+{
+    uint64_t client_ms = cut_off_when_known(true), cut_ms = cut_off_when_known(false);
+    attack_seen("L24",
+                "and no place for it: %llu ms once a client could not be accepted, %llu ms once "
+                "others came cut off",
+                (unsigned long long)client_ms, (unsigned long long)cut_ms);
 }
