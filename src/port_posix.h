@@ -55,8 +55,8 @@ bool lti_unasked_put(struct lti_unasked *unasked, int fd);
 void lti_unasked_put_all(struct lti_unasked *unasked, const struct lti_os_came *came);
 /* There is room for all that one receive may bring along. */
 bool lti_unasked_may_come(const struct lti_unasked *unasked);
-/* This process had no descriptor left: from now on nothing may come. It stays so, as nobody says when
- * there are enough again, and a look costs little. */
+/* This process had no descriptor left: from now on nothing may come. It stays so, as nobody says
+ * when there are enough again, and a look costs little. */
 void lti_unasked_scarce(struct lti_unasked *unasked);
 
 /* Lets the poller watch a link's descriptor. */

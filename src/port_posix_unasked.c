@@ -12,11 +12,12 @@
  *             to linger (its other owners see that, and they are who sent it; not even this is done
  *             in the loop, as a socket may be busy for long), and closes it. A connection that ends
  *             over unread bytes is closed there, too: descriptors may be among them.
- * Fails:      what came cut off ends the connection, and the system has closed the rest where we
- *             waited. When the thread is stuck and some wait, and from the first time on that this
- *             process had no descriptor left, none is taken any more: a look tells whether something
- *             would come, and that ends the connection; others go on. A thread that cannot be started is tried again. Only when
- *             the queue is full of connections is one closed at once.
+ * Fails:      what came cut off ends the connection; the system has closed the rest, and we waited
+ *             for that. When the thread is stuck and some wait, and from the first time on that
+ *             this process had no descriptor left, none is taken any more: a look tells whether
+ *             something would come, and that ends the connection; others go on. A thread that
+ *             cannot be started is tried again. Only when the queue is full of connections is one
+ *             closed at once.
  * Invariants: the port alone puts, under the hub's lock; one thread at a time takes, and there is
  *             one exactly while `queued` is not 0, save for one that could not be started. In a
  *             forked child there is no thread: its copies go when it execs.
