@@ -3,7 +3,7 @@
  * The kit of the kill tests: processes that play the parts of actor.h, one of them followed from
  * system call to system call and struck at one of them.
  *
- * Read from the top: processes, following, rounds, names of calls.
+ * Read from the top: processes, following, rounds, cases, names of calls.
  */
 #ifndef LTI_TEST_KILL_H
 #define LTI_TEST_KILL_H
@@ -79,6 +79,7 @@ struct kill_round {
 void kill_round(struct kill_round *round);
 /* Gives the result of a check back; when it did not hold, says in which round. */
 bool kill_held(bool held);
+bool kill_is_hopeless(void); /* so much did not hold that more would not help */
 /* Fails the test unless all that must hold does. */
 void kill_round_judge(struct kill_round *round);
 /* A server and a client, both unharmed, at the same name: all must be well. */
@@ -87,6 +88,29 @@ void kill_next_pair(struct kill_world *world, enum leat_protocol protocol);
 bool kill_end_tidy(const struct kill_end *end, int status);
 /* One talk that nothing went wrong with. */
 bool kill_talk_whole(const struct kill_talk *talk, enum leat_protocol protocol);
+
+/* ---- Cases ----------------------------------------------------------------------------------- */
+
+#define KILL_OUTCOME_BYTES 128
+
+struct kill_case {
+    struct kill_world *world;
+    enum leat_protocol protocol;
+    enum kill_who who;                  /* who is harmed: the server or the client */
+    void (*harm)(const void *argument); /* called there before the first call of the library */
+    const void *argument;
+    bool may_not_close; /* the harm is that descriptors cannot be closed */
+    uint64_t cpu_ms;    /* of who was harmed */
+    int status;         /* the same */
+    bool ended;         /* all of them */
+};
+
+void kill_case_play(struct kill_case *it);
+/* "works", or what failed first and how: of who was harmed, else of whom it talked with. */
+void kill_case_outcome(const struct kill_case *it, char text[KILL_OUTCOME_BYTES]);
+/* Fails the test, and is false, unless nobody crashed, hung, spun, read what was not sent, or left
+ * a descriptor. */
+bool kill_case_sound(const struct kill_case *it);
 
 /* ---- Names of calls -------------------------------------------------------------------------- */
 

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <sys/wait.h>
 
+#define ROUND_FAILURES_MAX 8u
 #define ROUND_LOOKS_MAX 200u /* for a survivor to stand still, a millisecond each */
 
 struct round_players {
@@ -24,10 +25,17 @@ struct round_players {
 };
 
 static const struct kill_round *round_now; /* the one under way */
+static uint32_t round_failures;
+
+bool kill_is_hopeless(void)
+{
+    return round_failures > ROUND_FAILURES_MAX;
+}
 
 bool kill_held(bool held)
 {
     const struct kill_trace *trace = &round_now->trace;
+    round_failures += !held;
     bool numbered = trace->count > 0 && trace->count <= KILL_CALLS_MAX;
     if (!held)
         (void)printf("    above: %s, the %s is %s at call %u, %s\n",

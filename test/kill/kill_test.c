@@ -17,12 +17,18 @@
 #define SWEEP_TIMES_DEEP 20u
 #define SWEEP_CALLS_MIN 40u /* a talk has more than that */
 
+static uint32_t sweep_times(void)
+{
+    return getenv("LEAT_DEEP") ? SWEEP_TIMES_DEEP : 1;
+}
+
 static void sweep_once(struct kill_world *world, enum leat_protocol protocol, enum kill_who victim,
                        enum kill_blow blow)
 {
     static struct kill_round round;
     uint32_t whole = 0, struck = 0;
-    for (uint32_t at = 1; whole < SWEEP_WHOLE_RUNS && at < KILL_CALLS_MAX; at++) {
+    for (uint32_t at = 1; whole < SWEEP_WHOLE_RUNS && at < KILL_CALLS_MAX && !kill_is_hopeless();
+         at++) {
         round = (struct kill_round){.world = world,
                                     .protocol = protocol,
                                     .victim = victim,
@@ -39,7 +45,7 @@ static void sweep_once(struct kill_world *world, enum leat_protocol protocol, en
 static void sweep(enum leat_protocol protocol, enum kill_who victim, enum kill_blow blow)
 {
     struct kill_world *world = kill_world_begin();
-    for (uint32_t i = 0; i < (getenv("LEAT_DEEP") ? SWEEP_TIMES_DEEP : 1); i++)
+    for (uint32_t i = 0; i < sweep_times() && !kill_is_hopeless(); i++)
         sweep_once(world, protocol, victim, blow);
     kill_world_end(world);
 }

@@ -17,14 +17,9 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/prctl.h>
-#include <sys/wait.h>
 #include <unistd.h>
 
-#define REFUSED_PATIENCE_MS 400u
-#define REFUSED_ENDS_MS 20000u /* a few calls that each wait as long as they may */
-#define REFUSED_CPU_MS 300u    /* who spins needs all of that many times */
 #define REFUSED_NUMBERS 1024
-#define REFUSED_TEXT 128
 
 struct refusal {
     int call, number; /* errno */
@@ -74,82 +69,6 @@ static bool refused_is_possible(void)
            prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, NULL) != 0 && errno == EFAULT;
 }
 
-/* ---- One refusal ----------------------------------------------------------------------------- */
-
-struct refused_case {
-    struct kill_world *world;
-    enum leat_protocol protocol;
-    enum kill_who who; /* who is refused */
-    struct refusal refusal;
-    uint64_t cpu_ms; /* of who is refused */
-    bool ended;      /* all of them */
-    int status;      /* of who is refused */
-};
-
-static pid_t refused_start(const struct refused_case *it, enum kill_who who)
-{
-    bool refused = who == it->who;
-    const struct kill_part part = {.end = &it->world->ends[who],
-                                   .path = kill_path(),
-                                   .protocol = it->protocol,
-                                   .patience_ms = (uint32_t)lti_test_scaled_ms(REFUSED_PATIENCE_MS),
-                                   .serves = who == KILL_SERVER,
-                                   .last = who != it->who,
-                                   .mark = refused ? refused_filter : NULL,
-                                   .argument = &it->refusal};
-    return kill_start(&part, false);
-}
-
-static void refused_wait(struct refused_case *it, enum kill_who who, pid_t pid)
-{
-    int status = 0;
-    it->ended = kill_wait(pid, REFUSED_ENDS_MS, &status) && it->ended;
-    if (who == it->who) {
-        it->cpu_ms = kill_cpu_ms();
-        it->status = status;
-    }
-}
-
-/* The server serves two: the second is there so that it need not wait in vain when the first cannot
- * come in. */
-static void refused_play(struct refused_case *it)
-{
-    memset(it->world, 0, sizeof *it->world);
-    it->ended = true;
-    pid_t server = refused_start(it, KILL_SERVER);
-    kill_wait_listening(&it->world->ends[KILL_SERVER], server);
-    refused_wait(it, KILL_CLIENT, refused_start(it, KILL_CLIENT));
-    const char *where = NULL;
-    if (it->who == KILL_CLIENT || kill_end_error(&it->world->ends[KILL_CLIENT], &where) != LEAT_OK)
-        refused_wait(it, KILL_NEXT_CLIENT, refused_start(it, KILL_NEXT_CLIENT));
-    refused_wait(it, KILL_SERVER, server);
-    (void)unlink(kill_path());
-    char lock[160];
-    (void)snprintf(lock, sizeof lock, "%s.leat-lock", kill_path());
-    (void)unlink(lock);
-}
-
-/* "works", or what failed and how: of who was refused, else of whom it talked with. */
-static void refused_outcome(const struct refused_case *it, char text[REFUSED_TEXT])
-{
-    const struct kill_end *own = &it->world->ends[it->who];
-    const struct kill_end *other =
-        &it->world->ends[it->who == KILL_SERVER ? KILL_CLIENT : KILL_SERVER];
-    const char *where = NULL;
-    enum leat_error error = kill_end_error(own, &where);
-    const char *whose = "";
-    if (error == LEAT_OK) {
-        whose = "peer's ";
-        error = kill_end_error(other, &where);
-    }
-    enum leat_error listener = (enum leat_error)atomic_load(&own->listener_error);
-    if (error == LEAT_OK)
-        (void)snprintf(text, REFUSED_TEXT, "works");
-    else
-        (void)snprintf(text, REFUSED_TEXT, "%s%s %s%s%s", whose, where, leat_error_name(error),
-                       listener ? ", listener " : "", listener ? leat_error_name(listener) : "");
-}
-
 /* True when the text is one of the row's outcomes, which " / " separates. */
 static bool refused_matches(const char *outcomes, const char *text)
 {
@@ -160,32 +79,22 @@ static bool refused_matches(const char *outcomes, const char *text)
     return false;
 }
 
-static void refused_judge(const struct refused_case *it)
+static void refused_judge(const struct kill_case *it, const struct refusal *refusal)
 {
-    char text[REFUSED_TEXT];
-    const char *call = kill_call_name(it->refusal.call);
+    char text[KILL_OUTCOME_BYTES];
+    const char *call = kill_call_name(refusal->call);
     const char *who = it->who == KILL_SERVER ? "server" : "client";
-    const char *number = it->refusal.number == ENOSYS ? "ENOSYS" : "EPERM";
-    const struct kill_end *own = &it->world->ends[it->who];
+    const char *number = refusal->number == ENOSYS ? "ENOSYS" : "EPERM";
     const char *outcomes = "";
-    refused_outcome(it, text);
     for (size_t i = 0; i < sizeof refused_rows / sizeof refused_rows[0]; i++) {
         const struct refused_row *row = &refused_rows[i];
         if (strcmp(row->call, call) == 0 && strcmp(row->who, who) == 0 &&
             strcmp(row->number, number) == 0)
             outcomes = row->outcomes;
     }
-    bool good = CHECK(refused_matches(outcomes, text)) & CHECK(it->ended) &
-                CHECK(WIFEXITED(it->status) && WEXITSTATUS(it->status) == 0) &
-                CHECK(it->cpu_ms < lti_test_scaled_ms(REFUSED_CPU_MS)) &
-                CHECK(atomic_load(&own->over));
-    for (int i = 0; i < KILL_WHO_COUNT; i++)
-        for (uint32_t k = 0; k < KILL_CLIENTS_MAX; k++)
-            good = CHECK_INT(atomic_load(&it->world->ends[i].talks[k].wrong), 0) && good;
-    /* Only who may not close cannot give descriptors back. */
-    if (strcmp(call, "close") != 0)
-        good = CHECK_INT(atomic_load(&own->descriptors), 0) && good;
-    if (!good)
+    kill_case_outcome(it, text);
+    bool good = CHECK(refused_matches(outcomes, text));
+    if (!kill_case_sound(it) || !good)
         (void)printf("    above: %s, REFUSED(%s, %s, %s, \"%s\") status %d\n",
                      kill_protocol_name(it->protocol), call, who, number, text, it->status);
 }
@@ -217,12 +126,15 @@ static void refused_sweep(enum leat_protocol protocol, enum kill_who who)
         if (!made[call] || refused_is_exempt(kill_call_name(call)))
             continue;
         for (int i = 0; i < 2; i++) {
-            struct refused_case it = {.world = world,
-                                      .protocol = protocol,
-                                      .who = who,
-                                      .refusal = {call, i == 0 ? ENOSYS : EPERM}};
-            refused_play(&it);
-            refused_judge(&it);
+            const struct refusal refusal = {call, i == 0 ? ENOSYS : EPERM};
+            struct kill_case it = {.world = world,
+                                   .protocol = protocol,
+                                   .who = who,
+                                   .harm = refused_filter,
+                                   .argument = &refusal,
+                                   .may_not_close = strcmp(kill_call_name(call), "close") == 0};
+            kill_case_play(&it);
+            refused_judge(&it, &refusal);
             tried++;
         }
     }
