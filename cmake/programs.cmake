@@ -190,7 +190,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         clock_gettime pthread_mutex_init pthread_once pthread_atfork pthread_create kevent malloc
         fcntl recvmsg abort)
     list(TRANSFORM calls PREPEND "-Wl,--wrap=")
-    file(GLOB sources CONFIGURE_DEPENDS test/os_calls/*.c)
+    leat_glob(sources HERE test/os_calls/*.c)
     leat_test(os_calls_epoll ${sources} ${harness} ${fault})
     foreach(poller poll kqueue)
         set(seam $<TARGET_OBJECTS:leat_os_fault> $<TARGET_OBJECTS:leat_os_real_renamed_${poller}>)
@@ -203,6 +203,21 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     foreach(poller epoll poll kqueue)
         target_link_options(os_calls_${poller} PRIVATE ${calls})
     endforeach()
+elseif(WIN32) # a call goes by a pointer, save where a header does not know that it is a DLL's
+    set(calls BCryptGenRandom NtQueryInformationFile abort)
+    foreach(call CheckTokenMembership CloseHandle ConnectNamedPipe ConvertSidToStringSidA
+            ConvertStringSidToSidA CreateEventW CreateIoCompletionPort CreateThread GetAce
+            GetFileType GetNamedPipeServerProcessId GetProcessTimes GetQueuedCompletionStatusEx
+            GetSecurityDescriptorDacl GetSecurityInfo GetTokenInformation HeapAlloc
+            OpenProcessToken OpenThreadToken PostQueuedCompletionStatus ReadFile ResetEvent
+            RevertToSelf SetEvent SetFileCompletionNotificationModes SetThreadToken
+            WaitForSingleObject)
+        list(APPEND calls __imp_${call})
+    endforeach()
+    list(TRANSFORM calls PREPEND "-Wl,--wrap=")
+    leat_glob(sources HERE test/os_calls/*.c)
+    leat_test(os_calls ${sources} src/os_nt_code.c ${harness} ${fault})
+    target_link_options(os_calls PRIVATE ${calls})
 endif()
 
 # Attacks, by other users where that is what they are about, and Qt's defects. They are about Linux.

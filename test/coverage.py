@@ -43,7 +43,7 @@ PROGRAMS = (
     "os_calls_epoll", "os_calls_poll", "os_calls_kqueue", "fault_sweep", "fault_sweep_nt", "sim_run --seeds 1 200", "sim_run_nt --seeds 1 200", "stress",
 )
 PROGRAMS_WINE = (
-    "unit_tests", "contract_nt", "conformance_real", "fault_sweep --scenario pair,serve", "stress",
+    "unit_tests", "contract_nt", "os_calls", "conformance_real", "fault_sweep --scenario pair,serve", "stress",
 )
 
 
