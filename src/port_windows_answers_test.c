@@ -1,0 +1,290 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * The Windows port and a system that says little, or what it never should: who is trusted then.
+ */
+#include "access.h"
+#include "port_windows.h"
+
+#include "harness.h"
+#include "port_calls_nt.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#define ADMINISTRATORS "S-1-5-32-544"
+#define SOMEBODY "S-1-5-21-1-2-3-1001"
+
+static struct lti_access same = {.who = LEAT_WHO_SAME_USER};
+static struct lti_access anyone = {.who = LEAT_WHO_INSECURE_ANYONE};
+static struct lti_access admin = {.who = LEAT_WHO_ADMIN};
+
+static int64_t denied(void)
+{
+    return lti_os_fail(LTI_OS_ACCESS, 5);
+}
+
+static void answers_clear(void)
+{
+    memset(&lti_port_answers, 0, sizeof lti_port_answers);
+}
+
+/* The label that our pipe gets, "" for none. */
+static const char *label_given(const struct lti_access *access, const char *integrity)
+{
+    static char label[LTI_OS_SID_BYTES];
+    struct os_code code;
+    void *security = NULL;
+    answers_clear();
+    lti_port_answers.integrity = integrity;
+    /* Not every odd level makes a descriptor; what was asked for is looked at. */
+    if (lti_nt_security(access, &security, &code) == LEAT_OK)
+        lti_os_security_free(security);
+    const char *begin = strstr(lti_port_answers.sddl, "S:(ML;;NWNR;;;");
+    (void)snprintf(label, sizeof label, "%s", begin ? begin + strlen("S:(ML;;NWNR;;;") : "");
+    label[strcspn(label, ")")] = '\0';
+    answers_clear();
+    return label;
+}
+
+static struct lti_access *access_of(struct lti_pool *pool, enum leat_who who, const char *group)
+{
+    struct lti_access *access = NULL;
+    REQUIRE_ERROR(lti_access_make(pool, who, group, NULL, 0, true, &access), LEAT_OK);
+    return access;
+}
+
+TEST(port_windows_answers_levels_that_are_none)
+{
+    static const char *const odd[] = {"",         "S-1-16-",   "S-1-16-1234567890", "X-1-16-8192",
+                                      "S-1-16-/", "S-1-16-1a", "S-1-5-8192"};
+    struct lti_pool pool = {.bytes_max = 1 << 20};
+    struct lti_access *group = access_of(&pool, LEAT_WHO_GROUP, SOMEBODY);
+    for (size_t i = 0; i < sizeof odd / sizeof odd[0]; i++) {
+        /* Of other users those of the usual level; of this one who is not below us, if we know. */
+        CHECK_STR(label_given(group, odd[i]), "S-1-16-8192");
+        CHECK_STR(label_given(&same, odd[i]), odd[i]);
+        CHECK_STR(label_given(&admin, odd[i]), odd[i]);
+        CHECK_STR(label_given(&anyone, odd[i]), "");
+    }
+    CHECK_STR(label_given(group, "S-1-16-4096"), "S-1-16-4096");
+    CHECK_STR(label_given(group, "S-1-16-12288"), "S-1-16-8192");
+    CHECK_STR(label_given(&admin, "S-1-16-16384"), "S-1-16-12288");
+    CHECK_STR(label_given(&admin, "S-1-16-12288"), "S-1-16-12288");
+    lti_access_drop(&pool, group);
+}
+
+TEST(port_windows_answers_a_descriptor_that_cannot_be_made)
+{
+    struct os_code code;
+    void *security = NULL;
+    answers_clear();
+    lti_port_answers.create_fails = lti_os_fail(LTI_OS_MEMORY, 8);
+    CHECK_ERROR(lti_nt_security_given("D:", &security, &code), LEAT_E_MEMORY);
+    lti_port_answers.create_fails = denied();
+    CHECK_ERROR(lti_nt_security_given("D:", &security, &code), LEAT_E_OPTIONS);
+    CHECK(!security);
+}
+
+TEST(port_windows_answers_texts_that_do_not_fit)
+{
+    char bytes[8];
+    struct lti_nt_text text = {bytes, 0, sizeof bytes};
+    const char *const parts[] = {"123", "4567", "8", 0};
+    const char *const more[] = {"9", 0};
+    CHECK(!lti_nt_put_all(&text, parts));
+    CHECK_INT(text.size, sizeof bytes);
+    CHECK(!lti_nt_put_all(&text, more));
+    char sid[LTI_OS_SID_BYTES + 10];
+    memset(sid, '1', sizeof sid);
+    memcpy(sid, "S-1-", 4);
+    sid[sizeof sid - 1] = '\0';
+    CHECK(!lti_port_user_valid(sid));
+    CHECK(!lti_port_user_valid("S-1-5-1234567890123456"));
+    CHECK(lti_port_user_valid("S-1-5-123456789012345"));
+}
+
+TEST(port_windows_answers_names_that_are_too_long)
+{
+    struct os_code code;
+    struct lti_port *port = NULL;
+    struct lti_link link;
+    struct lti_claim claim;
+    struct lti_address address = {.size = LTI_ADDRESS_TEXT_MAX - 1};
+    const struct lti_listen listen = {.access = &same};
+    const struct lti_listen taking = {.access = &same, .take_over = true};
+    memset(address.text, 'x', address.size);
+    lti_link_init(&link);
+    REQUIRE_ERROR(lti_port_create(&port, &code), LEAT_OK);
+    CHECK_ERROR(lti_port_listen(port, &link, &claim, &address, &listen, &code),
+                LEAT_E_NAME_TOO_LONG);
+    CHECK_ERROR(lti_port_listen(port, &link, &claim, &address, &taking, &code), LEAT_E_UNSUPPORTED);
+    CHECK_ERROR(lti_port_connect(port, &link, &address, &same, false, &code), LEAT_E_NAME_TOO_LONG);
+    CHECK(lti_port_destroy(port));
+}
+
+/* ---- The two ends of a pipe ------------------------------------------------------------------ */
+
+struct ends {
+    struct lti_port *port;
+    struct lti_link listener, server, client;
+    struct lti_claim claim;
+    struct lti_address address;
+};
+
+static void ends_open(struct ends *ends, struct lti_access *access)
+{
+    struct os_code code;
+    const struct lti_listen listen = {.access = access, .backlog = 100000};
+    struct lti_done done[LTI_DONE_MAX];
+    const char *reason;
+    bool more;
+    char name[64];
+    answers_clear();
+    memset(ends, 0, sizeof *ends);
+    lti_link_init(&ends->listener);
+    lti_link_init(&ends->server);
+    lti_link_init(&ends->client);
+    ends->server.cookie = 1;
+    ends->client.cookie = 2;
+    struct lti_link *const links[] = {&ends->listener, &ends->server, &ends->client};
+    (void)snprintf(name, sizeof name, "answers-%llu", (unsigned long long)lti_os_now_ns());
+    REQUIRE_ERROR(lti_port_create(&ends->port, &code), LEAT_OK);
+    REQUIRE_ERROR(lti_port_resolve(name, true, &ends->address, &reason, &code), LEAT_OK);
+    REQUIRE_ERROR(
+        lti_port_listen(ends->port, &ends->listener, &ends->claim, &ends->address, &listen, &code),
+        LEAT_OK);
+    REQUIRE_ERROR(lti_port_connect(ends->port, &ends->client, &ends->address, access, false, &code),
+                  LEAT_OK);
+    uint32_t news = 0;
+    for (int turn = 0; turn < 2000 && !(news & LTI_DONE_READABLE); turn++) {
+        int count = lti_port_prepare(ends->port, done);
+        if (count == 0)
+            count = lti_port_wait(ends->port, done, INT64_C(5000000), &code);
+        REQUIRE(count >= 0);
+        for (int i = 0; i < count; i++)
+            news |= lti_port_take(ends->port, links[done[i].cookie], &done[i]);
+    }
+    REQUIRE_ERROR(lti_port_accept(ends->port, &ends->listener, &ends->server, access, &more, &code),
+                  LEAT_OK);
+}
+
+static void ends_close(struct ends *ends)
+{
+    answers_clear();
+    CHECK(lti_port_end(ends->port, &ends->client, NULL, NULL, false));
+    CHECK(lti_port_end(ends->port, &ends->server, NULL, NULL, false));
+    CHECK(lti_port_end(ends->port, &ends->listener, &ends->claim, &ends->address, false));
+    CHECK(lti_port_destroy(ends->port));
+}
+
+static enum leat_error client_judges(struct ends *ends)
+{
+    struct lti_peer peer = {.known = false};
+    struct os_code code;
+    enum leat_error error = lti_port_judge(&ends->client, &same, &peer, &code);
+    answers_clear();
+    return error;
+}
+
+TEST(port_windows_answers_decide_whether_a_server_is_trusted)
+{
+    struct ends ends;
+    ends_open(&ends, &same);
+    CHECK_ERROR(client_judges(&ends), LEAT_OK);
+    lti_port_answers.integrity = "";
+    CHECK_ERROR(client_judges(&ends), LEAT_E_UNTRUSTED);
+    lti_port_answers.label = "S-1-16-x";
+    CHECK_ERROR(client_judges(&ends), LEAT_E_UNTRUSTED);
+    lti_port_answers.label = "S-1-16-0";
+    CHECK_ERROR(client_judges(&ends), LEAT_E_UNTRUSTED);
+    lti_port_answers.integrity = "S-1-16-8192";
+    lti_port_answers.label = ""; /* counts as medium */
+    CHECK_ERROR(client_judges(&ends), LEAT_OK);
+    lti_port_answers.label_fails = denied();
+    CHECK_ERROR(client_judges(&ends), LEAT_E_UNTRUSTED);
+    lti_port_answers.owner_fails = denied();
+    CHECK_ERROR(client_judges(&ends), LEAT_E_UNTRUSTED);
+    lti_port_answers.facts_fails = denied();
+    CHECK_ERROR(client_judges(&ends), LEAT_E_UNTRUSTED);
+    lti_port_answers.owner = SOMEBODY;
+    CHECK_ERROR(client_judges(&ends), LEAT_E_UNTRUSTED);
+    lti_port_answers.owner = ADMINISTRATORS; /* who could read our memory anyway */
+    lti_port_answers.label = "S-1-16-12288";
+    CHECK_ERROR(client_judges(&ends), LEAT_OK);
+    ends_close(&ends);
+}
+
+TEST(port_windows_answers_are_told_as_far_as_they_go)
+{
+    struct ends ends;
+    struct os_code code;
+    struct leat_peer peer;
+    intptr_t process = -7;
+    ends_open(&ends, &same);
+    memset(&peer, 0, sizeof peer);
+    lti_port_answers.label_fails = denied();
+    CHECK_ERROR(lti_port_identity(&ends.client, &peer, &code), LEAT_OK);
+    CHECK(!(peer.known & LEAT_PEER_LABEL) && (peer.known & LEAT_PEER_PROCESS));
+    answers_clear();
+    lti_port_answers.owner_fails = denied();
+    CHECK_ERROR(lti_port_identity(&ends.client, &peer, &code), LEAT_E_UNTRUSTED);
+    answers_clear();
+    for (int64_t pid = -1; pid <= 0; pid++) {
+        lti_port_answers.pid_changed = true;
+        lti_port_answers.pid = pid < 0 ? denied() : pid;
+        memset(&peer, 0, sizeof peer);
+        CHECK_ERROR(lti_port_identity(&ends.client, &peer, &code), LEAT_OK);
+        CHECK(!(peer.known & LEAT_PEER_PROCESS));
+        CHECK_ERROR(lti_port_process(&ends.client, &process, &code), LEAT_E_UNTRUSTED);
+    }
+    CHECK_INT(process, -7);
+    size_t count = 77;
+    CHECK_ERROR(lti_port_groups(&ends.client, NULL, 0, &count, &code), LEAT_E_UNSUPPORTED);
+    ends_close(&ends);
+}
+
+/* What a client says of itself with its first byte. */
+static void client_is(struct lti_access *access, const char *user, uint32_t level,
+                      enum leat_error error)
+{
+    struct ends ends;
+    struct os_code code;
+    struct lti_peer peer = {.known = false};
+    struct lti_done done[LTI_DONE_MAX];
+    size_t written = 0;
+    bool over = false;
+    ends_open(&ends, access);
+    struct lti_link *const links[] = {&ends.listener, &ends.server, &ends.client};
+    CHECK_ERROR(lti_port_judge(&ends.server, access, &peer, &code), LEAT_E_EMPTY);
+    lti_port_answers.client_changed = true;
+    lti_port_answers.client_user = user;
+    lti_port_answers.client_level = level;
+    CHECK_ERROR(lti_port_write_start(ends.port, &ends.client, "x", 1, &over, &written, &code),
+                LEAT_OK);
+    uint32_t news = 0;
+    for (int turn = 0; turn < 2000 && !(news & LTI_DONE_READABLE); turn++) {
+        int count = lti_port_prepare(ends.port, done);
+        if (count == 0)
+            count = lti_port_wait(ends.port, done, INT64_C(5000000), &code);
+        REQUIRE(count >= 0);
+        for (int i = 0; i < count; i++) {
+            uint32_t one = lti_port_take(ends.port, links[done[i].cookie], &done[i]);
+            news |= done[i].cookie == 1 ? one : 0;
+        }
+    }
+    CHECK_ERROR(lti_port_hear(&ends.server, &peer, &code), error);
+    ends_close(&ends);
+}
+
+TEST(port_windows_answers_decide_whether_a_client_comes_in)
+{
+    struct lti_pool pool = {.bytes_max = 1 << 20};
+    struct lti_access *group = access_of(&pool, LEAT_WHO_GROUP, SOMEBODY);
+    client_is(&same, NULL, 1, LEAT_OK);
+    client_is(&same, NULL, 0, LEAT_E_UNTRUSTED);      /* it hides */
+    client_is(&same, "S-1-5-7", 1, LEAT_E_UNTRUSTED); /* nobody in particular */
+    client_is(&same, SOMEBODY, 1, LEAT_E_UNTRUSTED);
+    client_is(&same, "S-1-5-18", 1, LEAT_OK);
+    client_is(group, SOMEBODY, 1, LEAT_E_UNTRUSTED); /* who is no member */
+    lti_access_drop(&pool, group);
+}
