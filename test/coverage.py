@@ -37,7 +37,7 @@ GROUP_WINDOWS = ("leat_core", "leat_port", "leat_os_real")
 GROUP_WINDOWS_FAULT = ("leat_os_real_renamed",)
 
 PROGRAMS = (
-    "unit_tests", "unit_tests_nt", "conformance_real", "conformance_real_poll",
+    "unit_tests", "unit_tests_nt", "port_answers", "conformance_real", "conformance_real_poll",
     "conformance_real_kqueue", "conformance_sim", "conformance_sim_nt", "sim_who_test",
     "sim_who_test_nt", "real_kernel_test", "pollers_epoll", "pollers_poll", "pollers_kqueue",
     "os_calls_epoll", "os_calls_poll", "os_calls_kqueue", "fault_sweep", "fault_sweep_nt", "sim_run --seeds 1 200", "sim_run_nt --seeds 1 200", "stress",
