@@ -167,7 +167,8 @@ enum leat_error lti_nt_sync_start(struct lti_nt_stream *stream, intptr_t handle,
     sync->peer = *peer;
     sync->queue = port->queue;
     sync->handle = handle;
-    int64_t result = sync->signal = (intptr_t)lti_os_signal_create();
+    int64_t result = lti_os_signal_create();
+    sync->signal = result >= 0 ? (intptr_t)result : -1;
     if (result >= 0)
         result = lti_os_thread_start(sync_run, sync);
     if (result < 0) {
