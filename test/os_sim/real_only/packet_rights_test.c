@@ -42,11 +42,11 @@ static void rights_send(int fd, const void *data, size_t size, int sent, size_t 
     struct msghdr message = {.msg_iov = &piece, .msg_iovlen = 1};
     REQUIRE(count > 0 && count <= RIGHTS_MAX);
     message.msg_control = control.bytes;
-    message.msg_controllen = CMSG_SPACE(count * sizeof(int));
+    message.msg_controllen = (socklen_t)CMSG_SPACE(count * sizeof(int));
     struct cmsghdr *header = CMSG_FIRSTHDR(&message);
     header->cmsg_level = SOL_SOCKET;
     header->cmsg_type = SCM_RIGHTS;
-    header->cmsg_len = CMSG_LEN(count * sizeof(int));
+    header->cmsg_len = (socklen_t)CMSG_LEN(count * sizeof(int));
     for (size_t i = 0; i < count; i++)
         memcpy(CMSG_DATA(header) + i * sizeof sent, &sent, sizeof sent);
     CHECK_INT(sendmsg(fd, &message, MSG_DONTWAIT | MSG_NOSIGNAL), (int64_t)size);
