@@ -6,6 +6,10 @@ install(TARGETS leat_static leat_shared EXPORT leatTargets
     ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR}
     LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR}
     RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR}) # a DLL lies beside the programs
+if(TARGET leat_sim)
+    install(TARGETS leat_sim EXPORT leatTargets ARCHIVE DESTINATION ${CMAKE_INSTALL_LIBDIR})
+    install(FILES include/leat/sim.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/leat)
+endif()
 install(TARGETS leat_command RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
 install(FILES include/leat/leat.h include/leat/error.def
     DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/leat)

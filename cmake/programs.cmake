@@ -62,6 +62,15 @@ if(NOT WIN32)
     add_library(leat_os_sim OBJECT EXCLUDE_FROM_ALL ${sim_seam})
     leat_test_target(leat_os_sim)
     set(sim $<TARGET_OBJECTS:leat_os_sim>)
+    # For users' tests: all of leat over it, with names that are nobody else's.
+    file(GLOB sim_public CONFIGURE_DEPENDS test/os_sim/public/*.c)
+    add_library(leat_sim STATIC ${core} ${port} ${sim_seam} ${sim_public})
+    leat_test_target(leat_sim)
+    target_compile_options(leat_sim PRIVATE
+        -include ${PROJECT_SOURCE_DIR}/test/os_sim/public/rename.h)
+    target_include_directories(leat_sim INTERFACE
+        $<BUILD_INTERFACE:${PROJECT_SOURCE_DIR}/include> $<INSTALL_INTERFACE:include>)
+    set_target_properties(leat_sim PROPERTIES EXPORT_NAME sim LINKER_LANGUAGE C)
     # The fault object of named pipes stands before it, too.
     leat_glob(fault_seam_nt NT test/os_fault*.c)
     add_library(leat_os_fault_nt OBJECT EXCLUDE_FROM_ALL ${fault_seam_nt})
@@ -154,6 +163,11 @@ if(NOT WIN32)
     leat_test(conformance_sim ${sources} ${harness} ${core} ${port} ${sim})
     leat_glob(sources HERE test/sim/*.c)
     leat_test(sim_run ${sources} ${history} ${core} ${port} ${sim})
+
+    # From the outside, as a user has it.
+    file(GLOB sources CONFIGURE_DEPENDS test/sim_public/*_test.c)
+    leat_test(sim_public_test ${sources} ${harness})
+    target_link_libraries(sim_public_test PRIVATE leat_sim)
 
     leat_glob(sources HERE test/sim_who/*.c)
     leat_test(sim_who_test ${sources} ${harness} ${core} ${port} ${sim})
@@ -305,7 +319,11 @@ foreach(source ${examples})
     leat_program(example_${name})
     set_target_properties(example_${name} PROPERTIES
         OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/examples)
-    target_link_libraries(example_${name} PRIVATE leat_static)
+    if(name MATCHES "simulated")
+        target_link_libraries(example_${name} PRIVATE leat_sim)
+    else()
+        target_link_libraries(example_${name} PRIVATE leat_static)
+    endif()
 endforeach()
 
 leat_glob(benches HERE bench/*.c)

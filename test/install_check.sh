@@ -44,12 +44,15 @@ foreach(kind leat static)
     add_executable(user_${kind} user.c)
     target_link_libraries(user_${kind} PRIVATE leat::${kind})
 endforeach()
+add_executable(user_sim "${SIMULATED}")
+target_link_libraries(user_sim PRIVATE leat::sim)
 EOF
 
 package() {
-    cmake -S "$folder/user" -B "$folder/user/build" "-DCMAKE_PREFIX_PATH=$folder/prefix" &&
+    cmake -S "$folder/user" -B "$folder/user/build" "-DCMAKE_PREFIX_PATH=$folder/prefix" \
+        "-DSIMULATED=$PWD/examples/simulated_posix.c" &&
         cmake --build "$folder/user/build" && "$folder/user/build/user_leat" &&
-        "$folder/user/build/user_static"
+        "$folder/user/build/user_static" && "$folder/user/build/user_sim" 20
 }
 
 flags_of_pkg_config() {
