@@ -46,20 +46,38 @@ enum corruption {
     WRITABLE_UNASKED,    /* R10 */
     WAIT_TOO_SHORT,      /* R11 */
     WAIT_TOO_LONG,       /* R11 */
+    SUBMITTED_ELSEWHERE, /* R2: not where the last one ended */
+    SENT_TWICE,          /* R5: one message, accepted twice */
+    SENT_OUT_OF_TURN,    /* R5: a later one first */
+    SENT_CHANGED,        /* R5: tried again with another size */
+    SENT_AFTER_FINISH,   /* R9 */
+    FINISH_TWICE,        /* R9: by the user */
+    REPORT_TWICE,        /* R6 */
+    REPORT_OF_FULL,      /* R6: an error that no report has */
+    WRITABLE_TWICE,      /* R10: for one FULL */
     CORRUPTIONS
 };
 
 static const char *const corruption_rules[CORRUPTIONS] = {
-    [LOST_MIDDLE] = "R1",         [REPEATED] = "R1",           [WRONG_BYTE] = "R1",
-    [REORDERED] = "R1",           [MORE_THAN_SENT] = "R2",     [ACCEPTED_TOO_MUCH] = "R2",
-    [RECEIVED_UNACCEPTED] = "R2", [SHORT_AFTER_FINISH] = "R3", [SHORT_SILENTLY] = "R3",
-    [REPORT_LIES] = "R4",         [MESSAGE_CUT] = "R5",        [MESSAGE_LOST] = "R5",
-    [MESSAGE_TWICE] = "R5",       [MESSAGE_WRONG] = "R1",      [MESSAGE_INVENTED] = "R2",
-    [CLOSED_TWICE] = "R6",        [CLOSED_WITH_FULL] = "R6",   [FINISHED_TWICE] = "R6",
-    [REPORT_MISSING] = "R6",      [REPORT_UNASKED] = "R6",     [EVENT_AFTER_CLOSED] = "R9",
-    [EVENT_AFTER_CLOSE] = "R9",   [WRITE_AFTER_FINISH] = "R9", [READ_AFTER_FINISHED] = "R9",
-    [ABOVE_LIMIT] = "R10",        [WRITABLE_UNASKED] = "R10",  [WAIT_TOO_SHORT] = "R11",
-    [WAIT_TOO_LONG] = "R11",
+    [LOST_MIDDLE] = "R1",         [REPEATED] = "R1",
+    [WRONG_BYTE] = "R1",          [REORDERED] = "R1",
+    [MORE_THAN_SENT] = "R2",      [ACCEPTED_TOO_MUCH] = "R2",
+    [RECEIVED_UNACCEPTED] = "R2", [SHORT_AFTER_FINISH] = "R3",
+    [SHORT_SILENTLY] = "R3",      [REPORT_LIES] = "R4",
+    [MESSAGE_CUT] = "R5",         [MESSAGE_LOST] = "R5",
+    [MESSAGE_TWICE] = "R5",       [MESSAGE_WRONG] = "R1",
+    [MESSAGE_INVENTED] = "R2",    [CLOSED_TWICE] = "R6",
+    [CLOSED_WITH_FULL] = "R6",    [FINISHED_TWICE] = "R6",
+    [REPORT_MISSING] = "R6",      [REPORT_UNASKED] = "R6",
+    [EVENT_AFTER_CLOSED] = "R9",  [EVENT_AFTER_CLOSE] = "R9",
+    [WRITE_AFTER_FINISH] = "R9",  [READ_AFTER_FINISHED] = "R9",
+    [ABOVE_LIMIT] = "R10",        [WRITABLE_UNASKED] = "R10",
+    [WAIT_TOO_SHORT] = "R11",     [WAIT_TOO_LONG] = "R11",
+    [SUBMITTED_ELSEWHERE] = "R2", [SENT_TWICE] = "R5",
+    [SENT_OUT_OF_TURN] = "R5",    [SENT_CHANGED] = "R5",
+    [SENT_AFTER_FINISH] = "R9",   [FINISH_TWICE] = "R9",
+    [REPORT_TWICE] = "R6",        [REPORT_OF_FULL] = "R6",
+    [WRITABLE_TWICE] = "R10",
 };
 
 struct teller {
@@ -101,10 +119,14 @@ static void tell_bytes_written(const struct teller *teller)
     if (!is(teller, WRITABLE_UNASKED))
         tell(teller, 1, 0, LTI_HISTORY_FULL, 0, 0);
     tell(teller, 1, 0, LTI_HISTORY_WRITABLE, 0, 0);
-    tell(teller, 1, 0, LTI_HISTORY_SUBMIT, 600, 600);
+    if (is(teller, WRITABLE_TWICE))
+        tell(teller, 1, 0, LTI_HISTORY_WRITABLE, 0, 0);
+    tell(teller, 1, 0, LTI_HISTORY_SUBMIT, is(teller, SUBMITTED_ELSEWHERE) ? 599 : 600, 600);
     if (!is(teller, RECEIVED_UNACCEPTED))
         tell(teller, 1, 0, LTI_HISTORY_ACCEPTED, 600, 400);
     tell(teller, 1, 0, LTI_HISTORY_FINISH, 0, 0);
+    if (is(teller, FINISH_TWICE))
+        tell(teller, 1, 0, LTI_HISTORY_FINISH, 0, 0);
     if (is(teller, WRITE_AFTER_FINISH)) {
         tell(teller, 1, 0, LTI_HISTORY_SUBMIT, 1000, 1);
         tell(teller, 1, 0, LTI_HISTORY_ACCEPTED, 1000, 1);
@@ -147,8 +169,15 @@ static void tell_messages(const struct teller *teller)
 {
     static const uint32_t sizes[3] = {0, 40, 7};
     for (uint32_t i = 0; i < 3; i++) {
-        tell(teller, 2, 0, LTI_HISTORY_SEND, i, sizes[i]);
+        if (is(teller, SENT_CHANGED) && i == 1)
+            tell(teller, 2, 0, LTI_HISTORY_SEND, i, sizes[i] + 1);
+        if (is(teller, SENT_AFTER_FINISH) && i == 2)
+            tell(teller, 2, 0, LTI_HISTORY_FINISH, 0, 0);
+        tell(teller, 2, 0, LTI_HISTORY_SEND, is(teller, SENT_OUT_OF_TURN) && i == 1 ? 2 : i,
+             sizes[i]);
         tell(teller, 2, 0, LTI_HISTORY_SENT, i, 0);
+        if (is(teller, SENT_TWICE) && i == 1)
+            tell(teller, 2, 0, LTI_HISTORY_SENT, i, 0);
     }
     tell(teller, 2, 0, LTI_HISTORY_CLOSE, is(teller, REPORT_UNASKED) ? 0 : 1, 0);
     for (uint32_t i = 0; i < 3; i++) {
@@ -165,7 +194,10 @@ static void tell_messages(const struct teller *teller)
     if (is(teller, EVENT_AFTER_CLOSE))
         tell(teller, 2, 0, LTI_HISTORY_EVENT, LEAT_EVENT_HANGUP, 0);
     if (!is(teller, REPORT_MISSING))
-        tell(teller, 2, 0, LTI_HISTORY_REPORT, LEAT_OK, is(teller, REPORT_LIES) ? 1 : 0);
+        tell(teller, 2, 0, LTI_HISTORY_REPORT, is(teller, REPORT_OF_FULL) ? LEAT_E_FULL : LEAT_OK,
+             is(teller, REPORT_LIES) ? 1 : 0);
+    if (is(teller, REPORT_TWICE))
+        tell(teller, 2, 0, LTI_HISTORY_REPORT, LEAT_OK, 0);
     tell(teller, 2, 1, LTI_HISTORY_CLOSED, LEAT_E_CLOSED, 0);
 }
 
@@ -206,6 +238,7 @@ TEST(history_true_is_accepted)
 TEST(history_each_corruption_is_rejected)
 {
     struct lti_history_result result;
+    CHECK(CORRUPTIONS - NOTHING - 1 >= 20);
     for (int i = NOTHING + 1; i < CORRUPTIONS; i++) {
         CHECK(!tell_all((enum corruption)i, &result));
         CHECK_STR(result.rule ? result.rule : "accepted", corruption_rules[i]);
