@@ -158,6 +158,13 @@ leat_test(fault_sweep ${sources} ${core} ${port} ${fault})
 leat_glob(sources HERE test/stress/*.c)
 leat_test(stress ${sources} ${history} ${harness} ${core} ${port} ${fault})
 
+# A day's load. It looks at its processes by /proc.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    leat_glob(sources HERE test/soak/*.c)
+    leat_test(soak ${sources} test/stress/kit_end.c test/stress/kit_posix.c ${history} ${harness}
+        ${core} ${port} ${fault})
+endif()
+
 if(NOT WIN32)
     leat_glob(sources HERE test/conformance/*.c)
     leat_test(conformance_sim ${sources} ${harness} ${core} ${port} ${sim})
