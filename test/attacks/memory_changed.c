@@ -34,7 +34,7 @@
 static const struct leat_conn_options messages = {.size = sizeof messages,
                                                   .protocol = LEAT_MESSAGES};
 
-/* Little-endian, as the wire has it; each byte by itself is enough for a reader to see a mixture. */
+/* Little-endian, as the wire has it; each byte by itself is enough to be seen as a mixture. */
 static void length_put(volatile uint8_t *frame, uint32_t length)
 {
     for (int i = 0; i < 4; i++)
