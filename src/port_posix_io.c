@@ -74,13 +74,6 @@ static void unasked_came(struct lti_link *link, const struct lti_os_came *came, 
         lti_unasked_scarce(link->state);
 }
 
-/* They may be left in its queue, even if an adopted socket let none through at first. */
-static enum leat_error unasked_refused(struct lti_link *link)
-{
-    link->flags &= ~LTI_LINK_REFUSES;
-    return LEAT_E_PROTOCOL;
-}
-
 /* Where the system lets descriptors through, they are taken, so that they are closed elsewhere. */
 static int64_t recv_unasked(struct lti_link *link, void *buffer, size_t size, uint32_t *flags)
 {
@@ -124,7 +117,7 @@ enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, 
         result = recv_once(link, buffer, size, &flags);
     } while (lti_os_kind_of(result) == LTI_OS_INTERRUPTED && ++tries < LTI_RETRIES_MAX);
     if (result >= 0 && (flags & LTI_OS_RECV_CUT))
-        return unasked_refused(link);
+        return LEAT_E_PROTOCOL;
     if (result > 0) {
         *size_out = (size_t)result;
         *more_out =
@@ -238,7 +231,7 @@ enum leat_error lti_port_read_packet(struct lti_link *link, void *buffer, size_t
     bool look = buffer || stuck;
     int64_t result = look ? packet_recv(link, 0, 0, &flags) : 0;
     if (stuck && result >= 0 && (flags & LTI_OS_PACKET_CUT))
-        return unasked_refused(link);
+        return LEAT_E_PROTOCOL;
     if (buffer && result > (int64_t)size) {
         *size_out = (size_t)result;
         return LEAT_E_TOO_BIG;
@@ -250,7 +243,7 @@ enum leat_error lti_port_read_packet(struct lti_link *link, void *buffer, size_t
     if (result < 0 || (flags & LTI_OS_PACKET_END))
         return packet_none(link, result, code_out);
     if (flags & LTI_OS_PACKET_CUT)
-        return unasked_refused(link);
+        return LEAT_E_PROTOCOL;
     if (buffer && result > (int64_t)size)
         return LEAT_E_BROKEN; /* somebody else reads here too */
     *size_out = (size_t)result;

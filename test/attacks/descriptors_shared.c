@@ -205,7 +205,7 @@ TEST_TIMEOUT(attack_l27_descriptors_made_blocking_all_the_time, 240)
     REQUIRE_ERROR(leat_adopt_conn(stormy.hub, ends[0], 1, NULL, &stormy.conn), LEAT_OK);
     struct attack_actor clearer = shared_with(clearer_part, storm, fd, ends[0]);
     struct attack_actor taker = shared_with(taker_part, storm, fd, ends[0]);
-    uint32_t turns = attack_deep() ? 200000 : 3000, turn = 0;
+    uint32_t turns = attack_deep() ? 30000 : 3000, turn = 0;
     uint64_t end_ms = lti_test_now_ms() + lti_test_scaled_ms(60000);
     bool seen_all = false;
     /* On, until each of the two was faster at times. */

@@ -211,6 +211,7 @@ static uint64_t cut_off_when_known(bool by_client)
 
 TEST(attack_l24_descriptor_that_lingers_and_no_place)
 {
+    victim_older_kernel();
     uint64_t client_ms = cut_off_when_known(true), cut_ms = cut_off_when_known(false);
     attack_seen("L24",
                 "and no place for it: %llu ms once a client could not be accepted, %llu ms once "

@@ -34,7 +34,7 @@
 static const struct leat_conn_options messages = {.size = sizeof messages,
                                                   .protocol = LEAT_MESSAGES};
 
-/* Little-endian, as the wire has it; each byte by itself is enough to be seen as a mixture. */
+/* Little-endian, as the wire has it; a reader may see a mixture of two, byte by byte. */
 static void length_put(volatile uint8_t *frame, uint32_t length)
 {
     for (int i = 0; i < 4; i++)
@@ -127,9 +127,12 @@ static void page_change(const struct changed *changed, atomic_uint *changes)
         volatile uint8_t *at = changed->page + (size_t)frame * FRAME_BYTES;
         length_put(at, lengths[which]);
         at[4] = which == 2 ? 128 : 1;
+        /* Long enough for another processor to see it. */
+        for (int i = 0; i < 32; i++)
+            atomic_thread_fence(memory_order_seq_cst);
         length_put(at, FRAME_BYTES - HEADER_BYTES);
         at[4] = 1;
-        atomic_fetch_add_explicit(changes, 1, memory_order_relaxed);
+        atomic_fetch_add(changes, 1);
     }
 }
 
@@ -222,7 +225,7 @@ TEST_TIMEOUT(attack_l34_lengths_change_in_the_queue, 240)
 {
     struct reader reader = {.hub = NULL};
     const struct leat_listen_options listen = {.size = sizeof listen, .conn = &messages};
-    uint32_t ends = attack_deep() ? 1000 : 100;
+    uint32_t ends = attack_deep() ? 5000 : 300;
     leat_listener listener;
     attack_world();
     atomic_uint *counts =

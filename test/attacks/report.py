@@ -5,8 +5,7 @@
 usage: test/attacks/report.py [--deep] [--write] BUILD
 
 BUILD has attack_tests, qt_defects and conformance_real. --deep runs the long forms; --write makes
-docs/attacks.md of the run. What needs root, or is not there yet, is said, and never counts as
-passed.
+docs/attacks.md of the run. What needs root is said, and never counts as passed.
 """
 import os
 import platform
@@ -39,24 +38,19 @@ class Row:
     """One line of the table."""
 
     def __init__(self, kind, number, attack, expected, rest):
-        self.kind, self.id, self.attack, self.expected, self.rest = (kind, number, attack, expected,
-                                                                     rest)
+        self.kind, self.id, self.attack, self.expected = kind, number, attack, expected
         self.tests = rest.split() if kind == "ELSEWHERE" else []
         self.seen, self.results, self.failures = [], [], {}
 
     def result(self):
         failed = [test for test, result in self.results if result == "FAILED"]
         needs = sorted({result for _, result in self.results if result.startswith("needs")})
-        if self.kind == "ABSENT":
-            return "not there yet"
         if failed:
             return "FAILED: " + ", ".join(failed)
         passed = any(result == "passed" for _, result in self.results)
         return ", ".join((["passed"] if passed else []) + needs) or "FAILED: did not run"
 
     def words(self):
-        if self.kind == "ABSENT":
-            return self.rest
         if self.kind == "ELSEWHERE":
             return "by " + ", ".join(f"`{test}`" for test in self.tests)
         words = [text + (f" (but {self.failures[test]})" if test in self.failures else "")
@@ -97,8 +91,7 @@ def tests_find(build, rows):
                 wrong.append(f"{test} has no row in attacks.def")
             else:
                 row.tests.append(test)
-    wrong += [f"{row.id} has no test" for row in rows.values()
-              if row.kind != "ABSENT" and not row.tests]
+    wrong += [f"{row.id} has no test" for row in rows.values() if not row.tests]
     return wrong, wanted
 
 
@@ -175,8 +168,6 @@ def main():
     if write:
         with open(os.path.join(ROOT, "docs", "attacks.md"), "w", encoding="utf-8") as file:
             file.write(document(rows, deep))
-    absent = sum(row.kind == "ABSENT" for row in rows.values())
-    print(f"not there yet: {absent} of {len(rows)} rows")
     closing = f"{total[0]} passed, {total[1] + len(wrong)} failed"
     print(closing + (f", {total[2]} skipped" if total[2] else ""))
     return 1 if total[1] or wrong else 0
