@@ -60,6 +60,13 @@ static struct {
     atomic_uint_fast64_t since; /* calls of the same function from there on, that one included */
 } fault_armed;
 
+/* A second fault, once. */
+static struct {
+    const struct lti_fault *fault; /* null: none */
+    uint64_t position;
+    atomic_bool done;
+} fault_second;
+
 static bool fault_virtual;
 static uint64_t fault_virtual_thread; /* in whose waits time passes */
 static uint64_t fault_now_ns, fault_random_state;
@@ -159,9 +166,22 @@ void lti_fault_arm_nth(uint64_t nth, size_t fault, enum lti_fault_mode mode)
     fault_arm(0, nth, fault, mode);
 }
 
+void lti_fault_arm_second(uint64_t position, size_t fault)
+{
+    fault_second.fault = &fault_table[fault];
+    fault_second.position = position;
+    atomic_store(&fault_second.done, false);
+}
+
 void lti_fault_disarm(void)
 {
     fault_armed.fault = NULL;
+    fault_second.fault = NULL;
+}
+
+bool lti_fault_second_fired(void)
+{
+    return atomic_load(&fault_second.done);
 }
 
 uint64_t lti_fault_fired(void)
@@ -243,14 +263,14 @@ const struct lti_fault *lti_fault_next(enum lti_fault_call call)
     uint64_t budget = atomic_load(&fault_budget);
     if (budget != 0 && position > budget)
         lti_fault_stop("the budget of calls is spent: a busy loop", call);
-    const struct lti_fault *fault = fault_armed.fault;
-    if (!fault) {
-        /* Several threads may count at once, but only a run of one thread looks at the record. */
-        if (fault_virtual && position <= LTI_FAULT_RECORD_MAX)
-            fault_record[position - 1] = (uint8_t)call;
-        return NULL;
-    }
-    if (fault->call != call)
+    const struct lti_fault *fault = fault_armed.fault, *second = fault_second.fault;
+    /* Several threads may count at once, but only a run of one thread looks at the record. */
+    if (fault_virtual && position <= LTI_FAULT_RECORD_MAX)
+        fault_record[position - 1] = (uint8_t)call;
+    if (second && second->call == call && position >= fault_second.position &&
+        !atomic_exchange(&fault_second.done, true))
+        return second;
+    if (!fault || fault->call != call)
         return NULL;
     if (!atomic_load(&fault_armed.begun)) {
         if (position != fault_armed.position && nth != fault_armed.nth)

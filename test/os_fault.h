@@ -99,11 +99,14 @@ void lti_fault_reset(void); /* disarms, no budget, numbers from 1, virtual time 
 void lti_fault_arm(uint64_t position, size_t fault, enum lti_fault_mode mode);
 /* At the nth call of the fault's own function. */
 void lti_fault_arm_nth(uint64_t nth, size_t fault, enum lti_fault_mode mode);
-void lti_fault_disarm(void);    /* keeps the numbers */
-uint64_t lti_fault_fired(void); /* how often the armed fault has happened */
+/* A second one beside it, once: at the first call of its function from this position on. */
+void lti_fault_arm_second(uint64_t position, size_t fault);
+bool lti_fault_second_fired(void); /* also after disarming */
+void lti_fault_disarm(void);       /* keeps the numbers */
+uint64_t lti_fault_fired(void);    /* how often the armed fault has happened */
 uint64_t lti_fault_calls(void);
 #define LTI_FAULT_RECORD_MAX 65536u
-/* LTI_FAULT_CALL_count when no such call was made, or beyond LTI_FAULT_RECORD_MAX. */
+/* Of the last run; LTI_FAULT_CALL_count when no such call was made, or beyond the record. */
 enum lti_fault_call lti_fault_call_at(uint64_t position);
 void lti_fault_suspend(void);
 void lti_fault_resume(void);

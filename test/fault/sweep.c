@@ -3,9 +3,12 @@
  * The fault sweep: every story, with every fault, in every mode, at every call it makes.
  *
  *     fault_sweep [--scenario S,...] [--at N] [--fault F] [--mode M] [--list] [--verbose]
+ *                 [--pairs SECONDS [--second-at N --second-fault F]]
  *
  * Happy path: for each story one process counts its calls; then, for each call, a process tells
  *             it with each fault and mode in turn and judges it.
+ *             With --pairs: the short stories, with two faults that happen once each, in
+ *             rounds that end when the time is over.
  * Fails:      each wrong run is printed with the command that repeats it; a process that crashes or
  *             hangs is one wrong run, and the next process goes on behind it.
  * Invariants: the stories that are bad by design are found wrong first, else the sweep fails.
@@ -15,6 +18,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #ifndef _WIN32
 #include <signal.h>
 #include <sys/mman.h>
@@ -25,7 +29,9 @@
 #define SWEEP_SECONDS_MAX 60
 #define SWEEP_FAILURES_SHOWN 400
 #define SWEEP_FAULTS_MAX 256
-#define SWEEP_GO_ON 3 /* a child's exit code: there is more to do, in a fresh one */
+#define SWEEP_PAIR_CALLS_MAX 60u /* of a story that is short enough */
+#define SWEEP_PAIR_ROUNDS 16u    /* each takes one in so many pairs */
+#define SWEEP_GO_ON 3            /* a child's exit code: there is more to do, in a fresh one */
 #ifdef LTI_NT
 #define SWEEP_PROGRAM "fault_sweep_nt"
 #else
@@ -44,15 +50,23 @@ struct sweep_shared {
 };
 
 struct sweep_filter {
-    const char *scenario, *fault, *mode;
-    uint64_t at; /* 0: all */
+    const char *scenario, *fault, *mode, *second_fault;
+    uint64_t at, second_at; /* 0: all */
+    uint64_t pairs_until;   /* 0: no pairs; else when to stop, in seconds */
+    uint64_t pairs_round;   /* the one under way */
     bool verbose, list;
 };
 
 static struct sweep_shared *sweep_shared;
 static struct sweep_filter sweep_filter;
 static const char *sweep_folder;
-static bool sweep_quiet; /* for the bad stories */
+static uint64_t sweep_pairs_met; /* in this round and child, by which rounds take turns */
+static bool sweep_quiet;         /* for the bad stories */
+
+static uint64_t sweep_now(void)
+{
+    return (uint64_t)time(NULL);
+}
 
 static void sweep_report(const struct lti_sweep_story *story, const struct lti_sweep_place *place,
                          const char *reason)
@@ -65,6 +79,13 @@ static void sweep_report(const struct lti_sweep_story *story, const struct lti_s
         return;
     }
     const struct lti_fault *fault = lti_fault_at(place->fault);
+    if (place->second_position) {
+        printf("FAIL %s: %s\n     " SWEEP_PROGRAM " --pairs 60 --scenario %s --at %llu --fault %s"
+               " --second-at %llu --second-fault %s --verbose\n",
+               story->name, reason, story->name, (unsigned long long)place->position, fault->name,
+               (unsigned long long)place->second_position, lti_fault_at(place->second_fault)->name);
+        return;
+    }
     printf("FAIL %s, call %llu (%s), %s, %s: %s\n"
            "     " SWEEP_PROGRAM " --scenario %s --at %llu --fault %s --mode %s --verbose\n",
            story->name, (unsigned long long)place->position, lti_fault_call_name(fault->call),
@@ -119,8 +140,9 @@ static bool sweep_position(const struct lti_sweep_story *story, uint64_t positio
     enum lti_fault_call call = lti_fault_call_at(position);
     size_t combinations = lti_fault_count() * LTI_FAULT_MODES;
     for (size_t i = from; i < combinations; i++) {
-        struct lti_sweep_place place = {position, i / LTI_FAULT_MODES,
-                                        (enum lti_fault_mode)(i % LTI_FAULT_MODES)};
+        struct lti_sweep_place place = {.position = position,
+                                        .fault = i / LTI_FAULT_MODES,
+                                        .mode = (enum lti_fault_mode)(i % LTI_FAULT_MODES)};
         const struct lti_fault *fault = lti_fault_at(place.fault);
         if (fault->call != call || !sweep_wanted(story, fault, place.mode))
             continue;
@@ -144,6 +166,71 @@ static bool sweep_position(const struct lti_sweep_story *story, uint64_t positio
     return true;
 }
 
+/* ---- Pairs ----------------------------------------------------------------------------------- */
+
+static void sweep_pair(const struct lti_sweep_story *story, const struct lti_sweep_run *base,
+                       const struct lti_sweep_place *place, uint64_t calls_before_end)
+{
+    static struct lti_sweep_run run;
+    sweep_shared->place = *place;
+    lti_sweep_tell(story, sweep_folder, place, 10 * base->calls + 1000, calls_before_end, &run);
+    const char *reason = lti_sweep_judge_pair(story, base, place, &run);
+    if (reason)
+        sweep_report(story, place, reason);
+    else
+        sweep_shared->passed++;
+    if (sweep_filter.verbose)
+        printf("without:\n%s\nwith:\n%s\nagain:\n%s\nfiles left: %s\n", base->text, run.text,
+               run.again, run.files);
+}
+
+/* Every second fault behind one first fault that is this round's. */
+static void sweep_pairs_of(const struct lti_sweep_story *story, const struct lti_sweep_run *base,
+                           struct lti_sweep_place place)
+{
+    static struct lti_sweep_run first;
+    static uint8_t calls[SWEEP_PAIR_CALLS_MAX + 1];
+    lti_sweep_tell(story, sweep_folder, &place, 10 * base->calls + 1000, base->calls_before_end,
+                   &first);
+    uint64_t last = first.calls < SWEEP_PAIR_CALLS_MAX ? first.calls : SWEEP_PAIR_CALLS_MAX;
+    for (uint64_t i = place.position + 1; i <= last; i++)
+        calls[i] = (uint8_t)lti_fault_call_at(i);
+    for (uint64_t i = place.position + 1; i <= last; i++) {
+        for (size_t fault = 0; fault < lti_fault_count(); fault++) {
+            bool other = (sweep_filter.second_at && sweep_filter.second_at != i) ||
+                         (sweep_filter.second_fault &&
+                          strcmp(sweep_filter.second_fault, lti_fault_at(fault)->name) != 0);
+            if (lti_fault_at(fault)->call != calls[i] || other)
+                continue;
+            bool turn = sweep_pairs_met++ % SWEEP_PAIR_ROUNDS == sweep_filter.pairs_round;
+            if (!turn && !sweep_filter.second_at)
+                continue;
+            place.second_position = i;
+            place.second_fault = fault;
+            sweep_pair(story, base, &place, first.calls_before_end);
+        }
+    }
+}
+
+/* In a child: all pairs whose first fault is at one call. */
+static bool sweep_pairs(const struct lti_sweep_story *story, uint64_t position, size_t from)
+{
+    static struct lti_sweep_run base;
+    const struct lti_sweep_place nowhere = {0};
+    lti_sweep_tell(story, sweep_folder, &nowhere, 0, 0, &base);
+    enum lti_fault_call call = lti_fault_call_at(position);
+    for (size_t i = from; i < lti_fault_count() && sweep_now() < sweep_filter.pairs_until; i++) {
+        struct lti_sweep_place place = {.position = position, .fault = i, .mode = LTI_FAULT_ONCE};
+        if (lti_fault_at(i)->call != call || !sweep_wanted(story, lti_fault_at(i), LTI_FAULT_ONCE))
+            continue;
+        sweep_shared->next = i + 1;
+        sweep_pairs_of(story, &base, place);
+    }
+    return true;
+}
+
+/* ---- Processes ------------------------------------------------------------------------------- */
+
 #ifndef _WIN32
 
 /* Forks for one position; true when the child came to its end. */
@@ -163,6 +250,8 @@ static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, 
         bool whole = true;
         if (position == 0)
             sweep_base(story);
+        else if (sweep_filter.pairs_until)
+            whole = sweep_pairs(story, position, from);
         else
             whole = sweep_position(story, position, from);
         fflush(NULL);
@@ -203,6 +292,8 @@ static bool sweep_apart(void)
 /* Without fork all is told in this process; a crash is the end of it. */
 static bool sweep_child(const struct lti_sweep_story *story, uint64_t position, size_t from)
 {
+    if (position != 0 && sweep_filter.pairs_until)
+        return sweep_pairs(story, position, from);
     if (position != 0)
         return sweep_position(story, position, from);
     sweep_base(story);
@@ -229,6 +320,8 @@ static void sweep_story(const struct lti_sweep_story *story)
     sweep_shared->failed = 0;
     sweep_shared->calls = 0;
     if (!sweep_child(story, 0, 0) || sweep_shared->calls == 0)
+        return;
+    if (sweep_filter.pairs_until && sweep_shared->calls > SWEEP_PAIR_CALLS_MAX)
         return;
     uint64_t first = sweep_filter.at ? sweep_filter.at : 1;
     uint64_t last = sweep_filter.at ? sweep_filter.at : sweep_shared->calls;
@@ -310,6 +403,32 @@ static int sweep_all(void)
     return failed ? 1 : 0;
 }
 
+/* Round after round, each over all short stories, so that what the time allows is spread. */
+static int sweep_all_pairs(void)
+{
+    const size_t count = sizeof sweep_stories / sizeof sweep_stories[0];
+    uint64_t passed = 0, failed = 0, rounds = 0;
+    while (rounds < SWEEP_PAIR_ROUNDS && sweep_now() < sweep_filter.pairs_until) {
+        uint64_t stories = 0, calls = 0;
+        sweep_filter.pairs_round = rounds++;
+        for (size_t i = 0; i < count && sweep_now() < sweep_filter.pairs_until; i++) {
+            if (!sweep_chosen(sweep_stories[i].name))
+                continue;
+            sweep_story(&sweep_stories[i]);
+            stories += sweep_shared->calls <= SWEEP_PAIR_CALLS_MAX;
+            calls += sweep_shared->calls <= SWEEP_PAIR_CALLS_MAX ? sweep_shared->calls : 0;
+            passed += sweep_shared->passed;
+            failed += sweep_shared->failed;
+        }
+        printf("round %llu of %u: %llu stories of %llu calls, %llu runs in all\n",
+               (unsigned long long)rounds, SWEEP_PAIR_ROUNDS, (unsigned long long)stories,
+               (unsigned long long)calls, (unsigned long long)(passed + failed));
+        fflush(stdout);
+    }
+    printf("%llu passed, %llu failed\n", (unsigned long long)passed, (unsigned long long)failed);
+    return failed ? 1 : 0;
+}
+
 static bool sweep_arguments(int count, char **arguments)
 {
     for (int i = 1; i < count; i++) {
@@ -324,7 +443,13 @@ static bool sweep_arguments(int count, char **arguments)
         }
         if (!value)
             return false;
-        if (strcmp(arguments[i], "--scenario") == 0)
+        if (strcmp(arguments[i], "--pairs") == 0)
+            sweep_filter.pairs_until = sweep_now() + strtoull(value, NULL, 10);
+        else if (strcmp(arguments[i], "--second-at") == 0)
+            sweep_filter.second_at = strtoull(value, NULL, 10);
+        else if (strcmp(arguments[i], "--second-fault") == 0)
+            sweep_filter.second_fault = value;
+        else if (strcmp(arguments[i], "--scenario") == 0)
             sweep_filter.scenario = value;
         else if (strcmp(arguments[i], "--at") == 0)
             sweep_filter.at = strtoull(value, NULL, 10);
@@ -343,7 +468,7 @@ int main(int count, char **arguments)
 {
     if (!sweep_arguments(count, arguments)) {
         fprintf(stderr, "usage: fault_sweep [--scenario S] [--at N] [--fault F] [--mode M]"
-                        " [--list] [--verbose]\n");
+                        " [--list] [--verbose] [--pairs SECONDS]\n");
         return 2;
     }
     if (sweep_filter.list) {
@@ -357,7 +482,7 @@ int main(int count, char **arguments)
         perror("fault_sweep");
         return 1;
     }
-    int status = sweep_all();
+    int status = sweep_filter.pairs_until ? sweep_all_pairs() : sweep_all();
     if (!lti_sweep_folder_remove()) {
         perror(sweep_folder);
         status = 1;

@@ -25,6 +25,8 @@ struct lti_sweep_place {
     uint64_t position; /* 0: nowhere */
     size_t fault;
     enum lti_fault_mode mode;
+    uint64_t second_position; /* 0: one fault is all */
+    size_t second_fault;
 };
 
 /* What one run came to. */
@@ -38,6 +40,7 @@ struct lti_sweep_run {
     uint64_t calls;              /* counted until the hub was destroyed */
     uint64_t calls_before_end;   /* until the story was told */
     uint64_t fired;
+    bool second_fired;
     bool lent; /* the system kept what the hub had lent it, and the hub said so */
     int64_t allocations, descriptors, wild_closes, open_files; /* what came on top */
 };
@@ -66,6 +69,12 @@ bool lti_sweep_world(void (*function)(void *argument), void *argument);
 /* Null when the run was right, else what was wrong with it. */
 const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lti_sweep_run *base,
                             const struct lti_sweep_place *place, const struct lti_sweep_run *run);
+
+/* The same of two faults, each of which happens once. */
+const char *lti_sweep_judge_pair(const struct lti_sweep_story *story,
+                                 const struct lti_sweep_run *base,
+                                 const struct lti_sweep_place *place,
+                                 const struct lti_sweep_run *run);
 
 /* What came of one fault in all runs. */
 struct lti_sweep_tally {

@@ -107,6 +107,21 @@ static uint64_t judge_story_errors(const struct lti_sweep_story *story,
     return allowed;
 }
 
+/* What neither of two faults may tell alone. */
+static uint64_t judge_pair_errors(const struct lti_fault *first, const struct lti_fault *second)
+{
+#ifdef LTI_NT
+    (void)first;
+    (void)second;
+    return 0;
+#else
+    /* A path that is followed once more, and that cannot be looked at then, leads to nobody. */
+    bool followed =
+        first->call == LTI_FAULT_CALL_connect_node || first->call == LTI_FAULT_CALL_open_node;
+    return followed && second->call == LTI_FAULT_CALL_lstat ? UNTRUSTED : 0;
+#endif
+}
+
 /* Finds an error that is neither usual nor allowed; what comes after the first unusual one follows
  * from it, so more is allowed then. */
 static const char *judge_errors(const struct lti_sweep_run *run, uint64_t usual, uint64_t allowed,
@@ -314,5 +329,44 @@ const char *lti_sweep_judge(const struct lti_sweep_story *story, const struct lt
         return "other files were left than without the fault";
     if (strcmp(run->again, base->text) != 0)
         return "the same story goes wrong after the fault is over";
+    return NULL;
+}
+
+/* What the two may tell, each for itself or after the other; and who asks first may be the peer of
+ * the one whom they hit, so what follows from an error may come first, too. */
+const char *lti_sweep_judge_pair(const struct lti_sweep_story *story,
+                                 const struct lti_sweep_run *base,
+                                 const struct lti_sweep_place *place,
+                                 const struct lti_sweep_run *run)
+{
+    uint64_t allowed =
+        judge_pair_errors(lti_fault_at(place->fault), lti_fault_at(place->second_fault));
+    bool transparent = true, may_leave = false, lied = false;
+    for (int i = 0; i < 2; i++) {
+        const struct lti_fault *fault = lti_fault_at(i == 0 ? place->fault : place->second_fault);
+        const struct judge_row *row = judge_row(fault);
+        allowed |= (row ? row->errors : 0) | judge_story_errors(story, fault);
+        transparent = transparent && (fault->traits & LTI_FAULT_TRANSPARENT) &&
+                      !(row && judge_probe(story, fault));
+        may_leave = may_leave || judge_may_leave(fault);
+        /* Who is told of the end too early counts less than was delivered. */
+        lied = lied || ((story->traits & LTI_STORY_BULK) && fault->action == LTI_FAULT_END);
+    }
+    const char *wrong = run->complaint[0] && !lied ? run->complaint : judge_counts(run);
+    if (wrong)
+        return wrong;
+    allowed |= transparent ? 0 : judge_after;
+    wrong = judge_errors(run, story->errors, allowed, judge_after);
+    if (wrong)
+        return wrong;
+    if (transparent && strcmp(run->text, base->text) != 0)
+        return "two transparent faults changed the transcript";
+    wrong = story->traits & LTI_STORY_INDIRECT ? NULL : judge_data(base->text, run->text);
+    if (wrong)
+        return wrong;
+    if (strcmp(run->files, base->files) != 0 && !may_leave)
+        return "other files were left than without the faults";
+    if (strcmp(run->again, base->text) != 0)
+        return "the same story goes wrong after the faults are over";
     return NULL;
 }

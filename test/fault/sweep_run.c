@@ -62,16 +62,20 @@ static void run_both_tellings(const struct lti_sweep_story *what,
     char ignored[LTI_SWEEP_FILES];
     static const struct lti_sweep_place nowhere = {0};
     bool under_fault = place->position == 0 || place->mode == LTI_FAULT_FOREVER ||
-                       place->position > calls_before_end || lti_sweep_may_keep(place);
+                       place->position > calls_before_end ||
+                       place->second_position > calls_before_end || lti_sweep_may_keep(place);
     lti_fault_budget(budget);
     if (place->position)
         lti_fault_arm(place->position, place->fault, place->mode);
+    if (place->second_position)
+        lti_fault_arm_second(place->second_position, place->second_fault);
     run_told(what, story);
     run->calls_before_end = lti_fault_calls();
     if (under_fault)
         run_destroy(story, place, run);
     run->calls = lti_fault_calls();
     run->fired = lti_fault_fired();
+    run->second_fired = place->second_position && lti_fault_second_fired();
     run_join(story, run->text);
     memcpy(run->errors, story->errors, sizeof run->errors);
     run->errors_count = story->errors_count;
