@@ -175,6 +175,8 @@ if(NOT WIN32)
     file(GLOB sources CONFIGURE_DEPENDS test/sim_public/*_test.c)
     leat_test(sim_public_test ${sources} ${harness})
     target_link_libraries(sim_public_test PRIVATE leat_sim)
+    leat_test(sim_hours test/sim_hours/sim_hours.c)
+    target_link_libraries(sim_hours PRIVATE leat_sim)
 
     leat_glob(sources HERE test/sim_who/*.c)
     leat_test(sim_who_test ${sources} ${harness} ${core} ${port} ${sim})

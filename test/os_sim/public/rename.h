@@ -13,6 +13,7 @@
 #define sim_channel_break lti_ksim_channel_break
 #define sim_channel_break_writes lti_ksim_channel_break_writes
 #define sim_context_make lti_ksim_context_make
+#define sim_context_switch lti_ksim_context_switch
 #define sim_delay lti_ksim_delay
 #define sim_descriptor_add lti_ksim_descriptor_add
 #define sim_descriptor_close lti_ksim_descriptor_close
