@@ -2,13 +2,14 @@
 # SPDX-License-Identifier: MIT
 """Runs the tests that were built for other machines: one line for each machine and suite.
 
-usage: portability.py BUILD [--deep] [MACHINE...]
+usage: portability.py BUILD [--deep] [--only TEXT] [MACHINE...]
 
-BUILD is the native build; BUILD/cross-MACHINE are the others (cmake/cross.cmake). Machines that are
-not this one run under qemu's emulation of one process, which hands system calls to this kernel. A
+BUILD is the native build; BUILD/cross-MACHINE are the others (cmake/cross.cmake). --only names the
+suites that have this text in their names. Machines that are not this one run under qemu's emulation of one process, which hands system calls to this kernel. A
 test that qemu cannot carry is in UNSUPPORTED with its reason: it must fail there, is counted as
 skipped, and named. The simulation's hashes are compared with those of the native build.
 """
+import argparse
 import os
 import re
 import shutil
@@ -38,6 +39,7 @@ UNSUPPORTED = {
     ("conformance_real", "unasked_descriptors_of_packets_cut_off_end_the_connection"): CONTROL,
 }
 LIMIT_SECONDS = 1500
+FAILURES_SHOWN = 10
 CLOSING = re.compile(r"^(\d+) passed, (\d+) failed(?:, (\d+) skipped)?$", re.M)
 
 totals = {"passed": 0, "failed": 0, "skipped": 0}
@@ -93,7 +95,9 @@ def run_suite(machine, suite, program, emulator):
             remarks.append(f"{test} passes here: UNSUPPORTED is wrong")
         failures.discard(test)
     failed -= excused
-    for test in sorted(failures):
+    for test, reason in re.findall(r"^skipped (\w+) \(.*\n(?:\S+:\d+: )?(.*)", printed, re.M):
+        remarks.append(f"skipped: {test}: {reason}")
+    for test in sorted(failures)[:FAILURES_SHOWN]:
         what = re.search(rf"^FAILED {test}:.*\n(?:.*\n){{0,2}}", printed, re.M)
         remarks += what.group(0).splitlines()
     report(machine, suite, passed, failed, skipped + excused, remarks)
@@ -114,22 +118,34 @@ def compare_hashes(machine, program, native, folder, emulator, seeds):
     report(machine, program + " hashes", len(native) - len(differ), len(differ) + short, 0, remarks)
 
 
-def main():
-    words = [word for word in sys.argv[1:] if word != "--deep"]
-    seeds = SEEDS_DEEP if "--deep" in sys.argv else SEEDS
-    build, wanted = words[0], words[1:] or list(MACHINES)
-    native = {program: hashes(os.path.join(build, program), None, seeds)
-              for program in ("sim_run", "sim_run_nt")}
-    for machine in wanted:
-        emulator = MACHINES[machine] and shutil.which(MACHINES[machine])
-        folder = os.path.join(build, "cross-" + machine)
-        if MACHINES[machine] and not emulator:
-            report(machine, "all", 0, 0, 1, [f"{MACHINES[machine]} is not there"])
-            continue
-        for program, its in native.items():
+def run_machine(machine, build, native, only, seeds):
+    emulator = MACHINES[machine] and shutil.which(MACHINES[machine])
+    folder = os.path.join(build, "cross-" + machine)
+    if MACHINES[machine] and not emulator:
+        report(machine, "all", 0, 0, 1, [f"{MACHINES[machine]} is not there"])
+        return
+    for program, its in native.items():
+        if only in program + " hashes":
             compare_hashes(machine, program, its, folder, emulator, seeds)
-        for suite in SUITES:
+    for suite in SUITES:
+        if only in suite:
             run_suite(machine, suite, os.path.join(folder, suite), emulator)
+
+
+def main():
+    parser = argparse.ArgumentParser()
+    parser.add_argument("build")
+    parser.add_argument("--deep", action="store_true")
+    parser.add_argument("--only", default="")
+    parser.add_argument("machines", nargs="*")
+    words = parser.parse_intermixed_args()
+    if set(words.machines) - set(MACHINES):
+        parser.error("the machines are " + ", ".join(MACHINES))
+    seeds = SEEDS_DEEP if words.deep else SEEDS
+    native = {program: hashes(os.path.join(words.build, program), None, seeds)
+              for program in ("sim_run", "sim_run_nt")}
+    for machine in words.machines or MACHINES:
+        run_machine(machine, words.build, native, words.only, seeds)
     skipped = f", {totals['skipped']} skipped" if totals["skipped"] else ""
     print(f"{totals['passed']} passed, {totals['failed']} failed{skipped}")
     sys.exit(totals["failed"] > 0)
