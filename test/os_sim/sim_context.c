@@ -3,11 +3,11 @@
  * A fiber's first registers, and the switch, where that is done by jumps.
  *
  * Happy path: ucontext takes a fiber to its function. Without it a signal is raised whose handler
- *             runs on the new stack, keeps where it is and returns; the first switch jumps into what
- *             it left there. Every other switch is a jump.
+ *             runs on the new stack, keeps where it is and returns; the first switch jumps into
+ *             what it left there. Every other switch is a jump.
  * Fails:      ends the program when the system has no alternate stack.
- * Invariants: nothing but the fiber touches its stack once it is made; the signal is let through for
- *             that moment only, and its action is put back.
+ * Invariants: nothing but the fiber touches its stack once it is made; the signal is let through
+ *             for that moment only, and its action is put back.
  */
 /* Where it is on, jumps to other stacks are taken for attacks. */
 #undef _FORTIFY_SOURCE

@@ -4,8 +4,8 @@
  * does in a minute of processor time, with 200 connections and 10 messages a second: of all of them
  * together, or with --each of each.
  *
- * Happy path: eight clients with 25 connections each send numbered messages to one server, in turns;
- *             the server checks each number; processor time over virtual time is the figure.
+ * Happy path: eight clients with 25 connections each send numbered messages to one server, in
+ *             turns; the server checks each number; processor time over virtual time is the figure.
  * Fails:      a message that is wrong, lost or late; a figure below what was asked for.
  * Invariants: no real time decides anything but the figure; the machine's clock is the messages'.
  */
