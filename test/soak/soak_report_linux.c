@@ -22,15 +22,24 @@
 
 /* ---- What the system says -------------------------------------------------------------------- */
 
-static uint64_t lines_of(const char *path)
+/* Parts of the heap that lie side by side are one: when the heap of a forked process grows, the
+ * kernel may or may not say so. */
+static uint64_t mappings_of(const char *path)
 {
-    uint64_t lines = 0;
+    char line[512], rights[8], heap[8] = "";
+    uint64_t count = 0;
+    unsigned long long begin = 0, end = 0, before = 0, inode = 0;
     FILE *file = fopen(path, "r");
     REQUIRE(file != NULL);
-    for (int byte = fgetc(file); byte != EOF; byte = fgetc(file))
-        lines += byte == '\n';
+    while (fgets(line, sizeof line, file) != NULL) {
+        REQUIRE_INT(sscanf(line, "%llx-%llx %7s %*s %*s %llu", &begin, &end, rights, &inode), 4);
+        bool part = inode == 0 && begin == before && strcmp(rights, heap) == 0;
+        count += !part;
+        (void)snprintf(heap, sizeof heap, "%s", inode == 0 ? rights : "");
+        before = end;
+    }
     (void)fclose(file);
-    return lines;
+    return count;
 }
 
 static uint64_t entries_of(const char *path)
@@ -61,7 +70,7 @@ struct soak_use soak_use_of(int64_t process)
     (void)snprintf(path, sizeof path, "/proc/%lld/task", (long long)process);
     use.threads = entries_of(path);
     (void)snprintf(path, sizeof path, "/proc/%lld/maps", (long long)process);
-    use.mappings = lines_of(path);
+    use.mappings = mappings_of(path);
     return use;
 }
 
@@ -113,9 +122,12 @@ static void judge_work(struct judge *judge, const struct soak *soak)
           ULL(messages), ULL(messages_due));
     limit(judge, totals->connections >= soak->storms * SOAK_STORM ? KEPT : NOT_KEPT, "connections",
           "%llu of %llu", ULL(totals->connections), ULL(soak->storms * SOAK_STORM));
-    limit(judge, soak->kills >= kills_due && soak->forced * 10 <= soak->kills ? KEPT : NOT_KEPT,
-          "kills", "%llu of %llu, %llu of them early; %llu ends died with the victim",
-          ULL(soak->kills), ULL(kills_due), ULL(soak->forced), ULL(totals->killed_ends));
+    /* On a busy machine a victim may not get to anything; in a long run that is the exception. */
+    bool met = soak->seconds < LONG_SECONDS ||
+               (soak->forced * 10 <= soak->kills && totals->killed_ends >= soak->kills / 2);
+    limit(judge, soak->kills >= kills_due && met ? KEPT : NOT_KEPT, "kills",
+          "%llu of %llu, %llu of them early; %llu ends died with the victim", ULL(soak->kills),
+          ULL(kills_due), ULL(soak->forced), ULL(totals->killed_ends));
 }
 
 static void judge_use(struct judge *judge, const struct soak *soak, uint32_t i)
@@ -206,9 +218,13 @@ static void judge_counters(struct judge *judge, const struct soak *soak)
     limit(judge, accepted > soak->storms * SOAK_STORM ? KEPT : NOT_KEPT, "accepted",
           "%llu by two listeners that began at 2^32 - 1001", ULL(accepted));
     uint64_t pings = atomic_load(&soak->pings);
-    limit(judge, soak->pings_counted - BEGIN == pings && pings > 1000 ? KEPT : NOT_KEPT,
-          "messages counted", "%llu, %llu pings were answered", ULL(soak->pings_counted - BEGIN),
-          ULL(pings));
+    bool exact = soak->pings_counted - BEGIN == pings;
+    limit(judge,
+          !exact         ? NOT_KEPT
+          : pings > 1000 ? KEPT
+                         : NOT_JUDGED,
+          "messages counted", "%lld, %llu pings were answered",
+          (long long)(soak->pings_counted - BEGIN), ULL(pings));
 }
 
 /* ---- Writing --------------------------------------------------------------------------------- */
