@@ -94,6 +94,7 @@ TEST(utf16_broken_surrogates)
         {{0xDFFF}, 1, "\xEF\xBF\xBD"},
         {{0xD7FF, 0xE000}, 2, "\xED\x9F\xBF\xEE\x80\x80"},
         {{0xD800, 0xE000}, 2, "\xEF\xBF\xBD\xEE\x80\x80"},
+        {{0xD800, 0xE000, 'x'}, 3, "\xEF\xBF\xBD\xEE\x80\x80x"},
         {{0xDBFF, 0xDFFF}, 2, "\xF4\x8F\xBF\xBF"},
         {{0xD800, 'x'}, 2, "\xEF\xBF\xBDx"},
         {{0xDC00, 0xD800}, 2, "\xEF\xBF\xBD\xEF\xBF\xBD"},

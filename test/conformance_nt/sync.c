@@ -275,6 +275,25 @@ TEST(nt_sync_idle_holds_nothing)
     kit_end(hub);
 }
 
+/* The same where the system does the waiting: the read that has a buffer is given up. */
+TEST(nt_idle_holds_nothing)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_event event;
+    struct kit_ends ends = kit_pair(hub, NULL);
+    for (int i = 0; i < 3; i++) {
+        kit_write_text(hub, ends.dialled, "hello");
+        kit_read_text(hub, ends.accepted, "hello");
+        uint32_t deadline_ms = 0;
+        for (uint32_t j = 0; j < KIT_SOON_MS / 100 && deadline_ms != LEAT_FOREVER; j++) {
+            CHECK_ERROR(leat_next(hub, &event, 100), LEAT_E_TIMEOUT);
+            CHECK_ERROR(leat_hub_deadline(hub, &deadline_ms), LEAT_OK);
+        }
+        CHECK_INT(deadline_ms, LEAT_FOREVER);
+    }
+    kit_end(hub);
+}
+
 /* Nothing moves any more, and in time it is told. */
 TEST(nt_sync_both_write_before_they_read)
 {
