@@ -105,7 +105,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     leat_test(port_answers ${answers} test/port_calls_posix.c ${harness} ${core} ${port} ${fault})
     foreach(call send accept connect connect_node open_node node_mode mkdir event_set socket_facts
             peer peer_process peer_label peer_groups lock poller_modify recv recv_packet lstat
-            fstat place)
+            fstat place fork_count)
         target_link_options(port_answers PRIVATE -Wl,--wrap=lti_os_${call})
     endforeach()
     target_link_options(port_answers PRIVATE -Wl,--wrap=lti_unasked_may_come)

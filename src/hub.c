@@ -286,7 +286,7 @@ void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, struct lt
 void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t time_ns)
 {
     uint64_t set = endpoint->deadline.time_ns;
-    if (set == time_ns || (set < time_ns && time_ns != LTI_NEVER))
+    if (set < time_ns && time_ns != LTI_NEVER)
         return;
     uint64_t first = lti_deadlines_first(&hub->deadlines);
     lti_deadline_set(&hub->deadlines, &endpoint->deadline, time_ns);

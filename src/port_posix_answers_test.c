@@ -11,6 +11,7 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -192,6 +193,15 @@ static void place_begin(struct place *place, const char *name)
     REQUIRE_ERROR(lti_port_resolve(text, true, &place->address, &reason, &code), LEAT_OK);
 }
 
+/* A dead socket of ours stands there. */
+static void place_leave_dead(const struct place *place)
+{
+    int64_t fd = lti_os_socket(false);
+    REQUIRE(fd >= 0);
+    CHECK_INT(lti_os_bind((int)fd, place->path, strlen(place->path)), 0);
+    CHECK_INT(lti_os_close((int)fd), 0);
+}
+
 /* Listens, and stops again if that worked; what a strange answer made it leave is removed. */
 static enum leat_error place_listen(struct place *place, struct lti_access *access)
 {
@@ -241,7 +251,52 @@ TEST(port_posix_answers_of_each_file_that_a_listener_looks_at)
     for (int change = LTI_FILE_TYPE; change < LTI_FILE_CHANGES; change++)
         if (!CHECK(refused[change] > 0))
             printf("change %d\n", change);
+    /* A dead socket is taken away only if it is ours. */
+    place_leave_dead(&place);
+    CHECK_ERROR(place_listen(&place, &same), LEAT_OK);
+    int in_use = 0;
+    for (int nth = 1; nth <= FILES_MAX; nth++) {
+        place_leave_dead(&place);
+        lti_answer_file("lstat", nth, 1, LTI_FILE_USER);
+        in_use += place_listen(&place, &same) == LEAT_E_IN_USE;
+        lti_answers_clear();
+    }
+    CHECK_INT(in_use, 1);
     place_end(&place);
+}
+
+/* A group is a number here; what is none opens nothing up. */
+TEST(port_posix_answers_a_group_that_is_none)
+{
+    struct place place;
+    union {
+        struct lti_access access;
+        char room[sizeof(struct lti_access) + sizeof(const char *)];
+    } group = {.access = {.who = LEAT_WHO_GROUP, .count = 1}};
+    group.access.texts[0] = "nobody";
+    place_begin(&place, "x");
+    CHECK_ERROR(place_listen(&place, &group.access), LEAT_OK);
+    place_end(&place);
+}
+
+TEST(port_posix_answers_ends_of_links_that_are_none)
+{
+    struct ends ends;
+    struct lti_link link;
+    ends_open(&ends, false);
+    lti_link_init(&link);
+    CHECK(lti_port_end(ends.port, &link, NULL, NULL, false));
+    link.state = ends.port; /* descriptors could come, but there is nothing that they came to */
+    CHECK(lti_port_end(ends.port, &link, NULL, NULL, false));
+    link.state = ends.port;
+    CHECK(lti_port_end(ends.port, &link, NULL, NULL, true));
+    /* A child ends what its parent began for descriptors, and nothing of what waits there. */
+    if (!ends.port->unasked)
+        CHECK_ERROR(lti_unasked_begin(ends.port), LEAT_OK);
+    lti_answer("fork_count", 1, 1, 77777);
+    lti_unasked_end(ends.port);
+    CHECK(!ends.port->unasked);
+    ends_close(&ends);
 }
 
 TEST(port_posix_answers_a_lock_that_is_always_another)
@@ -323,6 +378,12 @@ TEST(port_posix_answers_when_there_are_no_nodes)
     lti_answer("open_node", 1, 1, fail(LTI_OS_UNSUPPORTED));
     lti_answer("connect", 1, 1, fail(LTI_OS_REFUSED));
     CHECK_ERROR(place_connect(&place, &same), LEAT_E_REFUSED);
+    /* Refused, and another has taken the name over: he is asked, once. */
+    lti_answer("open_node", 1, 1, fail(LTI_OS_UNSUPPORTED));
+    lti_answer("connect", 1, 1, fail(LTI_OS_REFUSED));
+    lti_answer_file("lstat", 2, 1, LTI_FILE_INODE);
+    CHECK_ERROR(place_connect(&place, &same), LEAT_OK);
+    CHECK_ERROR(place_connect(&place, NULL), LEAT_OK);
     lti_answer("connect_node", 1, LTI_RETRIES_MAX, fail(LTI_OS_INTERRUPTED));
     CHECK_ERROR(place_connect(&place, &same), LEAT_E_BUSY);
     lti_answer("connect_node", 1, 1, fail(LTI_OS_NOT_SOCKET));
@@ -338,6 +399,34 @@ TEST(port_posix_answers_when_there_are_no_nodes)
     CHECK_INT(lti_answers_left(), 0);
     CHECK(lti_port_end(place.port, &place.link, &place.claim, &place.address, false));
     place_end(&place);
+}
+
+TEST(port_posix_answers_a_long_path_that_leads_nowhere)
+{
+    struct lti_path path = {.size = 200};
+    int64_t fd = lti_os_socket(false);
+    REQUIRE(fd >= 0);
+    lti_answers_clear();
+    memset(path.bytes, 'x', path.size);
+    CHECK_INT(lti_os_kind_of(lti_path_connect((int)fd, &path)), LTI_OS_NOT_FOUND);
+    CHECK_INT(lti_os_close((int)fd), 0);
+}
+
+/* Slashes of no meaning are passed over, wherever they are. */
+TEST(port_posix_answers_paths_with_more_slashes_than_parts)
+{
+    struct lti_address address;
+    struct os_code code;
+    const char *reason = NULL;
+    char path[200];
+    lti_answers_clear();
+    (void)snprintf(path, sizeof path, "//%s//x", lti_test_folder());
+    CHECK_ERROR(lti_folders_above(path, strlen(path), &reason, &code), LEAT_OK);
+    for (const char *const *folder = (const char *const[]){"/", "//", NULL}; *folder; folder++) {
+        CHECK(setenv("XDG_RUNTIME_DIR", *folder, 1) == 0);
+        CHECK(lti_port_resolve("name", false, &address, &reason, &code) != LEAT_E_SYSTEM);
+        CHECK(reason != NULL); /* it is no folder of ours alone */
+    }
 }
 
 /* ---- The folder of the system's names -------------------------------------------------------- */
@@ -368,6 +457,8 @@ TEST(port_posix_answers_of_the_folder_of_the_system)
     CHECK_ERROR(system_resolve(folder), LEAT_E_LIMIT);
     lti_answer("node_mode", 1, 1, fail(LTI_OS_UNSUPPORTED)); /* narrower than it should be */
     CHECK_ERROR(system_resolve(folder), LEAT_OK);
+    lti_answer("fstat", 1, 1, fail(LTI_OS_IO));
+    CHECK_ERROR(system_resolve(folder), LEAT_E_SYSTEM);
     lti_answer("node_mode", 1, 1, fail(LTI_OS_ACCESS));
     CHECK_ERROR(system_resolve(folder), LEAT_E_DENIED);
     lti_answer("mkdir", 1, 1, fail(LTI_OS_READ_ONLY));

@@ -169,6 +169,9 @@ int64_t __real_lti_os_lstat(const char *path, struct lti_os_file *file_out);
 int64_t __wrap_lti_os_lstat(const char *path, struct lti_os_file *file_out);
 int64_t __wrap_lti_os_lstat(const char *path, struct lti_os_file *file_out)
 {
+    int64_t result = 0;
+    if (answered("lstat", &result))
+        return result;
     return file_changed("lstat", __real_lti_os_lstat(path, file_out), file_out);
 }
 
@@ -176,6 +179,9 @@ int64_t __real_lti_os_fstat(int fd, struct lti_os_file *file_out);
 int64_t __wrap_lti_os_fstat(int fd, struct lti_os_file *file_out);
 int64_t __wrap_lti_os_fstat(int fd, struct lti_os_file *file_out)
 {
+    int64_t result = 0;
+    if (answered("fstat", &result))
+        return result;
     return file_changed("fstat", __real_lti_os_fstat(fd, file_out), file_out);
 }
 
@@ -192,4 +198,12 @@ bool __wrap_lti_unasked_may_come(const void *unasked)
 {
     int64_t result = 0;
     return answered("may_come", &result) ? result != 0 : __real_lti_unasked_may_come(unasked);
+}
+
+uint32_t __real_lti_os_fork_count(void);
+uint32_t __wrap_lti_os_fork_count(void);
+uint32_t __wrap_lti_os_fork_count(void)
+{
+    int64_t result = 0;
+    return answered("fork_count", &result) ? (uint32_t)result : __real_lti_os_fork_count();
 }
