@@ -299,7 +299,8 @@ if(sim_pipe)
         leat_test_nt(unit_tests_nt ${more} test/port_calls_nt.c ${harness} ${core} ${nt_port}
             ${sim})
         foreach(call identity pipe_label pipe_owner pipe_client pipe_facts pipe_peer_pid
-                security_create)
+                security_create pipe_read pipe_write pipe_create pipe_listen signal_create
+                thread_start)
             target_link_options(unit_tests_nt PRIVATE -Wl,--wrap=lti_os_${call})
         endforeach()
     endif()

@@ -243,6 +243,135 @@ TEST(port_windows_answers_are_told_as_far_as_they_go)
     ends_close(&ends);
 }
 
+/* ---- What is written -------------------------------------------------------------------------- */
+
+TEST(port_windows_answers_of_a_write)
+{
+    static char most[LTI_NT_WRITE_MOST + 1];
+    struct ends ends;
+    struct os_code code;
+    size_t written = 77;
+    bool done = true;
+    ends_open(&ends, &same);
+    struct lti_nt_stream *stream = ends.client.state;
+    /* Success with nothing done; and nothing to be done. */
+    lti_nt_answer("pipe_write", 1, 1, 0);
+    CHECK_ERROR(lti_port_write_start(ends.port, &ends.client, "x", 1, &done, &written, &code),
+                LEAT_E_MEMORY);
+    CHECK(!done);
+    lti_nt_answer("pipe_write", 1, 1, 0);
+    CHECK_ERROR(lti_port_write_start(ends.port, &ends.client, "", 0, &done, &written, &code),
+                LEAT_OK);
+    CHECK(done && written == 0);
+    lti_nt_answer("pipe_write", 1, 1, LTI_NT_WRITE_MOST);
+    CHECK_ERROR(
+        lti_port_write_start(ends.port, &ends.client, most, sizeof most, &done, &written, &code),
+        LEAT_OK);
+    CHECK_INT(stream->write.size, LTI_NT_WRITE_MOST);
+    stream->packets = true; /* a packet goes whole, or not at all */
+    lti_nt_answer("pipe_write", 1, 1, lti_os_fail(LTI_OS_MEMORY, 8));
+    CHECK_ERROR(
+        lti_port_write_start(ends.port, &ends.client, most, sizeof most, &done, &written, &code),
+        LEAT_E_MEMORY);
+    CHECK_INT(stream->write.size, sizeof most);
+    stream->packets = false;
+    /* The first failure stays. */
+    lti_nt_answer("pipe_write", 1, 1, lti_os_fail(LTI_OS_PIPE, 232));
+    enum leat_error error =
+        lti_port_write_start(ends.port, &ends.client, "x", 1, &done, &written, &code);
+    CHECK(error != LEAT_OK);
+    CHECK_ERROR(lti_port_write_start(ends.port, &ends.client, "x", 1, &done, &written, &code),
+                error);
+    CHECK_INT(code.kind, LTI_OS_PIPE);
+    CHECK_INT(lti_nt_answers_left(), 0);
+    ends_close(&ends);
+}
+
+/* ---- Instances ------------------------------------------------------------------------------- */
+
+static enum leat_error listens(const char *function, int nth, int times, int64_t result)
+{
+    struct os_code code;
+    struct lti_port *port = NULL;
+    struct lti_link link;
+    struct lti_claim claim;
+    struct lti_address address;
+    const struct lti_listen listen = {.access = &same};
+    const char *reason;
+    char name[64];
+    lti_link_init(&link);
+    (void)snprintf(name, sizeof name, "answers-%llu", (unsigned long long)lti_os_now_ns());
+    REQUIRE_ERROR(lti_port_create(&port, &code), LEAT_OK);
+    REQUIRE_ERROR(lti_port_resolve(name, true, &address, &reason, &code), LEAT_OK);
+    lti_nt_answer(function, nth, times, result);
+    enum leat_error error = lti_port_listen(port, &link, &claim, &address, &listen, &code);
+    lti_nt_answer("", 1, 0, 0);
+    if (error == LEAT_OK)
+        CHECK(lti_port_end(port, &link, &claim, &address, false));
+    CHECK(lti_port_destroy(port));
+    return error;
+}
+
+TEST(port_windows_answers_of_instances)
+{
+    CHECK_ERROR(listens("", 1, 0, 0), LEAT_OK);
+    /* Clients come and go as fast as instances are made. */
+    CHECK_ERROR(listens("pipe_listen", 1, 100000, lti_os_fail(LTI_OS_PIPE, 232)), LEAT_E_LIMIT);
+    CHECK_ERROR(listens("pipe_create", 1, 1, lti_os_fail(LTI_OS_DESCRIPTORS, 4)), LEAT_E_LIMIT);
+    CHECK_ERROR(listens("pipe_create", 1, 1, lti_os_fail(LTI_OS_BUSY, 231)), LEAT_E_IN_USE);
+    CHECK_ERROR(listens("pipe_create", 2, 1, lti_os_fail(LTI_OS_DESCRIPTORS, 4)), LEAT_E_LIMIT);
+}
+
+TEST(port_windows_answers_of_an_instance_that_is_lost_at_once)
+{
+    struct ends ends;
+    struct os_code code;
+    struct lti_link link;
+    bool more = false;
+    ends_open(&ends, &same);
+    lti_link_init(&link);
+    struct lti_nt_listener *listener = ends.listener.state;
+    REQUIRE(listener->instances[0] != NULL);
+    listener->instances[0]->state = LTI_NT_LOST;
+    lti_nt_answer("pipe_create", 1, 1, lti_os_fail(LTI_OS_DESCRIPTORS, 4));
+    CHECK_ERROR(lti_port_accept(ends.port, &ends.listener, &link, &same, &more, &code),
+                LEAT_E_LIMIT);
+    CHECK_INT(lti_nt_answers_left(), 0);
+    CHECK_ERROR(lti_port_accept(ends.port, &ends.listener, &link, &same, &more, &code),
+                LEAT_E_EMPTY);
+    ends_close(&ends);
+}
+
+/* ---- Handles that were opened for synchronous I/O ---------------------------------------------- */
+
+TEST(port_windows_answers_of_a_handle_that_waits)
+{
+    struct ends ends;
+    struct os_code code;
+    struct leat_peer peer = {.known = 0};
+    intptr_t process = -7;
+    ends_open(&ends, &same);
+    struct lti_nt_stream *stream = ends.client.state;
+    const struct lti_peer nobody = {.known = false};
+    lti_nt_answer("signal_create", 1, 1, lti_os_fail(LTI_OS_DESCRIPTORS, 4));
+    CHECK_ERROR(lti_nt_sync_start(stream, 7, &nobody, &code), LEAT_E_LIMIT);
+    lti_nt_answer("signal_create", 1, 1, lti_os_fail(LTI_OS_MEMORY, 8));
+    CHECK_ERROR(lti_nt_sync_start(stream, 7, &nobody, &code), LEAT_E_MEMORY);
+    lti_nt_answer("thread_start", 1, 1, denied());
+    CHECK_ERROR(lti_nt_sync_start(stream, 7, &nobody, &code), LEAT_E_SYSTEM);
+    CHECK(!stream->sync);
+    /* Its thread may be busy with it, so nothing is asked. */
+    stream->sync = (struct lti_nt_sync *)(void *)&ends;
+    CHECK_ERROR(lti_port_identity(&ends.client, &peer, &code), LEAT_E_UNSUPPORTED);
+    CHECK_ERROR(lti_port_process(&ends.client, &process, &code), LEAT_E_UNSUPPORTED);
+    CHECK_INT(process, -7);
+    stream->sync = NULL;
+    ends_close(&ends);
+    struct lti_nt_stream over = {.ended = true};
+    lti_nt_stream_settle(&over); /* has no port any more */
+    CHECK(!over.hangup);
+}
+
 /* What a client says of itself with its first byte. */
 static void client_is(struct lti_access *access, const char *user, uint32_t level,
                       enum leat_error error)

@@ -13,6 +13,52 @@
 
 struct lti_port_answers lti_port_answers;
 
+static struct {
+    const char *function;
+    int before, times;
+    int64_t result;
+} answer;
+
+void lti_nt_answer(const char *function, int nth, int times, int64_t result)
+{
+    answer.function = function;
+    answer.before = nth - 1;
+    answer.times = times;
+    answer.result = result;
+}
+
+int lti_nt_answers_left(void)
+{
+    return answer.times;
+}
+
+static bool answered(const char *function)
+{
+    if (answer.times <= 0 || strcmp(answer.function, function) != 0 || answer.before-- > 0)
+        return false;
+    answer.times--;
+    return true;
+}
+
+#define WRAP(name, parameters, arguments)                                                          \
+    int64_t __real_lti_os_##name parameters;                                                       \
+    int64_t __wrap_lti_os_##name parameters;                                                       \
+    int64_t __wrap_lti_os_##name parameters                                                        \
+    {                                                                                              \
+        return answered(#name) ? answer.result : __real_lti_os_##name arguments;                   \
+    }
+
+WRAP(pipe_read, (intptr_t handle, void *buffer, size_t size, struct lti_os_op *op),
+     (handle, buffer, size, op))
+WRAP(pipe_write, (intptr_t handle, const void *data, size_t size, struct lti_os_op *op),
+     (handle, data, size, op))
+WRAP(pipe_create,
+     (const uint16_t *name, uint32_t flags, uint32_t count, uint32_t quota, const void *security),
+     (name, flags, count, quota, security))
+WRAP(pipe_listen, (intptr_t handle, struct lti_os_op *op), (handle, op))
+WRAP(signal_create, (void), ())
+WRAP(thread_start, (void (*function)(void *argument), void *argument), (function, argument))
+
 static void put(char to[LTI_OS_SID_BYTES], const char *text)
 {
     if (text)

@@ -122,6 +122,17 @@ TEST(arguments_no_room_needs_no_buffer)
     kit_end(hub);
 }
 
+TEST(arguments_messages_beyond_any_frame)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, &kit_messages);
+    CHECK_ERROR(leat_send(hub, ends.dialled, "x", UINT32_MAX), LEAT_E_TOO_BIG);
+    CHECK_ERROR(leat_send(hub, ends.dialled, "x", UINT32_MAX - 7), LEAT_E_TOO_BIG);
+    kit_send_text(hub, ends.dialled, "still there");
+    kit_receive_text(hub, ends.accepted, "still there");
+    kit_end(hub);
+}
+
 /* Who has paused it and asks for a line that is not there waits for nothing. */
 TEST(arguments_a_line_of_a_paused_connection)
 {

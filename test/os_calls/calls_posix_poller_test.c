@@ -175,6 +175,26 @@ TEST(calls_an_answer_is_for_the_registration_that_asked)
     set_close(during);
 }
 
+static int poll_and_forget(struct pollfd *fds, nfds_t count, int timeout_ms)
+{
+    int result = poll(fds, count, timeout_ms);
+    CHECK_INT(lti_os_poller_remove(during.poller, during.event), 0);
+    return result;
+}
+
+/* Nobody hears of a descriptor that is watched no more. */
+TEST(calls_an_answer_for_what_is_watched_no_more)
+{
+    struct lti_os_ready ready[2];
+    during = set_open();
+    CHECK_INT(lti_os_poller_add(during.poller, during.event, LTI_OS_IN, COOKIE), 0);
+    CHECK(lti_os_event_set(during.event) >= 0);
+    lti_call_poll(poll_and_forget);
+    CHECK_INT(lti_os_poller_wait(during.poller, ready, 2, 1000000), 0);
+    CHECK(!lti_call_waits());
+    set_close(during);
+}
+
 static int register_and_poll(struct pollfd *fds, nfds_t count, int timeout_ms)
 {
     struct lti_os_ready ready[1];
