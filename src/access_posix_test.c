@@ -162,3 +162,19 @@ TEST(access_that_makes_no_sense)
     CHECK(access == NULL);
     lti_pool_end(&pool);
 }
+
+/* A text that is no number names nobody, least of all number 0. */
+TEST(access_texts_that_are_no_numbers)
+{
+    union {
+        struct lti_access access;
+        char room[sizeof(struct lti_access) + sizeof(const char *)];
+    } list = {.access = {.who = LEAT_WHO_LIST, .count = 1}};
+    const struct lti_access_peer peer = {.known = true, .uid = 1000};
+    list.access.texts[0] = "1000";
+    CHECK_ERROR(lti_access_judge(&list.access, 7, &peer), LEAT_OK);
+    list.access.texts[0] = "1000x";
+    CHECK_ERROR(lti_access_judge(&list.access, 7, &peer), LEAT_E_UNTRUSTED);
+    list.access.texts[0] = "";
+    CHECK_ERROR(lti_access_judge(&list.access, 7, &peer), LEAT_E_UNTRUSTED);
+}

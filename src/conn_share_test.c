@@ -146,3 +146,47 @@ TEST(conn_share_is_held_no_longer_than_need_be)
         CHECK_INT(conn->share_held, still);
     }
 }
+
+/* Room of its own is not enough where another has the turn. */
+TEST(conn_share_and_who_wants_to_write)
+{
+    for (int way = 0; way < 2; way++) {
+        struct stage stage;
+        stage_begin(&stage);
+        struct lti_conn *conn = &stage.conn;
+        conn->options.outbox_bytes = 4 * FLOOR;
+        conn->options.outbox_low_bytes = FLOOR;
+        conn->options.outbox_messages_max = 10;
+        conn->want_writable = true;
+        conn->want_room = 2 * FLOOR;
+        if (way == 1)
+            stage.listener.turns[LTI_SHARE_WRITE] = &stage.other;
+        lti_conn_check_writable(conn);
+        CHECK_INT(conn->writable_due, way == 0);
+    }
+}
+
+static void trace_count(void *context, const struct leat_trace *record)
+{
+    size_t *bytes = context;
+    bytes[0]++;
+    bytes[1] += record->size;
+}
+
+/* The trace shows what was sent, not what was to be. */
+TEST(conn_sent_in_part_is_traced_so)
+{
+    struct stage stage;
+    size_t seen[2] = {0, 0};
+    struct leat_hub hub;
+    const struct leat_slice slices[] = {{.data = "ab", .size = 2}, {.data = "cde", .size = 3}};
+    stage_begin(&stage);
+    memset(&hub, 0, sizeof hub);
+    hub.options.trace = trace_count;
+    hub.options.hook_context = seen;
+    lti_conn_sent(&hub, &stage.conn, slices, 2, 2);
+    CHECK(seen[0] == 1 && seen[1] == 2);
+    lti_conn_sent(&hub, &stage.conn, slices, 2, 4);
+    CHECK(seen[0] == 3 && seen[1] == 6);
+    CHECK_INT(stage.conn.stats.bytes_sent, 6);
+}

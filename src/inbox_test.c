@@ -362,6 +362,27 @@ TEST(inbox_against_model)
     }
 }
 
+/* Who looks at an empty block keeps it. */
+TEST(inbox_pinned_keeps_its_block)
+{
+    struct lti_pool pool;
+    struct lti_inbox inbox = {0};
+    uint8_t *room = NULL;
+    lti_pool_init(&pool, SIZE_MAX);
+    CHECK(lti_inbox_room(&inbox, &pool, LTI_BLOCK_LARGE, LTI_BLOCK_LARGE, &room) > 0);
+    REQUIRE(inbox.data != NULL);
+    CHECK_INT(inbox.capacity, LTI_BLOCK_LARGE);
+    CHECK(lti_inbox_block(&inbox) == inbox.data);
+    inbox.pinned = true;
+    CHECK(!lti_inbox_block(&inbox));
+    lti_inbox_trim(&inbox, &pool);
+    CHECK(inbox.data != NULL);
+    inbox.pinned = false;
+    lti_inbox_trim(&inbox, &pool);
+    CHECK(!inbox.data);
+    lti_pool_end(&pool);
+}
+
 TEST(inbox_traps)
 {
     struct lti_pool pool;

@@ -372,6 +372,85 @@ TEST(port_windows_answers_of_a_handle_that_waits)
     CHECK(!over.hangup);
 }
 
+TEST(port_windows_answers_of_who_cannot_be_waited_on)
+{
+    static const struct {
+        enum lti_os_kind kind;
+        enum leat_error error;
+    } rows[] = {{LTI_OS_MEMORY, LEAT_E_MEMORY},
+                {LTI_OS_UNSUPPORTED, LEAT_E_UNSUPPORTED},
+                {LTI_OS_ACCESS, LEAT_E_SYSTEM}};
+    struct os_code code;
+    struct lti_port *port = NULL;
+    struct lti_link none;
+    struct lti_nt_stream hung = {.hangup = true}, not = {.hangup = false};
+    intptr_t waitable = -7;
+    answers_clear();
+    REQUIRE_ERROR(lti_port_create(&port, &code), LEAT_OK);
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        lti_nt_answer("thread_start", 1, 1, lti_os_fail(rows[i].kind, 1));
+        CHECK_ERROR(lti_port_waitable(port, &waitable, &code), rows[i].error);
+        lti_nt_answer("signal_create", 2, 1, lti_os_fail(rows[i].kind, 1));
+        CHECK_ERROR(lti_port_waitable(port, &waitable, &code), rows[i].error);
+    }
+    CHECK_INT(lti_nt_answers_left(), 0);
+    CHECK_INT(waitable, -7);
+    lti_link_init(&none);
+    CHECK(!lti_port_hangup(&none));
+    none.state = &not ;
+    CHECK(!lti_port_hangup(&none));
+    none.state = &hung;
+    CHECK(lti_port_hangup(&none));
+    CHECK(lti_port_destroy(port));
+}
+
+/* ---- A connection whose reads fail ------------------------------------------------------------- */
+
+/* Whatever read fails, at either end, however a client is let in: somebody hears of it, and the hubs
+ * can be destroyed. */
+TEST(port_windows_answers_of_reads)
+{
+    static const enum lti_os_kind kinds[] = {LTI_OS_INVALID, LTI_OS_RESET, LTI_OS_CANCELLED};
+    for (int run = 0; run < 24; run++) {
+        struct leat_hub *hubs[2] = {NULL, NULL};
+        leat_listener listener;
+        leat_conn conn;
+        const struct leat_listen_options listen = {
+            .size = sizeof listen, .who = run % 2 ? LEAT_WHO_ASK : LEAT_WHO_SAME_USER};
+        char name[64];
+        answers_clear();
+        (void)snprintf(name, sizeof name, "reads-%llu", (unsigned long long)lti_os_now_ns());
+        REQUIRE_ERROR(leat_hub_create(NULL, &hubs[0]), LEAT_OK);
+        REQUIRE_ERROR(leat_hub_create(NULL, &hubs[1]), LEAT_OK);
+        REQUIRE_ERROR(leat_listen(hubs[0], name, &listen, &listener), LEAT_OK);
+        REQUIRE_ERROR(leat_connect(hubs[1], name, NULL, &conn), LEAT_OK);
+        lti_nt_answer("pipe_read", 1 + run / 6, 1, lti_os_fail(kinds[run / 2 % 3], 995));
+        bool closed = false;
+        for (int turn = 0; turn < 60; turn++) {
+            struct leat_event event;
+            struct leat_hub *hub = hubs[turn % 2];
+            if (leat_next(hub, &event, 5) != LEAT_OK)
+                continue;
+            closed = closed || event.type == LEAT_EVENT_CLOSED;
+            size_t accepted;
+            enum leat_error error = LEAT_OK;
+            if (event.type == LEAT_EVENT_CONNECTED)
+                error = leat_write(hub, event.conn, "x", 1, &accepted);
+            if (event.type == LEAT_EVENT_ASKED)
+                error = leat_allow(hub, event.conn);
+            closed = closed || error != LEAT_OK; /* it is over already */
+        }
+        bool happened = lti_nt_answers_left() == 0;
+        lti_nt_answer("", 1, 0, 0);
+        struct leat_listener_info info = {.size = sizeof info};
+        CHECK_ERROR(leat_listener_info_get(hubs[0], listener, &info), LEAT_OK);
+        if (happened && kinds[run / 2 % 3] != LTI_OS_CANCELLED)
+            CHECK(closed || info.handshakes_failed > 0 || info.denied > 0);
+        CHECK_ERROR(leat_hub_destroy(hubs[1]), LEAT_OK);
+        CHECK_ERROR(leat_hub_destroy(hubs[0]), LEAT_OK);
+    }
+}
+
 /* What a client says of itself with its first byte. */
 static void client_is(struct lti_access *access, const char *user, uint32_t level,
                       enum leat_error error)

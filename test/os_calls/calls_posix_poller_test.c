@@ -112,6 +112,12 @@ TEST(calls_a_queue_that_refuses)
     CHECK_FAILS("kevent", 1, EBADF, LTI_OS_NOT_SOCKET,
                 lti_os_poller_modify(set.poller, set.event, LTI_OS_IN, COOKIE));
     CHECK_FAILS("kevent", 1, EBADF, LTI_OS_NOT_SOCKET, lti_os_poller_remove(set.poller, set.event));
+    int fds[2];
+    REQUIRE_INT(lti_os_socketpair(false, fds), 0);
+    CHECK_INT(lti_os_poller_add(set.poller, fds[0], LTI_OS_IN | LTI_OS_OUT, COOKIE), 0);
+    CHECK_INT(lti_os_poller_remove(set.poller, fds[0]), 0);
+    CHECK_INT(lti_os_close(fds[0]), 0);
+    CHECK_INT(lti_os_close(fds[1]), 0);
     set_close(set);
 }
 
