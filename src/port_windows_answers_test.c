@@ -243,7 +243,7 @@ TEST(port_windows_answers_are_told_as_far_as_they_go)
     ends_close(&ends);
 }
 
-/* ---- What is written -------------------------------------------------------------------------- */
+/* ---- What is written ------------------------------------------------------------------------- */
 
 TEST(port_windows_answers_of_a_write)
 {
@@ -342,7 +342,7 @@ TEST(port_windows_answers_of_an_instance_that_is_lost_at_once)
     ends_close(&ends);
 }
 
-/* ---- Handles that were opened for synchronous I/O ---------------------------------------------- */
+/* ---- Handles that were opened for synchronous I/O -------------------------------------------- */
 
 TEST(port_windows_answers_of_a_handle_that_waits)
 {
@@ -404,10 +404,10 @@ TEST(port_windows_answers_of_who_cannot_be_waited_on)
     CHECK(lti_port_destroy(port));
 }
 
-/* ---- A connection whose reads fail ------------------------------------------------------------- */
+/* ---- A connection whose reads fail ----------------------------------------------------------- */
 
-/* Whatever read fails, at either end, however a client is let in: somebody hears of it, and the hubs
- * can be destroyed. */
+/* Whatever read fails, at either end, however a client is let in: somebody hears of it, and the
+ * hubs can be destroyed. */
 TEST(port_windows_answers_of_reads)
 {
     static const enum lti_os_kind kinds[] = {LTI_OS_INVALID, LTI_OS_RESET, LTI_OS_CANCELLED};

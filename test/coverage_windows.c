@@ -72,7 +72,7 @@ static uint64_t padding(size_t bytes)
     return (8 - bytes % 8) % 8;
 }
 
-/* Windows relocates the low half of a distance only, so that is all there is of each in the data. */
+/* Windows relocates the low half of a distance only, so that is all that the data has of each. */
 static uint64_t distance(struct part from, struct part to)
 {
     return (uint32_t)((uintptr_t)to.begin - (uintptr_t)from.begin);

@@ -21,7 +21,8 @@ struct lti_port_answers {
     char sddl[20000]; /* the last one that a security descriptor was made of */
 };
 
-/* From the nth call of this function on, so many are not made and give this result. One at a time. */
+/* From the nth call of this function on, so many are not made and give this result. One waits at a
+ * time. */
 void lti_nt_answer(const char *function, int nth, int times, int64_t result);
 int lti_nt_answers_left(void);
 

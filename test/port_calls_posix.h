@@ -18,7 +18,8 @@ enum lti_file_change {
     LTI_FILE_CHANGES
 };
 
-/* From the nth call of this function of the seam, or of may_come of the descriptors to close, so many are not made and give this result. */
+/* From the nth call of this function of the seam on (or of may_come: whether there is room for
+ * descriptors), so many are not made and give this result. */
 void lti_answer(const char *function, int nth, int times, int64_t result);
 /* The flags that such a recv or recv_packet gives beside it. */
 void lti_answer_flags(uint32_t flags);

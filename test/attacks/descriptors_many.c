@@ -56,8 +56,8 @@ static int64_t rights_send(int fd, struct rights rights)
     return size == 1 ? 0 : -errno;
 }
 
-/* Sends what it is told to, and says what came of it. The system counts what all processes of a user
- * have under way, those of other tests, too: then it waits until there is room. */
+/* Sends what it is told to, and says what came of it. The system counts what all processes of a
+ * user have under way, those of other tests, too: then it waits until there is room. */
 static void sender_part(int fd, void *argument)
 {
     int conn = attack_raw_connect(argument);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * The C library, or Windows, below os_real_*: any call can be made to fail, or to answer what a test says.
+ * The C library, or Windows, below os_real_*: any call can be made to fail, or to answer what a
+ * test says.
  * The linker leads the calls of every object here (--wrap), so that what runs is what ships.
  */
 #ifndef LTI_OS_CALLS_H

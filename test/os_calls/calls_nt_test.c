@@ -222,7 +222,7 @@ TEST(calls_the_label_that_counts)
             i == 0 ? SYSTEM_AUDIT_ACE_TYPE : SYSTEM_MANDATORY_LABEL_ACE_TYPE;
         all.entries[i].header.AceFlags = i == 1 ? INHERIT_ONLY_ACE : 0;
         all.entries[i].header.AceSize = sizeof all.entries[i];
-        all.entries[i].sid = (SID){SID_REVISION, 1, SECURITY_MANDATORY_LABEL_AUTHORITY, {0x1000}};
+        all.entries[i].sid = (SID){SID_REVISION, 1, {SECURITY_MANDATORY_LABEL_AUTHORITY}, {0x1000}};
     }
     lti_call_labels(&all.list);
     CHECK_DENIED("GetAce", 1, lti_os_pipe_label(0, sid));

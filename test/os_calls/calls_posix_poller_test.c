@@ -156,7 +156,7 @@ TEST(calls_a_table_that_cannot_grow)
     CHECK_INT(lti_os_kind_of(lti_os_poller_close(set.poller, false)), LTI_OS_NOT_SOCKET);
 }
 
-/* ---- What happens while a wait polls ---------------------------------------------------------- */
+/* ---- What happens while a wait polls --------------------------------------------------------- */
 
 static struct set during;
 
