@@ -5,9 +5,10 @@
 usage: portability.py BUILD [--deep] [--only TEXT] [MACHINE...]
 
 BUILD is the native build; BUILD/cross-MACHINE are the others (cmake/cross.cmake). --only names the
-suites that have this text in their names. Machines that are not this one run under qemu's emulation of one process, which hands system calls to this kernel. A
-test that qemu cannot carry is in UNSUPPORTED with its reason: it must fail there, is counted as
-skipped, and named. The simulation's hashes are compared with those of the native build.
+suites that have this text in their names. Machines that are not this one run under qemu's emulation
+of one process, which hands system calls to this kernel. A test that qemu cannot carry is in
+UNSUPPORTED with its reason: it must fail there, is counted as skipped, and named. The simulation's
+hashes are compared with those of the native build.
 """
 import argparse
 import os
