@@ -95,7 +95,7 @@ struct sim_object {
     struct { /* SIM_LISTENER: streams nobody accepted yet */
         struct sim_object **queue;
         uint32_t count, visible, capacity, backlog;
-        bool over; /* nobody can connect any more */
+        bool over;                      /* nobody can connect any more */
         char name[LTI_OS_PATH_MAX + 1]; /* abstract: without its zero byte */
         size_t name_size;
         struct sim_object *abstract_next;
