@@ -283,3 +283,44 @@ TEST(threads_a_flood_of_nothing_does_not_hold_next)
     kit_raw_close(flood.fd);
     kit_end(hub);
 }
+
+struct trickle {
+    struct leat_hub *hub;
+    leat_conn conn;
+    uint64_t end_ms;
+    atomic_bool over;
+};
+
+/* A byte now and then, for much longer than the reader has time. */
+static void trickle_run(void *argument)
+{
+    struct trickle *trickle = argument;
+    while (!atomic_load(&trickle->over) && lti_test_now_ms() < trickle->end_ms) {
+        kit_write(trickle->hub, trickle->conn, "x", 1);
+        CHECK_ERROR(leat_wait_readable(trickle->hub, trickle->conn, 10), LEAT_E_TIMEOUT);
+    }
+}
+
+/* The time is that of the whole call, however often something comes. */
+TEST(threads_a_trickle_does_not_hold_a_reader)
+{
+    static char buffer[65536];
+    struct leat_hub *hub = kit_begin();
+    struct trickle trickle = {.hub = kit_hub(NULL)};
+    leat_listener listener = kit_listen(hub, kit_plain("trickle"), NULL);
+    leat_conn accepted;
+    size_t size = 0;
+    trickle.conn = kit_connect(trickle.hub, kit_plain("trickle"), 1, NULL);
+    REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &accepted), LEAT_OK);
+    REQUIRE_ERROR(leat_wait_connected(trickle.hub, trickle.conn, KIT_SOON_MS), LEAT_OK);
+    uint64_t begin_ms = lti_test_now_ms();
+    trickle.end_ms = begin_ms + lti_test_scaled_ms(6000);
+    struct kit_thread *thread = kit_thread_start(trickle_run, &trickle);
+    CHECK_ERROR(leat_read_full(hub, accepted, buffer, sizeof buffer, 300, &size), LEAT_E_TIMEOUT);
+    CHECK(lti_test_now_ms() - begin_ms < lti_test_scaled_ms(4000));
+    CHECK(size > 0 && size < sizeof buffer);
+    atomic_store(&trickle.over, true);
+    kit_thread_join(thread);
+    CHECK_ERROR(leat_hub_destroy(trickle.hub), LEAT_OK);
+    kit_end(hub);
+}
