@@ -190,3 +190,15 @@ TEST(conn_sent_in_part_is_traced_so)
     CHECK(seen[0] == 3 && seen[1] == 6);
     CHECK_INT(stage.conn.stats.bytes_sent, 6);
 }
+
+/* A completion that comes after the write was recalled tells nothing any more. */
+TEST(conn_written_without_a_write)
+{
+    struct stage stage;
+    stage_begin(&stage);
+    struct lti_conn *conn = &stage.conn;
+    holds(conn, 0, 10);
+    lti_conn_written(NULL, conn, 10, true);
+    CHECK_INT(conn->outbox.size, 10);
+    CHECK_INT(conn->stats.bytes_sent, 0);
+}
