@@ -41,8 +41,7 @@ PROGRAMS = (
     "unit_tests", "unit_tests_nt", "port_answers", "conformance_real", "conformance_real_poll",
     "conformance_real_kqueue", "conformance_sim", "conformance_sim_nt", "sim_who_test",
     "sim_who_test_nt", "real_kernel_test", "pollers_epoll", "pollers_poll", "pollers_kqueue",
-    "os_calls_epoll", "os_calls_poll", "os_calls_kqueue", "fault_sweep --mode once",
-    "fault_sweep_nt --mode once",
+    "os_calls_epoll", "os_calls_poll", "os_calls_kqueue", "fault_sweep", "fault_sweep_nt",
     "sim_run --seeds 1 200", "sim_run_nt --seeds 1 200", "stress",
 )
 PROGRAMS_WINE = (
