@@ -165,15 +165,36 @@ static enum leat_error path_serve(struct lti_port *port, struct lti_link *link,
     return error;
 }
 
+static bool path_beside(const struct lti_path *path, struct lti_path *beside)
+{
+    *beside = *path;
+    if (path->size + NEW_SUFFIX_SIZE >= sizeof beside->bytes)
+        return false;
+    memcpy(beside->bytes + beside->size, NEW_SUFFIX, NEW_SUFFIX_SIZE + 1);
+    beside->size += NEW_SUFFIX_SIZE;
+    return true;
+}
+
+/* What one left that was killed while it took over. Who has the lock alone knows that nobody is at
+ * it now; what is not a dead socket of ours is left alone, and is not in the way. */
+static enum leat_error beside_clear(const struct lti_path *path, struct os_code *code_out)
+{
+    struct lti_path beside;
+    if (!path_beside(path, &beside))
+        return LEAT_OK;
+    enum leat_error error = path_clear(&beside, code_out);
+    return error == LEAT_E_IN_USE ? LEAT_OK : error;
+}
+
 /* At each moment one of the two servers is at the path, so every client finds one. */
 static enum leat_error path_take_over(struct lti_port *port, struct lti_link *link,
                                       struct lti_claim *claim, const struct lti_path *path,
                                       const struct lti_listen *listen, struct os_code *code_out)
 {
-    struct lti_path beside = *path;
+    struct lti_path beside;
     bool there = false;
-    memcpy(beside.bytes + beside.size, NEW_SUFFIX, NEW_SUFFIX_SIZE + 1);
-    beside.size += NEW_SUFFIX_SIZE;
+    if (!path_beside(path, &beside))
+        return LEAT_E_NAME_TOO_LONG;
     enum leat_error error = path_serve(port, link, claim, &beside, listen, code_out);
     if (error == LEAT_OK)
         error = path_look(path, &there, code_out);
@@ -212,7 +233,9 @@ static enum leat_error path_listen(struct lti_port *port, struct lti_link *link,
     if (taken_over) {
         error = path_take_over(port, link, claim, path, listen, code_out);
     } else {
-        error = path_serve(port, link, claim, path, listen, code_out);
+        error = beside_clear(path, code_out);
+        if (error == LEAT_OK)
+            error = path_serve(port, link, claim, path, listen, code_out);
         if (error == LEAT_OK)
             error = lti_claim_settle(claim, code_out);
     }

@@ -227,7 +227,8 @@ static void server_run(struct actor *actor)
     const struct kill_part *part = actor->part;
     struct kill_end *end = part->end;
     const struct leat_conn_options options = conn_options(part);
-    const struct leat_listen_options listen = {.size = sizeof listen, .conn = &options};
+    const struct leat_listen_options listen = {
+        .size = sizeof listen, .conn = &options, .take_over = part->take_over};
     leat_listener listener;
     bool last = false;
     if (!end_well(end, "leat_listen", leat_listen(actor->hub, part->path, &listen, &listener)))
@@ -244,6 +245,7 @@ static void server_run(struct actor *actor)
         atomic_store(&end->talks_count, i + 1);
         actor_close(actor, server_talk(actor, &last));
     }
+    atomic_store(&end->closing, true);
     (void)end_well(end, "leat_listener_close", leat_listener_close(actor->hub, listener));
 }
 

@@ -37,9 +37,9 @@ struct kill_end {
     atomic_uint talks_count;
     _Atomic(const char *) where; /* of the hub and the listener */
     atomic_int error;
-    atomic_int listener_error;   /* what a listener said of itself when nobody came */
-    atomic_bool listening, over; /* over: everything was given back */
-    atomic_int descriptors;      /* left open that were not before */
+    atomic_int listener_error;            /* what a listener said of itself when nobody came */
+    atomic_bool listening, closing, over; /* over: everything was given back */
+    atomic_int descriptors;               /* left open that were not before */
 };
 
 struct kill_part {
@@ -48,6 +48,7 @@ struct kill_part {
     enum leat_protocol protocol;
     uint32_t patience_ms; /* of each call that waits */
     bool serves;
+    bool take_over;                     /* a server: the path of one that lives */
     bool last;                          /* a client: the server need not wait for another */
     enum leat_absent absent;            /* a client */
     void (*mark)(const void *argument); /* called before the first call of the library */

@@ -27,6 +27,7 @@ little for it. Made by `python3 test/kill/report.py --write`.
 |---|---|
 | a peer is killed at each system call | `kill_server_of_*_at_each_call`, \
 `kill_client_of_*_at_each_call` |
+| the same, while it takes a path over | `take_over_killed_at_each_call_and_*` |
 | the same, under load, at any moment | `stress_one_of_two_is_killed`, `killed_within_a_frame` |
 | the same, and another server at the name | `killed_server_is_taken_over`, \
 `stress_thirty_clients_while_servers_restart` |
