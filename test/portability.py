@@ -32,7 +32,8 @@ SUITES = ("unit_tests", "unit_tests_nt", "sim_kernel_test", "contract_nt_sim", "
 SEEDS, SEEDS_DEEP = 200, 2000
 CONTROL = ("qemu gives the kernel a larger control buffer than the program's, so descriptors come "
            "through that Linux would have closed, and nobody is told")
-# (suite, test): why no program under qemu passes it.
+# (suite, test): why no program of 64 bits passes it under qemu. (With 32 bits the headers in that
+# buffer are as small as qemu takes them for.)
 UNSUPPORTED = {
     ("real_kernel_test", "packet_descriptors_are_dropped"): CONTROL,
     ("real_kernel_test", "packet_descriptors_of_a_dropped_packet_are_closed"): CONTROL,
@@ -86,7 +87,7 @@ def run_suite(machine, suite, program, emulator):
     remarks, excused = [], 0
     failures = set(re.findall(r"^FAILED (\w+):", printed, re.M))
     for (its_suite, test), reason in UNSUPPORTED.items():
-        if not emulator or its_suite != suite:
+        if machine not in ("s390x", "aarch64") or its_suite != suite:
             continue
         if test in failures:
             excused += 1

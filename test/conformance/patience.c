@@ -54,21 +54,22 @@ TEST(patience_with_half_a_frame_lasts_for_one_frame)
     struct leat_conn_options options = kit_messages;
     struct leat_event event;
     int fd;
-    options.partial_frame_ms = 100;
+    const uint32_t pause_ms = (uint32_t)lti_test_scaled_ms(30);
+    options.partial_frame_ms = (uint32_t)lti_test_scaled_ms(100);
     leat_conn conn = raw_pair(hub, &options, &fd);
     /* Each read ends inside a frame, but each frame is complete in time. */
     kit_raw_send(fd, "\x08\0\0\0\x05\0\0\0", 8);
     for (int i = 0; i < 8; i++) {
-        CHECK_ERROR(leat_next(hub, &event, 30), LEAT_E_TIMEOUT);
+        CHECK_ERROR(leat_next(hub, &event, pause_ms), LEAT_E_TIMEOUT);
         kit_raw_send(fd, "12345678\x08\0\0\0\x05\0\0\0", 16);
     }
     kit_raw_send(fd, "12345678", 8);
     kit_raw_send(fd, "\x03\0\0\0\x80\0\0\0", 8);
     for (int i = 0; i < 8; i++) {
-        CHECK_ERROR(leat_next(hub, &event, 30), LEAT_E_TIMEOUT);
+        CHECK_ERROR(leat_next(hub, &event, pause_ms), LEAT_E_TIMEOUT);
         kit_raw_send(fd, "abc\x03\0\0\0\x80\0\0\0", 11);
     }
-    CHECK_ERROR(leat_next(hub, &event, 30), LEAT_E_TIMEOUT);
+    CHECK_ERROR(leat_next(hub, &event, pause_ms), LEAT_E_TIMEOUT);
     CHECK_INT(kit_info(hub, conn).state, LEAT_STATE_OPEN);
     KIT_CLOSED(hub, conn, LEAT_E_TIMEOUT);
     kit_raw_close(fd);
