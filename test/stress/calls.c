@@ -72,7 +72,7 @@ static bool chance(struct prng *random, uint32_t times, uint32_t of)
     return below(random, of) < times;
 }
 
-/* ---- What must be so --------------------------------------------------------------------------- */
+/* ---- What must be so ------------------------------------------------------------------------- */
 
 static void allow(const char *what, enum leat_error error, uint64_t set)
 {
@@ -133,7 +133,7 @@ static size_t body_make(struct caller *caller, uint8_t *bytes)
     return size;
 }
 
-/* ---- Calls ------------------------------------------------------------------------------------- */
+/* ---- Calls ----------------------------------------------------------------------------------- */
 
 /* A place is taken by what was made last. Half of what falls out is ended, so that tables do not
  * only grow; the rest ends with its peer, its listener or its hub. */
@@ -246,7 +246,7 @@ static void call_pair(struct call *call)
     uint32_t other = below(&call->caller->random, HUBS);
     struct leat_conn_options options;
     leat_conn a = {0}, b = {0};
-    options_make(call, &options, below(&call->caller->random, 2));
+    options_make(call, &options, chance(&call->caller->random, 3, 4));
     enum leat_error error = leat_pair(call->hub, hubs[other], &options, &a, &b);
     allow("pair", error, 1u | BIT(LIMIT));
     if (error != LEAT_OK)
@@ -479,7 +479,7 @@ static void call_listener_close(struct call *call)
     allow("listener_close", leat_listener_close(call->hub, listener), ASK_BITS);
 }
 
-/* ---- The story --------------------------------------------------------------------------------- */
+/* ---- The story ------------------------------------------------------------------------------- */
 
 static void one_call(struct call *call)
 {
@@ -495,9 +495,9 @@ static void one_call(struct call *call)
         call_write(call, below(random, 3));
     else if (which < 65)
         call_read(call, below(random, 7));
-    else if (which < 70)
+    else if (which < 68)
         call_end(call, below(random, 5));
-    else if (which < 76)
+    else if (which < 78)
         call_wait(call, below(random, 6));
     else if (which < 82)
         call_pair(call);
@@ -527,7 +527,7 @@ static void caller_run(void *argument)
     for (uint32_t i = 0; i < caller->count; i++) {
         struct call call = {.caller = caller,
                             .at = below(&caller->random, HUBS),
-                            .wait_ms = below(&caller->random, WAIT_MS_MAX + 1)};
+                            .wait_ms = chance(&caller->random, 1, 4) ? WAIT_MS_MAX : 0};
         call.hub = hubs[call.at];
         /* One of the other hub's now and then, and one that nobody made. */
         uint32_t whose = chance(&caller->random, 1, 20) ? 1 - call.at : call.at;
