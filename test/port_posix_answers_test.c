@@ -408,6 +408,7 @@ TEST(port_posix_answers_a_long_path_that_leads_nowhere)
     REQUIRE(fd >= 0);
     lti_answers_clear();
     memset(path.bytes, 'x', path.size);
+    CHECK(!lti_path_reachable(path.bytes, path.size)); /* one name, which is too long */
     CHECK_INT(lti_os_kind_of(lti_path_connect((int)fd, &path)), LTI_OS_NOT_FOUND);
     CHECK_INT(lti_os_close((int)fd), 0);
 }
