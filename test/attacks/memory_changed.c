@@ -129,7 +129,7 @@ static void page_change(const struct changed *changed, atomic_uint *changes)
         at[4] = which == 2 ? 128 : 1;
         /* Long enough for another processor to see it. */
         for (int i = 0; i < 32; i++)
-            atomic_thread_fence(memory_order_seq_cst);
+            atomic_fetch_add(changes, 0);
         length_put(at, FRAME_BYTES - HEADER_BYTES);
         at[4] = 1;
         atomic_fetch_add(changes, 1);

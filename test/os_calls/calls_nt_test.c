@@ -63,8 +63,8 @@ TEST(calls_without_memory)
 TEST(calls_signals_and_threads_that_fail)
 {
     CHECK_DENIED("CreateEventW", 1, lti_os_signal_create());
-    intptr_t signal = lti_os_signal_create();
-    intptr_t thread = lti_os_thread_start(nothing, NULL);
+    intptr_t signal = (intptr_t)lti_os_signal_create();
+    intptr_t thread = (intptr_t)lti_os_thread_start(nothing, NULL);
     REQUIRE(signal > 0 && thread > 0);
     CHECK_DENIED("SetEvent", 1, lti_os_signal_set(signal));
     CHECK_DENIED("ResetEvent", 1, lti_os_signal_clear(signal));
@@ -251,7 +251,7 @@ TEST(calls_a_list_that_is_none)
 
 TEST(calls_a_process_that_cannot_be_asked)
 {
-    intptr_t process = lti_os_process_open((int64_t)GetCurrentProcessId());
+    intptr_t process = (intptr_t)lti_os_process_open((int64_t)GetCurrentProcessId());
     REQUIRE(process > 0);
     CHECK_DENIED("GetProcessTimes", 1, lti_os_process_began(process));
     CHECK_DENIED("WaitForSingleObject", 1, lti_os_process_began(process));
