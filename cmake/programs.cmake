@@ -239,7 +239,8 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     foreach(poller epoll poll kqueue)
         target_link_options(os_calls_${poller} PRIVATE ${calls})
     endforeach()
-elseif(WIN32) # a call goes by a pointer, save where a header does not know that it is a DLL's
+elseif(WIN32 AND CMAKE_SIZEOF_VOID_P EQUAL 8) # with 32 bits a name has the size of its arguments
+    # A call goes by a pointer, save where a header does not know that it is a DLL's.
     set(calls BCryptGenRandom NtQueryInformationFile abort)
     foreach(call CheckTokenMembership CloseHandle ConnectNamedPipe ConvertSidToStringSidA
             ConvertStringSidToSidA CreateEventW CreateIoCompletionPort CreateThread GetAce

@@ -49,8 +49,8 @@ run() { # run SUITE COMMAND...
 }
 
 # Words of LEAT_WINE, if any, start a program.
-for program in harness_test history_test unit_tests contract_nt fault_sweep conformance_real \
-    stress; do
+for program in harness_test history_test unit_tests contract_nt os_calls fault_sweep \
+    conformance_real stress; do
     run "$program" ${LEAT_WINE:-} "$build/$program.exe"
 done
 for script in test/process/windows_*_test.py; do
