@@ -41,7 +41,8 @@
 #define OPEN_BITS                                                                                  \
     (1u | BIT(LIMIT) | BIT(IN_USE) | BIT(REFUSED) | BIT(NOT_FOUND) | BIT(BUSY) | BIT(STALE))
 
-static const char *const names[NAMES] = {"calls-bytes", "calls-messages", "calls-asked"};
+static const char *const words[NAMES] = {"calls-bytes", "calls-messages", "calls-asked"};
+static char names[NAMES][64]; /* made before the threads begin */
 static struct leat_hub *hubs[HUBS];
 static _Atomic uint64_t conns[HUBS][CONNS], listeners[HUBS][NAMES], timers[HUBS][TIMERS];
 static atomic_uint reports_asked, reports_told, messages_told, tags_next;
@@ -218,7 +219,7 @@ static void call_listen(struct call *call)
                                                     kind == 2 ? LEAT_WHO_ASK : LEAT_WHO_SAME_USER,
                                                 .conn = &conn};
     leat_listener made = {0};
-    enum leat_error error = leat_listen(call->hub, stress_name(names[kind]), &options, &made);
+    enum leat_error error = leat_listen(call->hub, names[kind], &options, &made);
     allow("listen", error, OPEN_BITS);
     if (error == LEAT_OK)
         atomic_store(&listeners[call->at][kind], made.id);
@@ -232,7 +233,7 @@ static void call_connect(struct call *call, bool wait)
     const struct leat_connect_options options = {
         .size = sizeof options, .timeout_ms = wait ? WAIT_MS_MAX : 50, .conn = &conn};
     leat_conn made = {0};
-    const char *name = stress_name(names[kind]);
+    const char *name = names[kind];
     enum leat_error error = wait ? leat_connect_wait(call->hub, name, &options, &made)
                                  : leat_connect(call->hub, name, &options, &made);
     /* Another thread may take the handle that is not known to it: a made-up one can be right. */
@@ -446,7 +447,7 @@ static void call_ask(struct call *call)
     allow("hub_info_get", leat_hub_info_get(call->hub, &hub_info), 1u);
     CHECK(hub_info.memory_bytes <= hub_info.memory_bytes_high);
     allow("hub_deadline", leat_hub_deadline(call->hub, &deadline_ms), 1u);
-    allow("resolve", leat_resolve(stress_name(names[0]), text, sizeof text, &size), 1u);
+    allow("resolve", leat_resolve(names[0], text, sizeof text, &size), 1u);
     CHECK(leat_error_name(LEAT_E_STALE) && leat_error_text(LEAT_E_STALE) && leat_version() &&
           leat_operation_name(LEAT_OP_READ) && leat_state_name(info.state) &&
           leat_event_name(LEAT_EVENT_CLOSED));
@@ -557,6 +558,8 @@ TEST_TIMEOUT(stress_eight_threads_make_any_call, 900)
     struct stress_thread *threads[CALLERS];
     struct prng random = stress_random();
     stress_begin();
+    for (uint32_t i = 0; i < NAMES; i++)
+        (void)snprintf(names[i], sizeof names[i], "%s", stress_name(words[i]));
     for (uint32_t i = 0; i < HUBS; i++)
         hubs[i] = stress_hub();
     for (uint32_t i = 0; i < CALLERS; i++) {
