@@ -8,6 +8,11 @@
 
 /*@ requires \valid(value);
     assigns *value;
+    ensures *value == (\old(*value) == 0 ? otherwise : \old(*value)); */
+static void number_default(uint32_t *value, uint32_t otherwise);
+
+/*@ requires \valid(value);
+    assigns *value;
     ensures *value == (\old(*value) == 0 ? otherwise : \old(*value));
     ensures \result <==> *value <= cap; */
 static bool number_take(uint32_t *value, uint32_t otherwise, uint32_t cap);
