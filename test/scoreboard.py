@@ -237,7 +237,7 @@ ROWS = (
      "./dev test asan tsan valgrind", False),
     ("13", "fuzzing", "OpenSSH: 11 targets", "15 targets", fuzzing, "./dev test-deep fuzz", True),
     ("14", "proofs", "aws-c-common: 170 bounded harnesses", "25 functions, no bound",
-     lambda: suites("proofs", what="goals"), "./dev prove", False),
+     lambda: suites("proofs", what="functions"), "./dev prove", False),
     ("14", "models", "none", "wake, close", lambda: suites("models", what="checks"),
      "./dev models", False),
     ("15", "assertions", "SQLite 1 in 23 lines", "1 in 20", assertions, "test/scoreboard.py",
