@@ -2,8 +2,8 @@
  *
  * Size-versioned structs: options in, complete ones with defaults out; answers out.
  *
- * Happy path: what the caller set is taken, what is zero gets its default. An answer is copied up
- *             to the size that the caller knows.
+ * Happy path: what the caller set is taken, what is zero gets its default. An answer is copied, and
+ *             what a caller's larger struct has behind it is zero.
  * Fails:      OPTIONS for a size no version had, a non-zero tail that we do not know, or a value
  *             out of its range.
  * Invariants: what comes out satisfies every relation between the limits: a low mark below its

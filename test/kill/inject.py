@@ -17,7 +17,10 @@ import re
 import subprocess
 import sys
 import tempfile
-import time
+
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.abspath(__file__)), "..", "process"))
+
+from support import wait_until  # noqa: E402  the path of support.py comes first
 
 PATIENCE_MS = 1000
 LIMIT_S = 60
@@ -99,9 +102,7 @@ def play(build, folder, protocol, role, strace):
     """One talk, with the part of `role` under strace: what it said, and what its peer said."""
     path = os.path.join(folder, "k")
     server = Part(build, "server", path, protocol, strace=strace if role == "server" else ())
-    until = time.monotonic() + LIMIT_S
-    while not server.over() and not os.path.exists(path) and time.monotonic() < until:
-        time.sleep(0.001)
+    wait_until(lambda: server.over() or os.path.exists(path), "the server does not listen", LIMIT_S)
     peers = []
     if role == "client":
         one = Part(build, "client", path, protocol, last=False, strace=strace).wait()
