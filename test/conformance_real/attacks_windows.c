@@ -6,7 +6,7 @@
  *
  * Happy path: what is offered is refused, and what is taken is not missed.
  * Fails:      a handle that is taken for a connection, memory that somebody else could write to, a
- *             name that is not only a pipe's, a process that cannot be asked and is told all the same.
+ *             name that is not only a pipe's, a process that cannot be asked and is told even so.
  * Invariants: what is made here is closed here.
  */
 #include "conformance/kit_nt.h"
