@@ -23,6 +23,19 @@
 #include <stddef.h>
 #include <stdint.h>
 
+/* Sanitizers keep freed memory for long, so that what is resident says nothing; they judge leaks in
+ * their own way. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LTI_TEST_SANITIZED 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
+#define LTI_TEST_SANITIZED 1
+#endif
+#endif
+#ifndef LTI_TEST_SANITIZED
+#define LTI_TEST_SANITIZED 0
+#endif
+
 /* Defines and registers a test. Names are unique in a program; begin them with the module's. */
 #define TEST(name) TEST_TIMEOUT(name, 60)
 #define TEST_TIMEOUT(name, seconds) LTI_TEST_DEFINE(name, seconds, false)

@@ -88,6 +88,10 @@ if [ ! -f "$WINEPREFIX/ready" ]; then
     fi
 fi
 
+# The server stays until the end: by itself it would go three seconds after a program, and a program
+# that begins just then can end with 1 and without a word.
+[ -z "$server" ] || timeout -s KILL 30 "$server" -p 9>&- >/dev/null 2>&1 </dev/null || true
+
 result=0
 if [ "$1" = --script ]; then
     shift

@@ -63,7 +63,7 @@ void attack_own_namespace(uint32_t inside);
 
 uint64_t attack_cpu_ms(void); /* of this process */
 uint32_t attack_descriptors(void);
-uint64_t attack_resident_bytes(void);
+uint64_t attack_resident_bytes(void); /* 0 with a sanitizer, where it says nothing */
 
 /* ---- Other processes ------------------------------------------------------------------------- */
 

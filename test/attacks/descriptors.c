@@ -326,6 +326,7 @@ TEST_TIMEOUT(attack_l29_socket_over_itself, 240)
     REQUIRE_ERROR(leat_hub_create(NULL, &hub), LEAT_OK);
     uint32_t open_before = attack_descriptors();
     uint64_t resident = 0;
+    int64_t allocations = 0;
     for (uint32_t i = 0; i < rounds; i++) {
         int ends[2];
         leat_conn conn;
@@ -340,14 +341,17 @@ TEST_TIMEOUT(attack_l29_socket_over_itself, 240)
         for (int turn = 0; turn < 3; turn++)
             if (leat_next(hub, &event, 0) != LEAT_OK)
                 break;
-        if (i == rounds / 10)
+        if (i == rounds / 10) {
             resident = attack_resident_bytes();
+            allocations = lti_test_allocations_live();
+        }
     }
     const struct victim closer = {.hub = hub};
     victim_closed(&closer, open_before);
     uint64_t after = attack_resident_bytes();
     uint64_t grown = after > resident ? after - resident : 0;
     CHECK(grown < (uint64_t)1024 * 1024);
+    CHECK(lti_test_allocations_live() <= allocations);
     attack_seen("L29", "%u times: grown by %llu KiB, no descriptor left", rounds,
                 (unsigned long long)grown / 1024);
     CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);

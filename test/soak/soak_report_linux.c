@@ -20,18 +20,6 @@
 #define LONG_SECONDS 60u /* a shorter run says nothing of latency */
 #define BEGIN (UINT32_MAX - UINT64_C(1000))
 
-/* Sanitizers keep freed memory for long; they judge leaks in their own way. */
-#ifdef __SANITIZE_ADDRESS__
-#define SANITIZED true
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer)
-#define SANITIZED true
-#endif
-#endif
-#ifndef SANITIZED
-#define SANITIZED false
-#endif
-
 /* ---- What the system says -------------------------------------------------------------------- */
 
 /* Parts of the heap that lie side by side are one: when the heap of a forked process grows, the
@@ -150,14 +138,14 @@ static void judge_use(struct judge *judge, const struct soak *soak, uint32_t i)
     (void)snprintf(name, sizeof name, "memory, %s", process_names[i]);
     bool more = after->resident_bytes > before->resident_bytes + GROWTH_BYTES;
     limit(judge,
-          SANITIZED ? NOT_JUDGED
-          : more    ? NOT_KEPT
-                    : KEPT,
+          LTI_TEST_SANITIZED ? NOT_JUDGED
+          : more             ? NOT_KEPT
+                             : KEPT,
           name, "%lld bytes more than after a tenth; %d may be",
           (long long)(after->resident_bytes - before->resident_bytes), GROWTH_BYTES);
     (void)snprintf(name, sizeof name, "handles, %s", process_names[i]);
     bool same = before->descriptors == after->descriptors && before->threads == after->threads &&
-                (SANITIZED || before->mappings == after->mappings) &&
+                (LTI_TEST_SANITIZED || before->mappings == after->mappings) &&
                 own_before->descriptors == own_after->descriptors;
     limit(judge, same ? KEPT : NOT_KEPT, name,
           "descriptors %llu, %llu; threads %llu, %llu; mappings %llu, %llu",

@@ -62,18 +62,9 @@ int64_t stress_system_handles(void)
     return count;
 }
 
-/* Sanitizers keep freed memory for long; they judge leaks in their own way. */
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-#define SANITIZED 1
-#elif defined(__has_feature)
-#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer)
-#define SANITIZED 1
-#endif
-#endif
-
 uint64_t stress_system_memory(void)
 {
-#ifdef SANITIZED
+#if LTI_TEST_SANITIZED
     return 0;
 #else
     unsigned long long all = 0, resident = 0;
