@@ -48,3 +48,28 @@ TEST_POSIX(connect_waits_at_a_dead_socket)
     CHECK_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
     kit_end(hub);
 }
+
+/* Who connects in crowds, and says nothing, does not keep others from their turn. */
+TEST_POSIX(listener_accepts_sixteen_a_turn_at_most)
+{
+    enum { CLIENTS = 48, A_TURN = 16 };
+    struct leat_hub *hub = kit_begin();
+    const struct leat_listen_options options = {
+        .size = sizeof options, .handshakes_max = CLIENTS, .conn = &kit_messages};
+    leat_listener listener;
+    int fds[CLIENTS];
+    REQUIRE_ERROR(leat_listen(hub, kit_plain("server"), &options, &listener), LEAT_OK);
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = kit_raw_connect(kit_plain("server"));
+    uint32_t taken = 0;
+    for (int turns = 0; taken < CLIENTS && turns < CLIENTS; turns++) {
+        uint32_t before = taken;
+        KIT_QUIET(hub);
+        taken = kit_listener_info(hub, listener).conns;
+        CHECK(taken > before && taken - before <= A_TURN);
+    }
+    CHECK_INT(taken, CLIENTS);
+    for (int i = 0; i < CLIENTS; i++)
+        kit_raw_close(fds[i]);
+    kit_end(hub);
+}
