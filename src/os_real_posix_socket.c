@@ -32,9 +32,13 @@
 #define SOCKET_PACKETS 0
 #endif
 
+/* Whether a socket can be made close-on-exec and non-blocking from its beginning. The values are no
+ * numbers to the preprocessor. */
 #ifdef SOCK_CLOEXEC
+#define SOCKET_HAS_FLAGS 1
 #define SOCKET_FLAGS (SOCK_CLOEXEC | SOCK_NONBLOCK)
 #else
+#define SOCKET_HAS_FLAGS 0
 #define SOCKET_FLAGS 0
 #endif
 
@@ -83,7 +87,7 @@ static int socket_type(bool packets)
 static int64_t socket_made(int fd, bool accepted)
 {
     int result = accepted ? 0 : socket_silence(fd);
-#if SOCKET_FLAGS == 0
+#if !SOCKET_HAS_FLAGS
     if (result == 0)
         result = lti_real_set_up(fd);
 #endif
@@ -227,7 +231,7 @@ int64_t lti_os_connect_node(int fd, int node)
 
 int64_t lti_os_accept(int fd)
 {
-#ifdef SOCK_CLOEXEC
+#if SOCKET_HAS_FLAGS
     int made = accept4(fd, NULL, NULL, SOCKET_FLAGS);
 #else
     int made = accept(fd, NULL, NULL);

@@ -88,13 +88,14 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
 {
     struct lti_os_peer native;
     uint32_t groups[GROUPS_MAX];
+    uint32_t us = lti_os_euid();
     int64_t result = lti_os_peer(lti_link_fd(link), &native);
     *peer_out = (struct lti_peer){.known = result >= 0};
     if (result >= 0) {
         peer_out->uid = native.uid;
         peer_out->gid = native.gid;
         peer_out->pid = native.pid;
-        peer_out->other = native.uid != lti_os_euid() && native.uid != 0;
+        peer_out->other = native.uid != us && native.uid != 0;
         peer_out->user = native.uid;
     } else {
         (void)lti_port_error(result, code_out);
@@ -109,7 +110,7 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
         peer.groups = groups;
         peer.groups_count = count < 0 ? 0 : (uint32_t)count;
     }
-    enum leat_error error = lti_access_judge(access, lti_os_euid(), &peer);
+    enum leat_error error = lti_access_judge(access, us, &peer);
     if (error != LEAT_OK)
         peer_out->reason = reason_of(peer_out);
     return error;
