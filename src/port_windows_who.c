@@ -286,6 +286,7 @@ static enum leat_error label_judge(intptr_t handle, bool as_us, struct lti_peer 
     struct lti_os_identity own;
     char label[LTI_OS_SID_BYTES];
     uint32_t wanted, level = LEVEL_MEDIUM; /* what has no label counts as medium */
+    label[0] = 0;
     enum leat_error error = lti_port_error(lti_os_identity(&own), code_out);
     if (error == LEAT_OK)
         error = lti_port_error(lti_os_pipe_label(handle, label), code_out);

@@ -61,6 +61,14 @@ static char *narrow(const wchar_t *wide)
     return text;
 }
 
+static void words_drop(char **words)
+{
+    for (char **word = words; *word != NULL; word++) {
+        free(*word);
+    }
+    free(words);
+}
+
 /* The words live as long as the process. */
 char **lti_tool_windows_words(int *count_out)
 {
@@ -74,6 +82,7 @@ char **lti_tool_windows_words(int *count_out)
     for (int i = 0; i < *count_out && words != NULL; i++) {
         words[i] = narrow(wide[i]);
         if (words[i] == NULL) {
+            words_drop(words);
             words = NULL;
         }
     }
