@@ -2,13 +2,15 @@
  *
  * Calls from many threads at once on one hub: with ids of what is there, and of what is not.
  *
- * Happy path: each call does what it would have done alone, or is told that it came too late.
+ * Happy path: each call does what it would have done alone, or is told that it came too late; the
+ *             history checker judges what was sent and received.
  * Fails:      never otherwise than leat.h says; the thread sanitizer watches the rest.
  * Invariants: a thread keeps ids as long as it likes, also of what others ended long ago.
  */
-#include "stress.h"
+#include "book.h"
 
 #include <stdatomic.h>
+#include <stdio.h>
 #include <string.h>
 
 /* ---- Everything at once ---------------------------------------------------------------------- */
@@ -18,6 +20,7 @@
 #define CONNS_MAX 200u
 
 struct party {
+    struct stress_book *book;
     struct leat_hub *hub;
     const char *name;
     atomic_uint_fast64_t conns[SHARED]; /* ids, alive or not; 0: none yet */
@@ -54,11 +57,25 @@ static bool may_be(enum leat_error error)
     }
 }
 
+static struct stress_shared *party_end(struct party *party, leat_conn conn)
+{
+    return stress_shared(party->book, party->hub, conn);
+}
+
+static enum leat_error party_abort(struct party *party, leat_conn conn)
+{
+    enum leat_error error = leat_abort(party->hub, conn);
+    if (error == LEAT_OK)
+        stress_shared_over(party_end(party, conn), LTI_HISTORY_ABORT);
+    return error;
+}
+
 /* Whoever it takes the place of would be known to nobody any more. */
 static void party_share(struct party *party, struct prng *random, leat_conn conn)
 {
+    stress_shared_made(party_end(party, conn));
     leat_conn old = {atomic_exchange(&party->conns[prng_below(random, SHARED)], conn.id)};
-    enum leat_error error = leat_abort(party->hub, old);
+    enum leat_error error = party_abort(party, old);
     CHECK(error == LEAT_OK || error == LEAT_E_STALE);
 }
 
@@ -83,30 +100,63 @@ static enum leat_error work_open(struct worker *worker)
     error = leat_pair(party->hub, party->hub,
                       prng_below(&worker->random, 2) == 0 ? &messages : NULL, &a, &b);
     if (error == LEAT_OK) {
+        stress_shared_pair(party_end(party, a), party_end(party, b));
         party_share(party, &worker->random, a);
         party_share(party, &worker->random, b);
     }
     return error;
 }
 
-static enum leat_error work_send(struct leat_hub *hub, leat_conn conn, size_t size)
+/* Its next bytes or message, unless another thread is sending there; then none. */
+static enum leat_error work_send(struct worker *worker, leat_conn conn)
 {
-    static const char bytes[4096];
-    size_t accepted = 0;
+    struct leat_hub *hub = worker->party->hub;
+    struct stress_shared *end = party_end(worker->party, conn);
+    uint8_t bytes[STRESS_PIECE_MAX];
+    size_t size = prng_below(&worker->random, sizeof bytes), accepted = 0;
+    if (!stress_write_begin(end, bytes, size))
+        return leat_write(hub, conn, NULL, 0, &accepted);
     enum leat_error error = leat_write(hub, conn, bytes, size, &accepted);
-    return error == LEAT_E_STATE ? leat_send(hub, conn, bytes, size) : error;
+    stress_write_done(end, error, accepted);
+    if (error != LEAT_E_STATE || !stress_send_begin(end, bytes, &size))
+        return error;
+    error = leat_send(hub, conn, bytes, size);
+    stress_send_done(end, error);
+    return error;
 }
 
-static enum leat_error work_take(struct leat_hub *hub, leat_conn conn)
+/* What a view points at may be gone when another thread closes: it is passed over unseen. */
+static enum leat_error take_message(struct worker *worker, struct stress_shared *end,
+                                    leat_conn conn)
 {
-    char buffer[4096];
+    struct leat_hub *hub = worker->party->hub;
+    uint8_t bytes[STRESS_PIECE_MAX];
     const void *data = NULL;
     size_t size = 0;
-    enum leat_error error = leat_read(hub, conn, buffer, sizeof buffer, &size);
-    if (error != LEAT_E_STATE)
-        return error;
-    error = leat_view(hub, conn, &data, &size);
-    return error == LEAT_OK ? leat_release(hub, conn) : error;
+    bool view = stress_take_blind(end) && prng_below(&worker->random, 2) == 0;
+    enum leat_error error = view ? leat_view(hub, conn, &data, &size)
+                                 : leat_receive(hub, conn, bytes, sizeof bytes, &size);
+    if (view && error == LEAT_OK)
+        error = leat_release(hub, conn);
+    if (error == LEAT_OK)
+        stress_take_message(end, view ? NULL : bytes, size);
+    return error;
+}
+
+static enum leat_error work_take(struct worker *worker, leat_conn conn)
+{
+    struct stress_shared *end = party_end(worker->party, conn);
+    uint8_t bytes[STRESS_PIECE_MAX];
+    size_t size = 0;
+    if (!stress_take_begin(end))
+        return leat_wait_writable(worker->party->hub, conn, 0);
+    enum leat_error error = leat_read(worker->party->hub, conn, bytes, sizeof bytes, &size);
+    if (error == LEAT_OK)
+        stress_take_bytes(end, bytes, size);
+    if (error == LEAT_E_STATE)
+        error = take_message(worker, end, conn);
+    stress_take_done(end, error);
+    return error;
 }
 
 static enum leat_error work_ask(struct leat_hub *hub, leat_conn conn)
@@ -132,46 +182,65 @@ static enum leat_error work_time(struct worker *worker)
 static enum leat_error work_end(struct worker *worker, leat_conn conn)
 {
     struct leat_hub *hub = worker->party->hub;
+    struct stress_shared *end = party_end(worker->party, conn);
+    enum lti_history_kind how = LTI_HISTORY_CLOSE;
+    enum leat_error error;
+    uint64_t undelivered = 0;
     switch (prng_below(&worker->random, 5)) {
     case 0:
-        return leat_close(hub, conn, 100);
+        error = leat_close(hub, conn, 100);
+        break;
     case 1:
-        return leat_close_report(hub, conn, 100, 1);
+        error = leat_close_report(hub, conn, 100, stress_shared_tag(end));
+        how = LTI_HISTORY_REPORT;
+        break;
     case 2:
-        return leat_close_wait(hub, conn, 1, NULL);
+        error = leat_close_wait(hub, conn, 1, &undelivered);
+        stress_shared_close_wait(end, error, undelivered);
+        return error;
     case 3:
-        return leat_finish(hub, conn);
+        error = leat_finish(hub, conn);
+        how = LTI_HISTORY_FINISH;
+        break;
     default:
-        return leat_abort(hub, conn);
+        return party_abort(worker->party, conn);
     }
+    if (error == LEAT_OK)
+        stress_shared_over(end, how);
+    return error;
 }
 
+/* Ends and new connections are few, so that one has something to say before it is over. */
 static enum leat_error work_once(struct worker *worker)
 {
     struct leat_hub *hub = worker->party->hub;
     leat_conn conn = {atomic_load(&worker->party->conns[prng_below(&worker->random, SHARED)])};
-    switch (prng_below(&worker->random, 12)) {
-    case 0:
+    size_t which = prng_below(&worker->random, 36);
+    if (which < 12)
+        return work_send(worker, conn);
+    if (which < 22)
+        return work_take(worker, conn);
+    switch (which) {
+    case 22:
         return work_open(worker);
-    case 1:
-    case 2:
-    case 3:
-        return work_send(hub, conn, prng_below(&worker->random, 4096));
-    case 4:
-    case 5:
-        return work_take(hub, conn);
-    case 6:
-        return work_ask(hub, conn);
-    case 7:
+    case 23:
+        return work_end(worker, conn);
+    case 24:
+    case 25:
         return work_time(worker);
-    case 8:
+    case 26:
+    case 27:
         return leat_wake(hub);
-    case 9:
-        return prng_below(&worker->random, 2) == 0 ? leat_pause(hub, conn) : leat_resume(hub, conn);
-    case 10:
+    case 28:
+        return leat_pause(hub, conn);
+    case 29:
+    case 30:
+        return leat_resume(hub, conn);
+    case 31:
+    case 32:
         return leat_wait_readable(hub, conn, 0);
     default:
-        return work_end(worker, conn);
+        return work_ask(hub, conn);
     }
 }
 
@@ -199,17 +268,23 @@ static void party_host(struct party *party)
         struct leat_event event;
         enum leat_error error = leat_next(party->hub, &event, 1);
         REQUIRE(error == LEAT_OK || error == LEAT_E_TIMEOUT || error == LEAT_E_BUSY);
-        if (error == LEAT_OK && event.type == LEAT_EVENT_ACCEPTED)
+        if (error != LEAT_OK)
+            continue;
+        stress_book_event(party->book, party->hub, &event);
+        if (event.type == LEAT_EVENT_ACCEPTED)
             party_share(party, &random, event.conn);
-        if (error == LEAT_OK && event.type == LEAT_EVENT_FINISHED)
-            (void)leat_abort(party->hub, event.conn);
+        if (event.type == LEAT_EVENT_FINISHED)
+            (void)party_abort(party, event.conn);
     }
 }
 
 TEST_TIMEOUT(stress_all_calls_from_many_threads, 300)
 {
     stress_begin();
-    struct party party = {.hub = stress_hub()};
+    const uint64_t calls = stress_count(3000, 300000);
+    struct party party = {.book = stress_book_begin(11, (size_t)calls * WORKERS + 1000,
+                                                    (size_t)calls * WORKERS * 3 + 10000),
+                          .hub = stress_hub()};
     struct worker workers[WORKERS];
     struct stress_thread *threads[WORKERS];
     struct prng random = stress_random();
@@ -220,8 +295,8 @@ TEST_TIMEOUT(stress_all_calls_from_many_threads, 300)
     REQUIRE_ERROR(leat_listen(party.hub, name, NULL, &listener), LEAT_OK);
     atomic_store(&party.working, WORKERS);
     for (uint32_t i = 0; i < WORKERS; i++) {
-        workers[i] = (struct worker){
-            .party = &party, .random = {prng_next(&random)}, .calls = stress_count(3000, 300000)};
+        workers[i] =
+            (struct worker){.party = &party, .random = {prng_next(&random)}, .calls = calls};
         threads[i] = stress_thread_start(worker_run, &workers[i]);
     }
     party_host(&party);
@@ -229,7 +304,12 @@ TEST_TIMEOUT(stress_all_calls_from_many_threads, 300)
         stress_thread_join(threads[i]);
     /* Else it would have proved little. */
     CHECK(atomic_load(&party.done) * 5 > atomic_load(&party.calls));
+    struct lti_history_result result = stress_book_judge(party.book, &party.hub, 1);
+    (void)printf("%llu bytes, %llu messages\n", (unsigned long long)result.bytes,
+                 (unsigned long long)result.messages);
+    CHECK(result.bytes > 0 && result.messages > 0);
     CHECK_ERROR(leat_hub_destroy(party.hub), LEAT_OK);
+    stress_book_end(party.book);
     stress_end();
 }
 
@@ -317,8 +397,10 @@ TEST(stress_destroy_against_a_waiter)
 /* ---- Ids of what is not there ---------------------------------------------------------------- */
 
 #define STALE_IDS 64u
+#define STALE_BYTES 8u
 
 struct stale {
+    struct stress_tale *tale;
     struct leat_hub *hub;
     atomic_uint_fast64_t ids[STALE_IDS]; /* of what is over, of another hub, of another kind */
     atomic_bool over;
@@ -375,27 +457,37 @@ static void stale_run(void *argument)
 /* A connection lives, is used, and becomes one of those that are over. */
 static void stale_more(struct stale *stale, struct prng *random)
 {
-    leat_conn a, b;
+    struct stress_end ends[2];
     leat_timer timer;
-    size_t size = 0;
-    char byte = 0;
-    REQUIRE_ERROR(leat_pair(stale->hub, stale->hub, NULL, &a, &b), LEAT_OK);
+    uint32_t number = (uint32_t)prng_below(random, STALE_IDS);
+    for (uint32_t i = 0; i < 2; i++)
+        ends[i] = (struct stress_end){.tale = stale->tale,
+                                      .hub = stale->hub,
+                                      .number = number,
+                                      .end = i,
+                                      .piece_max = STALE_BYTES,
+                                      .to_send = STALE_BYTES};
+    REQUIRE_ERROR(leat_pair(stale->hub, stale->hub, NULL, &ends[0].conn, &ends[1].conn), LEAT_OK);
     REQUIRE_ERROR(leat_timer_start(stale->hub, 1000, 0, &timer), LEAT_OK);
-    REQUIRE_ERROR(leat_write(stale->hub, a, "y", 1, &size), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_readable(stale->hub, b, STRESS_SOON_MS), LEAT_OK);
-    REQUIRE_ERROR(leat_read(stale->hub, b, &byte, 1, &size), LEAT_OK);
-    REQUIRE_INT(byte, 'y'); /* nobody else's */
-    REQUIRE_ERROR(leat_abort(stale->hub, a), LEAT_OK);
-    REQUIRE_ERROR(leat_abort(stale->hub, b), LEAT_OK);
+    for (uint32_t i = 0; i < 2; i++)
+        stress_pour(&ends[i]);
+    for (uint32_t i = 0; i < 2; i++) {
+        REQUIRE_ERROR(leat_wait_readable(stale->hub, ends[i].conn, STRESS_SOON_MS), LEAT_OK);
+        stress_drink(&ends[i], 1);
+        REQUIRE_INT(ends[i].received, STALE_BYTES); /* and they are nobody else's */
+    }
+    for (uint32_t i = 0; i < 2; i++)
+        stress_abort(&ends[i]);
+    CHECK_INT(stress_tale_judge(stale->tale).bytes, 2 * STALE_BYTES);
     REQUIRE_ERROR(leat_timer_cancel(stale->hub, timer), LEAT_OK);
-    const uint64_t ids[] = {a.id, b.id, timer.id};
+    const uint64_t ids[] = {ends[0].conn.id, ends[1].conn.id, timer.id};
     for (size_t i = 0; i < sizeof ids / sizeof ids[0]; i++)
         atomic_store(&stale->ids[prng_below(random, STALE_IDS)], ids[i]);
 }
 
 TEST_TIMEOUT(stress_stale_ids_from_many_threads, 300)
 {
-    struct stale stale = {.hub = stress_hub()};
+    struct stale stale = {.tale = stress_tale_begin(14, 100), .hub = stress_hub()};
     struct leat_hub *other = stress_hub();
     struct stress_thread *threads[4];
     struct prng random = stress_random();
@@ -420,4 +512,5 @@ TEST_TIMEOUT(stress_stale_ids_from_many_threads, 300)
         stress_thread_join(threads[i]);
     CHECK_ERROR(leat_hub_destroy(stale.hub), LEAT_OK);
     CHECK_ERROR(leat_hub_destroy(other), LEAT_OK);
+    stress_tale_end(stale.tale);
 }
