@@ -16,22 +16,46 @@
 /* ---- One that says little beside many that say much ------------------------------------------ */
 
 #define BUSY 40u
+#define QUIET BUSY            /* its number */
 #define ENDPOINTS (BUSY + 2u) /* and the quiet one, and a timer */
 /* ARCHITECTURE.md: rounds of the ready list. */
 #define ROUNDS (STRESS_PIPES ? 9u : 2u)
 
 struct crowd {
+    struct stress_tale *tale;
     struct leat_hub *hub, *peers;
-    leat_conn quiet, quiet_peer;
+    struct stress_end ends[BUSY + 1][2]; /* at the hub, at the peers' hub; the quiet one is last */
     leat_timer timer;
     bool wakes; /* somebody wakes the hub before each event */
 };
 
-static void crowd_pair(struct crowd *crowd, leat_conn *here, leat_conn *there)
+static void crowd_pair(struct crowd *crowd, uint32_t number)
 {
-    REQUIRE_ERROR(leat_pair(crowd->hub, crowd->peers, NULL, here, there), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(crowd->hub, *here, STRESS_SOON_MS), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(crowd->peers, *there, STRESS_SOON_MS), LEAT_OK);
+    struct stress_end *ends = crowd->ends[number];
+    for (uint32_t i = 0; i < 2; i++)
+        ends[i] = (struct stress_end){.tale = crowd->tale,
+                                      .hub = i == 0 ? crowd->hub : crowd->peers,
+                                      .number = number,
+                                      .end = i,
+                                      .piece_max = 1};
+    REQUIRE_ERROR(leat_pair(crowd->hub, crowd->peers, NULL, &ends[0].conn, &ends[1].conn), LEAT_OK);
+    for (uint32_t i = 0; i < 2; i++)
+        REQUIRE_ERROR(leat_wait_connected(ends[i].hub, ends[i].conn, STRESS_SOON_MS), LEAT_OK);
+}
+
+/* One byte of the peer's. */
+static void crowd_write(struct crowd *crowd, uint32_t number)
+{
+    struct stress_end *peer = &crowd->ends[number][1];
+    peer->to_send++;
+    stress_pour(peer);
+    REQUIRE_INT(peer->sent, peer->to_send);
+}
+
+static void crowd_read(struct crowd *crowd, uint32_t number)
+{
+    stress_drink(&crowd->ends[number][0], 1);
+    REQUIRE_INT(crowd->ends[number][0].received, crowd->ends[number][1].sent);
 }
 
 static void crowd_make(struct crowd *crowd)
@@ -39,13 +63,11 @@ static void crowd_make(struct crowd *crowd)
     crowd->hub = stress_hub();
     crowd->peers = stress_hub();
     for (uint32_t i = 0; i < BUSY; i++) {
-        leat_conn here, there;
-        size_t size = 0;
-        crowd_pair(crowd, &here, &there);
-        /* Nobody reads it, so that READABLE comes for ever. */
-        REQUIRE_ERROR(leat_write(crowd->peers, there, "x", 1, &size), LEAT_OK);
+        crowd_pair(crowd, i);
+        /* Nobody reads it before the end, so that READABLE comes for ever. */
+        crowd_write(crowd, i);
     }
-    crowd_pair(crowd, &crowd->quiet, &crowd->quiet_peer);
+    crowd_pair(crowd, QUIET);
     REQUIRE_ERROR(leat_timer_start(crowd->hub, 0, 0, &crowd->timer), LEAT_OK);
 }
 
@@ -67,33 +89,37 @@ static uint32_t crowd_worst(struct crowd *crowd, uint32_t limit)
     uint64_t visits = stress_count(500, 50000);
     uint32_t worst = 0;
     for (uint64_t i = 0; i < visits; i++) {
-        char byte;
-        size_t size = 0;
         uint32_t waited = 0;
         for (size_t skip = prng_below(&random, ENDPOINTS); skip > 0; skip--)
             (void)crowd_next(crowd);
-        REQUIRE_ERROR(leat_write(crowd->peers, crowd->quiet_peer, "x", 1, &size), LEAT_OK);
-        while (waited <= limit && crowd_next(crowd).conn.id != crowd->quiet.id)
+        crowd_write(crowd, QUIET);
+        while (waited <= limit && crowd_next(crowd).conn.id != crowd->ends[QUIET][0].conn.id)
             waited++;
         worst = waited > worst ? waited : worst;
         REQUIRE(waited <= limit);
-        REQUIRE_ERROR(leat_read(crowd->hub, crowd->quiet, &byte, 1, &size), LEAT_OK);
+        crowd_read(crowd, QUIET);
     }
     return worst;
 }
 
 static void crowd_test(bool wakes)
 {
-    struct crowd crowd = {.wakes = wakes};
+    static struct crowd crowd;
     const uint32_t limit = ROUNDS * ENDPOINTS * (wakes ? 2 : 1);
+    crowd.wakes = wakes;
+    crowd.tale = stress_tale_begin(13, (size_t)stress_count(500, 50000) * 3 + 1000);
     crowd_make(&crowd);
     for (uint32_t i = 0; i < 4 * ENDPOINTS; i++)
         (void)crowd_next(&crowd);
     uint32_t worst = crowd_worst(&crowd, limit);
     (void)printf("at most %u events of %u endpoints came first\n", worst, ENDPOINTS);
     CHECK(worst <= limit);
+    for (uint32_t i = 0; i < BUSY; i++)
+        crowd_read(&crowd, i);
+    CHECK_INT(stress_tale_judge(crowd.tale).bytes, BUSY + stress_count(500, 50000));
     CHECK_ERROR(leat_hub_destroy(crowd.hub), LEAT_OK);
     CHECK_ERROR(leat_hub_destroy(crowd.peers), LEAT_OK);
+    stress_tale_end(crowd.tale);
 }
 
 TEST_TIMEOUT(stress_fair_to_one_beside_many, 300)

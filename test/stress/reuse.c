@@ -81,30 +81,37 @@ static uint32_t slot_of(uint64_t id)
     return (uint32_t)(id & (LTI_SLOTS_CAP - 1u));
 }
 
-/* Makes a pair and ends it; the ids of its ends. */
-static void pair_once(struct leat_hub *hub, uint64_t ids[2])
+/* Makes a pair, which has something under way in one direction, and ends it; the ids of its ends. */
+static void pair_once(struct stress_tale *tale, struct leat_hub *hub, uint64_t ids[2])
 {
-    leat_conn a, b;
-    size_t size = 0;
-    REQUIRE_ERROR(leat_pair(hub, hub, NULL, &a, &b), LEAT_OK);
-    REQUIRE_ERROR(leat_write(hub, a, "x", 1, &size), LEAT_OK);
-    REQUIRE_ERROR(leat_abort(hub, a), LEAT_OK);
-    REQUIRE_ERROR(leat_abort(hub, b), LEAT_OK);
-    ids[0] = a.id;
-    ids[1] = b.id;
+    struct stress_end ends[2];
+    for (uint32_t i = 0; i < 2; i++)
+        ends[i] =
+            (struct stress_end){.tale = tale, .hub = hub, .end = i, .piece_max = 8, .to_send = 8};
+    REQUIRE_ERROR(leat_pair(hub, hub, NULL, &ends[0].conn, &ends[1].conn), LEAT_OK);
+    for (uint32_t i = 0; i < 2; i++)
+        stress_pour(&ends[i]);
+    REQUIRE_ERROR(leat_wait_readable(hub, ends[1].conn, STRESS_SOON_MS), LEAT_OK);
+    stress_drink(&ends[1], 1);
+    for (uint32_t i = 0; i < 2; i++) {
+        stress_abort(&ends[i]);
+        ids[i] = ends[i].conn.id;
+    }
+    CHECK_INT(stress_tale_judge(tale).bytes, 8);
 }
 
 TEST_TIMEOUT(stress_slots_of_connections_until_they_are_spent, 300)
 {
     const uint32_t uses = (uint32_t)stress_count(200, 1000000);
+    struct stress_tale *tale = stress_tale_begin(15, 100);
     struct leat_hub *hub = stress_hub();
     uint64_t first[2], last[2] = {0, 0}, ids[2];
     hub->conns.generation_first = LTI_GENERATION_MAX - uses + 1;
-    pair_once(hub, first);
-    pair_once(hub, ids);
+    pair_once(tale, hub, first);
+    pair_once(tale, hub, ids);
     struct stress_use before = stress_use(hub);
     for (uint32_t i = 2; i < uses; i++) {
-        pair_once(hub, last);
+        pair_once(tale, hub, last);
         /* The two slots take turns; each use has an id of its own. */
         REQUIRE(slot_of(last[0]) < 2 && slot_of(last[1]) < 2 && last[0] != last[1]);
         REQUIRE(last[0] != ids[0] && last[0] != ids[1]);
@@ -115,7 +122,7 @@ TEST_TIMEOUT(stress_slots_of_connections_until_they_are_spent, 300)
     struct stress_use after = stress_use(hub);
     stress_use_same(&before, &after);
     /* Spent: others are taken from now on, and of all that were nothing is left. */
-    pair_once(hub, ids);
+    pair_once(tale, hub, ids);
     CHECK_INT(slot_of(ids[0]), 2);
     CHECK_INT(slot_of(ids[1]), 3);
     for (int i = 0; i < 2; i++) {
@@ -124,6 +131,7 @@ TEST_TIMEOUT(stress_slots_of_connections_until_they_are_spent, 300)
         CHECK_ERROR(leat_abort(hub, (leat_conn){ids[i]}), LEAT_E_STALE);
     }
     CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+    stress_tale_end(tale);
 }
 
 /* All generations of one slot, when full: a timer is the cheapest to make. */
