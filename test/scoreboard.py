@@ -125,8 +125,7 @@ def histories():
     ran = closing("history")
     rejected = f"{count} of {count} corrupted histories rejected" if ran and ran[1] == 0 else (
         f"{count} corrupted histories, {NOT_RUN}" if not ran else "the self-test fails")
-    return rejected + ("; judged in each simulation and soak run, and in the stress tests but "
-                       "those of random calls")
+    return rejected + "; judged in each stress, simulation and soak run"
 
 
 def sanitizers():
