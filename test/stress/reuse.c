@@ -81,7 +81,7 @@ static uint32_t slot_of(uint64_t id)
     return (uint32_t)(id & (LTI_SLOTS_CAP - 1u));
 }
 
-/* Makes a pair, which has something under way in one direction, and ends it; the ids of its ends. */
+/* Makes a pair and ends it with something under way in one direction; the ids of its ends. */
 static void pair_once(struct stress_tale *tale, struct leat_hub *hub, uint64_t ids[2])
 {
     struct stress_end ends[2];
