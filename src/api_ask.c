@@ -13,7 +13,7 @@
 static void conn_describe(const struct lti_conn *conn, struct leat_conn_info *info)
 {
     info->state = lti_conn_public_state(conn);
-    info->protocol = conn->options.protocol;
+    info->protocol = conn->protocol;
     info->dialled = conn->dialled;
     info->paused = conn->paused;
     info->finished = conn->finish_wanted;

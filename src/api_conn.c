@@ -65,7 +65,7 @@ enum leat_error leat_consume(struct leat_hub *hub, leat_conn conn, size_t size)
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    if (found->options.protocol != LEAT_BYTES)
+    if (found->protocol != LEAT_BYTES)
         error = LEAT_E_STATE;
     else if (size > lti_inbox_size(&found->inbox))
         error = LEAT_E_ARGUMENT;
@@ -156,9 +156,9 @@ static enum leat_error pause_set(struct leat_hub *hub, leat_conn conn, bool paus
         return error;
     found->paused = paused;
     hub->changed = true; /* who waits for bytes waits in vain now, or no more */
-    if (found->options.protocol == LEAT_MESSAGES && found->state == LTI_CONN_OPEN && !found->view)
+    if (found->protocol == LEAT_MESSAGES && found->state == LTI_CONN_OPEN && !found->view)
         lti_conn_parse(hub, found);
-    else if (found->options.protocol == LEAT_PACKETS)
+    else if (found->protocol == LEAT_PACKETS)
         lti_conn_packet_patience(hub, found);
     lti_hub_leave_conn(hub, found);
     return LEAT_OK;

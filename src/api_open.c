@@ -193,7 +193,7 @@ static enum leat_error conn_dial(struct leat_hub *hub, const char *name,
     conn->address = lti_address_make(hub, &address);
     if (!conn->address)
         return LEAT_E_MEMORY;
-    if (conn->options.protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
+    if (conn->protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
         return LEAT_E_MEMORY;
     lti_conn_enter(hub, conn, LTI_CONN_CONNECTING);
     conn->limit_at = lti_hub_after(hub, options->timeout_ms);
@@ -236,12 +236,12 @@ static enum leat_error conn_adopt(struct leat_hub *hub, intptr_t handle, uint64_
     struct os_code code = no_code;
     conn->base.tag = tag;
     conn->announced = true;
-    if (conn->options.protocol == LEAT_MESSAGES && lti_port_one_way(handle))
+    if (conn->protocol == LEAT_MESSAGES && lti_port_one_way(handle))
         return LEAT_E_HANDLE;
-    if (conn->options.protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
+    if (conn->protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
         return LEAT_E_MEMORY;
     enum leat_error error = lti_port_adopt(hub->port, &conn->link, handle, false,
-                                           conn->options.protocol == LEAT_PACKETS, &code);
+                                           conn->protocol == LEAT_PACKETS, &code);
     if (error != LEAT_OK)
         return failed(hub, error, code);
     lti_conn_established(hub, conn);

@@ -15,7 +15,7 @@
 
 static enum leat_error send_state(const struct lti_conn *conn, bool bytes)
 {
-    if ((conn->options.protocol == LEAT_BYTES) != bytes)
+    if ((conn->protocol == LEAT_BYTES) != bytes)
         return LEAT_E_STATE;
     if (conn->state == LTI_CONN_ENDED)
         return conn->error != LEAT_OK ? conn->error : LEAT_E_STATE;
@@ -146,7 +146,7 @@ enum leat_error leat_send_slices(struct leat_hub *hub, leat_conn conn,
     if (error != LEAT_OK)
         return error;
     error = message_check(found, total);
-    if (error == LEAT_OK && found->options.protocol == LEAT_PACKETS) {
+    if (error == LEAT_OK && found->protocol == LEAT_PACKETS) {
         error = lti_conn_packet_offer(hub, found, slices, count, total);
     } else if (error == LEAT_OK) {
         message_frame(&framed, slices, count, total);
@@ -166,12 +166,12 @@ enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data
 /* The end comes behind all that was accepted: as a frame, as an empty packet, or by the system. */
 static enum leat_error finish_start(struct leat_hub *hub, struct lti_conn *conn)
 {
-    bool system = conn->options.protocol != LEAT_MESSAGES && !conn->options.empty_is_finish;
+    bool system = conn->protocol != LEAT_MESSAGES && !conn->options.empty_is_finish;
     bool queued = true;
     if (system && !lti_port_can_finish(&conn->link))
         return LEAT_E_UNSUPPORTED;
     conn->finish_wanted = true;
-    if (conn->options.protocol == LEAT_MESSAGES)
+    if (conn->protocol == LEAT_MESSAGES)
         queued = lti_conn_queue_frame(hub, conn, LTI_FRAME_FINISH, 0, 0);
     else if (!system)
         queued = lti_conn_packet_queue(hub, conn, LTI_FRAME_FINISH, 0, 0, 0);
@@ -179,7 +179,7 @@ static enum leat_error finish_start(struct leat_hub *hub, struct lti_conn *conn)
         conn->finish_wanted = false;
         return LEAT_E_MEMORY;
     }
-    if (conn->options.protocol != LEAT_MESSAGES)
+    if (conn->protocol != LEAT_MESSAGES)
         lti_conn_flush(hub, conn);
     return LEAT_OK;
 }
@@ -190,7 +190,7 @@ enum leat_error leat_finish(struct leat_hub *hub, leat_conn conn)
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = send_state(found, found->options.protocol == LEAT_BYTES);
+    error = send_state(found, found->protocol == LEAT_BYTES);
     if (error == LEAT_OK && found->state != LTI_CONN_OPEN)
         error = LEAT_E_STATE;
     if (error == LEAT_OK)

@@ -65,7 +65,7 @@ void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn)
         lti_conn_linger_over(hub, conn, conn->write_error);
         return;
     }
-    if (conn->options.protocol == LEAT_MESSAGES) {
+    if (conn->protocol == LEAT_MESSAGES) {
         const uint8_t normal = LTI_CLOSE_NORMAL;
         conn->goodbye_queued = true;
         conn->goodbye_queued = lti_conn_queue_frame(hub, conn, LTI_FRAME_CLOSE, &normal, 1);
@@ -80,8 +80,7 @@ void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn)
 /* True when something that the user sent waits for the connection to be made. */
 static bool early_bytes(const struct lti_conn *conn)
 {
-    return conn->options.protocol == LEAT_MESSAGES ? conn->outbox_messages > 0
-                                                   : conn->outbox.size > 0;
+    return conn->protocol == LEAT_MESSAGES ? conn->outbox_messages > 0 : conn->outbox.size > 0;
 }
 
 void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger_at)

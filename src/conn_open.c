@@ -79,6 +79,7 @@ enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_opt
     lti_link_init(&conn->link);
     conn->link.cookie = conn->base.id;
     conn->options = *options;
+    conn->protocol = options->protocol;
     conn->stats.size = sizeof conn->stats;
     hub->conns_used++;
     *conn_out = conn;
@@ -109,9 +110,8 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     conn->attempt_at = 0;
-    enum leat_error error =
-        lti_port_connect(hub->port, &conn->link, &conn->address->address, conn->access,
-                         conn->options.protocol == LEAT_PACKETS, &code);
+    enum leat_error error = lti_port_connect(hub->port, &conn->link, &conn->address->address,
+                                             conn->access, conn->protocol == LEAT_PACKETS, &code);
     bool absent = error == LEAT_E_NOT_FOUND || error == LEAT_E_REFUSED;
     if (error == LEAT_OK) {
         lti_conn_established(hub, conn);
@@ -193,7 +193,7 @@ void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     conn->limit_at = conn->dialled ? conn->limit_at : 0;
-    if (conn->options.protocol == LEAT_PACKETS) {
+    if (conn->protocol == LEAT_PACKETS) {
         conn->peer_frame_bytes_max = conn->options.frame_bytes_max;
         enum leat_error error = lti_port_packets(&conn->link, &conn->peer_frame_bytes_max, &code);
         if (error != LEAT_OK) {
@@ -201,7 +201,7 @@ void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn)
             return;
         }
     }
-    if (conn->options.protocol != LEAT_MESSAGES) {
+    if (conn->protocol != LEAT_MESSAGES) {
         lti_conn_opened(hub, conn);
         return;
     }
@@ -220,7 +220,7 @@ void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn)
         return;
     }
     conn->limit_at = 0;
-    if (conn->options.protocol == LEAT_MESSAGES && conn->options.keepalive_ms) {
+    if (conn->protocol == LEAT_MESSAGES && conn->options.keepalive_ms) {
         conn->alive_at = lti_hub_after(hub, conn->options.keepalive_ms);
         conn->heard_ns = hub->now_ns;
     }

@@ -80,7 +80,7 @@ void lti_conn_hangup(struct leat_hub *hub, struct lti_conn *conn)
     if (conn->state == LTI_CONN_ASKING)
         lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, LEAT_E_BROKEN, no_code);
     /* Two ends that both half-closed look like this too; they have ended in good order before. */
-    if (conn->eof && conn->state == LTI_CONN_OPEN && conn->options.protocol != LEAT_MESSAGES)
+    if (conn->eof && conn->state == LTI_CONN_OPEN && conn->protocol != LEAT_MESSAGES)
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_CLOSED, no_code);
 }
 
@@ -100,7 +100,7 @@ void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
     case LEAT_E_FINISHED:
         conn->eof = true;
         conn->need_more = false;
-        if (conn->options.protocol != LEAT_MESSAGES && !conn->closing)
+        if (conn->protocol != LEAT_MESSAGES && !conn->closing)
             stream_end(hub, conn);
         break;
     case LEAT_E_MEMORY:
@@ -166,7 +166,7 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
     uint8_t *room = 0;
     size_t limit = conn->options.inbox_bytes;
     size_t want = READ_PIECE_BYTES;
-    if (conn->options.protocol == LEAT_MESSAGES)
+    if (conn->protocol == LEAT_MESSAGES)
         want = lti_port_expect(&conn->link, read_expected(conn));
     if (want > READ_BYTES)
         want = READ_BYTES;
@@ -210,19 +210,19 @@ void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
     if (!conn->readable || !lti_conn_may_read(conn) || !lti_share_read(conn, 0))
         return;
     if (conn->closing && conn->state == LTI_CONN_LINGER) {
-        if (conn->options.protocol == LEAT_PACKETS)
+        if (conn->protocol == LEAT_PACKETS)
             lti_conn_packet_drop(hub, conn);
         else
             read_and_drop(hub, conn);
         lti_conn_linger(hub, conn);
         return;
     }
-    if (conn->options.protocol == LEAT_PACKETS) {
+    if (conn->protocol == LEAT_PACKETS) {
         lti_conn_packet_fill(hub, conn);
         return;
     }
     read_into_inbox(hub, conn);
-    if (conn->options.protocol != LEAT_MESSAGES)
+    if (conn->protocol != LEAT_MESSAGES)
         return;
     lti_conn_parse(hub, conn);
     if (lti_conn_connected(conn))
@@ -239,7 +239,7 @@ void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 
 enum leat_error lti_conn_want(struct leat_hub *hub, struct lti_conn *conn, bool bytes)
 {
-    if ((conn->options.protocol == LEAT_BYTES) != bytes || conn->view)
+    if ((conn->protocol == LEAT_BYTES) != bytes || conn->view)
         return LEAT_E_STATE;
     if (!lti_conn_has_data(conn))
         lti_conn_fill(hub, conn);
@@ -266,7 +266,7 @@ void lti_conn_drop_message(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->message_ready = false;
     lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
-    if (conn->options.protocol == LEAT_MESSAGES)
+    if (conn->protocol == LEAT_MESSAGES)
         lti_conn_parse(hub, conn);
 }
 
@@ -309,7 +309,7 @@ enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char 
                               size_t limit, size_t *size_out)
 {
     size_t seen = 0;
-    if (conn->options.protocol != LEAT_BYTES)
+    if (conn->protocol != LEAT_BYTES)
         return LEAT_E_STATE;
     if (!lti_conn_has_data(conn))
         lti_conn_fill(hub, conn);

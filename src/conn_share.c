@@ -49,7 +49,7 @@ static bool share_turn_free(const struct lti_conn *conn, enum lti_share_turn tur
 /* A message that began, and that we read. */
 static bool share_inside(const struct lti_conn *conn)
 {
-    return conn->options.protocol != LEAT_BYTES && conn->state == LTI_CONN_OPEN && !conn->closing &&
+    return conn->protocol != LEAT_BYTES && conn->state == LTI_CONN_OPEN && !conn->closing &&
            !conn->paused && !conn->message_ready && lti_inbox_size(&conn->inbox) > 0;
 }
 

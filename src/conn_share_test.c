@@ -27,7 +27,7 @@ static void stage_begin(struct stage *stage)
         both[i]->listener = &stage->listener;
         both[i]->state = LTI_CONN_OPEN;
         both[i]->announced = true;
-        both[i]->options.protocol = LEAT_MESSAGES;
+        both[i]->protocol = LEAT_MESSAGES;
     }
 }
 
@@ -116,7 +116,7 @@ TEST(conn_share_turns_end)
         if (way == 4)
             conn->inbox.tail = 0;
         if (way == 5)
-            conn->options.protocol = LEAT_BYTES;
+            conn->protocol = LEAT_BYTES;
         lti_share_changed(NULL, conn);
         CHECK((stage.listener.turns[LTI_SHARE_READ] == conn) == (way == 0));
     }

@@ -62,7 +62,7 @@ static inline enum leat_error port_write(struct leat_hub *hub, struct lti_conn *
 /* Follows the frames that leave, so that whole messages can be counted. */
 static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 {
-    if (conn->options.protocol != LEAT_MESSAGES) {
+    if (conn->protocol != LEAT_MESSAGES) {
         lti_outbox_consume(&conn->outbox, &hub->pool, size);
         return;
     }
@@ -185,7 +185,7 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
     lti_outbox_trim(&conn->outbox, &hub->pool);
     if (conn->finish_wanted && !conn->finish_done && conn->state == LTI_CONN_OPEN) {
         enum leat_error error = LEAT_OK;
-        if (conn->options.protocol != LEAT_MESSAGES && !conn->options.empty_is_finish)
+        if (conn->protocol != LEAT_MESSAGES && !conn->options.empty_is_finish)
             error = lti_port_finish(&conn->link, &code);
         conn->finish_done = true;
         if (error != LEAT_OK)
@@ -205,7 +205,7 @@ static bool may_speak(const struct lti_conn *conn)
 
 void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn)
 {
-    if (conn->options.protocol == LEAT_PACKETS) {
+    if (conn->protocol == LEAT_PACKETS) {
         lti_conn_packet_flush(hub, conn);
         return;
     }
@@ -245,7 +245,7 @@ void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes,
 {
     if (!conn->writing)
         return;
-    if (conn->options.protocol == LEAT_PACKETS) {
+    if (conn->protocol == LEAT_PACKETS) {
         lti_conn_packet_written(hub, conn, taken);
         return;
     }
@@ -397,8 +397,8 @@ void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_err
     uint8_t bytes[LTI_FRAME_HEADER_BYTES + 1];
     struct lti_frame frame = {.size = 1, .type = LTI_FRAME_CLOSE};
     size_t sent = 0;
-    if (conn->options.protocol != LEAT_MESSAGES || !lti_conn_connected(conn) ||
-        conn->outbox.size > 0 || conn->writing || conn->goodbye_queued || conn->write_error)
+    if (conn->protocol != LEAT_MESSAGES || !lti_conn_connected(conn) || conn->outbox.size > 0 ||
+        conn->writing || conn->goodbye_queued || conn->write_error)
         return;
     lti_frame_encode(&frame, bytes);
     bytes[LTI_FRAME_HEADER_BYTES] = lti_close_code_for(error);

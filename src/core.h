@@ -69,6 +69,7 @@ struct lti_conn {
     struct lti_endpoint base;
     struct lti_link link;
     enum lti_conn_state state;
+    enum leat_protocol protocol; /* as in its options: every message asks for it */
 
     bool dialled : 1;
     bool head_message : 1;   /* the outbox's first frame is a message */
@@ -228,8 +229,7 @@ static inline bool lti_conn_connected(const struct lti_conn *conn)
 /* Bytes, or a whole message. */
 static inline bool lti_conn_has_data(const struct lti_conn *conn)
 {
-    return conn->options.protocol != LEAT_BYTES ? conn->message_ready
-                                                : lti_inbox_size(&conn->inbox) > 0;
+    return conn->protocol != LEAT_BYTES ? conn->message_ready : lti_inbox_size(&conn->inbox) > 0;
 }
 
 static inline bool lti_conn_may_read(const struct lti_conn *conn)
@@ -238,7 +238,7 @@ static inline bool lti_conn_may_read(const struct lti_conn *conn)
         return false;
     if (conn->closing || conn->state == LTI_CONN_HANDSHAKE)
         return true;
-    if (conn->message_ready && conn->options.protocol == LEAT_PACKETS)
+    if (conn->message_ready && conn->protocol == LEAT_PACKETS)
         return false; /* one at a time */
     return conn->announced && !conn->paused && !conn->read_stalled && !conn->share_held;
 }

@@ -212,7 +212,7 @@ enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *c
 /* The new connection is judged, and made ready or shaken hands with. */
 static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, struct lti_conn *conn)
 {
-    bool messages = conn->options.protocol == LEAT_MESSAGES;
+    bool messages = conn->protocol == LEAT_MESSAGES;
     conn->base.tag = listener->base.tag;
     conn->access = lti_access_hold(listener->access);
     conn->listener = listener;
@@ -318,7 +318,7 @@ struct lti_conn *lti_listener_take(struct leat_hub *hub, struct lti_listener *li
     queue_remove(accepted_queue(listener), conn);
     conn->accepted_queue = false;
     conn->announced = true;
-    if (conn->options.protocol == LEAT_MESSAGES)
+    if (conn->protocol == LEAT_MESSAGES)
         lti_conn_parse(hub, conn);
     lti_conn_update(hub, conn);
     lti_listener_update(hub, listener);

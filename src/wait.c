@@ -95,7 +95,7 @@ static void unread_drop(struct leat_hub *hub, struct lti_conn *conn)
     conn->paused = false;
     conn->view = false;
     conn->inbox.pinned = false;
-    if (conn->options.protocol == LEAT_BYTES) {
+    if (conn->protocol == LEAT_BYTES) {
         if (lti_inbox_size(&conn->inbox))
             lti_conn_consume(hub, conn, lti_inbox_size(&conn->inbox));
         return;
