@@ -51,7 +51,6 @@ enum leat_error lti_access_make(struct lti_pool *pool, enum leat_who who, const 
     if (!access)
         return LEAT_E_MEMORY;
     access->who = who;
-    access->holders = 1;
     access->bytes = (uint32_t)bytes;
     access->count = count;
     char *at = (char *)(access->texts + count);
@@ -65,16 +64,19 @@ enum leat_error lti_access_make(struct lti_pool *pool, enum leat_who who, const 
     return LEAT_OK;
 }
 
-struct lti_access *lti_access_hold(struct lti_access *access)
+bool lti_access_equal(const struct lti_access *a, const struct lti_access *b)
 {
-    if (access)
-        access->holders++;
-    return access;
+    if (!a || !b)
+        return a == b;
+    bool equal = a->who == b->who && a->count == b->count;
+    for (uint32_t i = 0; i < a->count && equal; i++)
+        equal = strcmp(a->texts[i], b->texts[i]) == 0;
+    return equal;
 }
 
-void lti_access_drop(struct lti_pool *pool, struct lti_access *access)
+void lti_access_free(struct lti_pool *pool, struct lti_access *access)
 {
-    if (access && --access->holders == 0)
+    if (access)
         lti_pool_free(pool, access, access->bytes);
 }
 

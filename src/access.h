@@ -12,7 +12,6 @@
 
 struct lti_access {
     enum leat_who who;
-    uint32_t holders;
     uint32_t bytes; /* of the whole allocation */
     uint32_t count; /* of the texts: one group (GROUP), or the users (LIST) */
     const char *texts[];
@@ -22,8 +21,9 @@ struct lti_access {
 enum leat_error lti_access_make(struct lti_pool *pool, enum leat_who who, const char *group,
                                 const char *const *users, uint32_t users_count, bool listens,
                                 struct lti_access **access_out);
-struct lti_access *lti_access_hold(struct lti_access *access); /* null is allowed */
-void lti_access_drop(struct lti_pool *pool, struct lti_access *access);
+/* They let the same ones be there, asked for in the same words. Null is allowed. */
+bool lti_access_equal(const struct lti_access *a, const struct lti_access *b);
+void lti_access_free(struct lti_pool *pool, struct lti_access *access); /* null is allowed */
 
 /* What a system of numbers shows for a user or a group that has none in our namespace. The user
  * nobody has the same one, and so have we in a namespace that does not map us: never a match. */

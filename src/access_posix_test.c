@@ -25,7 +25,7 @@ static enum leat_error judge(enum leat_who who, uint32_t own_uid, uint32_t uid)
     const struct lti_access_peer peer = {.known = true, .uid = uid, .gid = uid};
     struct lti_access *access = make(who, NULL, NULL, 0);
     enum leat_error error = lti_access_judge(access, own_uid, &peer);
-    lti_access_drop(&pool, access);
+    lti_access_free(&pool, access);
     return error;
 }
 
@@ -57,11 +57,11 @@ TEST(access_unknown_is_a_denial)
     for (size_t i = 0; i < sizeof whos / sizeof whos[0]; i++) {
         struct lti_access *access = make(whos[i], NULL, NULL, 0);
         CHECK_ERROR(lti_access_judge(access, 1000, &unknown), LEAT_E_UNTRUSTED);
-        lti_access_drop(&pool, access);
+        lti_access_free(&pool, access);
     }
     struct lti_access *anyone = make(LEAT_WHO_INSECURE_ANYONE, NULL, NULL, 0);
     CHECK_ERROR(lti_access_judge(anyone, 1000, &unknown), LEAT_OK);
-    lti_access_drop(&pool, anyone);
+    lti_access_free(&pool, anyone);
     lti_pool_end(&pool);
 }
 
@@ -78,7 +78,7 @@ TEST(access_unmapped_user_is_never_the_same)
     CHECK_ERROR(judge(LEAT_WHO_ASK, 1000, NOBODY), LEAT_E_UNTRUSTED);
     struct lti_access *list = make(LEAT_WHO_LIST, NULL, users, 1);
     CHECK_ERROR(lti_access_judge(list, 1000, &nobody), LEAT_E_UNTRUSTED);
-    lti_access_drop(&pool, list);
+    lti_access_free(&pool, list);
     lti_pool_end(&pool);
 }
 
@@ -96,7 +96,7 @@ TEST(access_lists_and_groups)
     CHECK_ERROR(lti_access_judge(list, 1000, &peer), LEAT_OK);
     peer.uid = 1002;
     CHECK_ERROR(lti_access_judge(list, 1000, &peer), LEAT_E_UNTRUSTED);
-    lti_access_drop(&pool, list);
+    lti_access_free(&pool, list);
 
     struct lti_access *group = make(LEAT_WHO_GROUP, "70", NULL, 0);
     CHECK_ERROR(lti_access_judge(group, 1000, &peer), LEAT_E_UNTRUSTED);
@@ -107,13 +107,13 @@ TEST(access_lists_and_groups)
     CHECK_ERROR(lti_access_judge(group, 1000, &peer), LEAT_E_UNTRUSTED);
     peer.gid = 70;
     CHECK_ERROR(lti_access_judge(group, 1000, &peer), LEAT_OK);
-    lti_access_drop(&pool, group);
+    lti_access_free(&pool, group);
 
     struct lti_access *unmapped = make(LEAT_WHO_GROUP, "65534", NULL, 0);
     CHECK_ERROR(lti_access_judge(unmapped, 1000, &peer), LEAT_E_UNTRUSTED);
     peer.gid = NOBODY;
     CHECK_ERROR(lti_access_judge(unmapped, 1000, &peer), LEAT_E_UNTRUSTED);
-    lti_access_drop(&pool, unmapped);
+    lti_access_free(&pool, unmapped);
     lti_pool_end(&pool);
 }
 
@@ -177,4 +177,28 @@ TEST(access_texts_that_are_no_numbers)
     CHECK_ERROR(lti_access_judge(&list.access, 7, &peer), LEAT_E_UNTRUSTED);
     list.access.texts[0] = "";
     CHECK_ERROR(lti_access_judge(&list.access, 7, &peer), LEAT_E_UNTRUSTED);
+}
+
+TEST(access_is_told_apart_by_its_words)
+{
+    static const char *const two[] = {"1", "2"}, *const turned[] = {"2", "1"};
+    begin();
+    struct lti_access *all[] = {
+        make(LEAT_WHO_SAME_USER, NULL, NULL, 0),
+        make(LEAT_WHO_ADMIN, NULL, NULL, 0),
+        make(LEAT_WHO_GROUP, "1", NULL, 0),
+        make(LEAT_WHO_LIST, NULL, two, 1),
+        make(LEAT_WHO_LIST, NULL, two, 2),
+        make(LEAT_WHO_LIST, NULL, turned, 2),
+        NULL,
+    };
+    enum { COUNT = sizeof all / sizeof all[0] };
+    for (int i = 0; i < COUNT; i++)
+        for (int j = 0; j < COUNT; j++)
+            CHECK_INT(lti_access_equal(all[i], all[j]), i == j);
+    struct lti_access *again = make(LEAT_WHO_LIST, NULL, two, 2);
+    CHECK(lti_access_equal(again, all[4]));
+    lti_access_free(&pool, again);
+    for (int i = 0; i < COUNT; i++)
+        lti_access_free(&pool, all[i]);
 }

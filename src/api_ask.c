@@ -31,7 +31,7 @@ static void conn_describe(const struct lti_conn *conn, struct leat_conn_info *in
     info->peer_gid = conn->peer.gid;
     info->peer_pid = conn->peer.pid;
     info->peer_frame_bytes_max = conn->peer_frame_bytes_max;
-    info->options = conn->options;
+    info->options = conn->common->options;
 }
 
 enum leat_error leat_conn_info_get(struct leat_hub *hub, leat_conn conn,
@@ -115,14 +115,14 @@ enum leat_error leat_hub_info_get(struct leat_hub *hub, struct leat_hub_info *in
     return lti_struct_give(info_out, &info, sizeof info);
 }
 
-static enum leat_error name_give(const struct lti_address_ref *address, char *buffer, size_t size,
+static enum leat_error name_give(const struct lti_address *address, char *buffer, size_t size,
                                  size_t *size_out)
 {
-    size_t length = address ? address->address.size : 0;
+    size_t length = address ? address->size : 0;
     *size_out = length;
     if (size <= length)
         return LEAT_E_TOO_BIG;
-    memcpy(buffer, address ? address->address.text : "", length + 1);
+    memcpy(buffer, address ? address->text : "", length + 1);
     return LEAT_OK;
 }
 
@@ -135,7 +135,7 @@ enum leat_error leat_conn_name(struct leat_hub *hub, leat_conn conn, char *buffe
     if (error != LEAT_OK)
         return error;
     const struct lti_conn *found = lti_hub_conn(hub, conn);
-    error = found ? name_give(found->address, buffer, size, size_out) : LEAT_E_STALE;
+    error = found ? name_give(found->common->address, buffer, size, size_out) : LEAT_E_STALE;
     lti_hub_leave(hub);
     return error;
 }
@@ -149,7 +149,7 @@ enum leat_error leat_listener_name(struct leat_hub *hub, leat_listener listener,
     if (error != LEAT_OK)
         return error;
     const struct lti_listener *found = lti_hub_listener(hub, listener);
-    error = found ? name_give(found->address, buffer, size, size_out) : LEAT_E_STALE;
+    error = found ? name_give(found->common->address, buffer, size, size_out) : LEAT_E_STALE;
     lti_hub_leave(hub);
     return error;
 }

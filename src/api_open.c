@@ -53,9 +53,10 @@ enum leat_error leat_resolve(const char *name, char *buffer, size_t size, size_t
 static enum leat_error listener_bind(struct leat_hub *hub, struct lti_listener *listener,
                                      const char *name, const struct leat_listen_options *options)
 {
-    const struct lti_listen listen = {.access = listener->access,
+    const struct lti_common *common = listener->common;
+    const struct lti_listen listen = {.access = common->access,
                                       .backlog = options->backlog,
-                                      .packets = listener->conn_options.protocol == LEAT_PACKETS,
+                                      .packets = common->options.protocol == LEAT_PACKETS,
                                       .take_over = options->take_over,
                                       .sddl = options->sddl};
     struct lti_address address;
@@ -63,8 +64,7 @@ static enum leat_error listener_bind(struct leat_hub *hub, struct lti_listener *
     enum leat_error error = resolve(hub, name, true, &address);
     if (error != LEAT_OK)
         return error;
-    listener->address = lti_address_make(hub, &address);
-    if (!listener->address)
+    if (!lti_common_place(hub, listener->common, &address))
         return LEAT_E_MEMORY;
     error = lti_port_listen(hub->port, &listener->link, &listener->claim, &address, &listen, &code);
     return failed(hub, error, code);
@@ -91,7 +91,7 @@ static enum leat_error listener_add(struct leat_hub *hub, const char *name, intp
             error = LEAT_E_UNSUPPORTED; /* who may come in was said when it was made */
         } else {
             error = lti_port_adopt(hub->port, &listener->link, handle, true,
-                                   listener->conn_options.protocol == LEAT_PACKETS, &code);
+                                   listener->common->options.protocol == LEAT_PACKETS, &code);
             (void)failed(hub, error, code);
         }
         if (error != LEAT_OK)
@@ -175,24 +175,29 @@ enum leat_error leat_refuse(struct leat_hub *hub, leat_conn conn)
 }
 
 static enum leat_error conn_dial(struct leat_hub *hub, const char *name,
-                                 const struct leat_connect_options *options, struct lti_conn *conn)
+                                 const struct leat_connect_options *options,
+                                 const struct leat_conn_options *conn_options,
+                                 struct lti_conn *conn)
 {
+    struct lti_access *access;
+    struct lti_common *common;
     struct lti_address address;
     conn->base.tag = options->tag;
     conn->dialled = true;
     conn->announced = true;
     conn->absent = options->absent;
-    enum leat_error error =
-        lti_access_make(&hub->pool, options->who, options->group, options->users,
-                        options->users_count, false, &conn->access);
+    enum leat_error error = lti_access_make(&hub->pool, options->who, options->group,
+                                            options->users, options->users_count, false, &access);
     if (error != LEAT_OK)
         return error;
     error = resolve(hub, name, false, &address);
+    if (error == LEAT_OK)
+        error = lti_common_share(hub, conn_options, access, &address, &common);
+    else
+        lti_access_free(&hub->pool, access);
     if (error != LEAT_OK)
         return error;
-    conn->address = lti_address_make(hub, &address);
-    if (!conn->address)
-        return LEAT_E_MEMORY;
+    lti_conn_join(conn, common);
     if (conn->protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
         return LEAT_E_MEMORY;
     lti_conn_enter(hub, conn, LTI_CONN_CONNECTING);
@@ -217,9 +222,9 @@ enum leat_error leat_connect(struct leat_hub *hub, const char *name,
     if (error == LEAT_OK)
         error = lti_options_conn(in_force.conn, &conn_options);
     if (error == LEAT_OK)
-        error = lti_conn_create(hub, &conn_options, &conn);
+        error = lti_conn_create(hub, &conn);
     if (error == LEAT_OK) {
-        error = conn_dial(hub, name, &in_force, conn);
+        error = conn_dial(hub, name, &in_force, &conn_options, conn);
         if (error == LEAT_OK)
             conn_out->id = conn->base.id;
         else
@@ -231,17 +236,22 @@ enum leat_error leat_connect(struct leat_hub *hub, const char *name,
 
 /* The descriptor is the hub's only once nothing can fail any more. */
 static enum leat_error conn_adopt(struct leat_hub *hub, intptr_t handle, uint64_t tag,
-                                  struct lti_conn *conn)
+                                  const struct leat_conn_options *options, struct lti_conn *conn)
 {
+    struct lti_common *common;
     struct os_code code = no_code;
+    enum leat_error error = lti_common_share(hub, options, 0, 0, &common);
+    if (error != LEAT_OK)
+        return error;
+    lti_conn_join(conn, common);
     conn->base.tag = tag;
     conn->announced = true;
     if (conn->protocol == LEAT_MESSAGES && lti_port_one_way(handle))
         return LEAT_E_HANDLE;
     if (conn->protocol == LEAT_MESSAGES && !lti_conn_queue_hello(hub, conn))
         return LEAT_E_MEMORY;
-    enum leat_error error = lti_port_adopt(hub->port, &conn->link, handle, false,
-                                           conn->protocol == LEAT_PACKETS, &code);
+    error = lti_port_adopt(hub->port, &conn->link, handle, false, conn->protocol == LEAT_PACKETS,
+                           &code);
     if (error != LEAT_OK)
         return failed(hub, error, code);
     lti_conn_established(hub, conn);
@@ -261,9 +271,9 @@ enum leat_error leat_adopt_conn(struct leat_hub *hub, intptr_t handle, uint64_t 
         return error;
     error = lti_options_conn(options, &in_force);
     if (error == LEAT_OK)
-        error = lti_conn_create(hub, &in_force, &conn);
+        error = lti_conn_create(hub, &conn);
     if (error == LEAT_OK) {
-        error = conn_adopt(hub, handle, tag, conn);
+        error = conn_adopt(hub, handle, tag, &in_force, conn);
         if (error == LEAT_OK)
             conn_out->id = conn->base.id;
         else

@@ -91,10 +91,10 @@ static enum leat_error message_check(struct lti_conn *conn, size_t size)
     enum leat_error error = send_state(conn, false);
     if (error != LEAT_OK)
         return error;
-    if (size == 0 && conn->options.empty_is_finish)
+    if (size == 0 && conn->common->options.empty_is_finish)
         return LEAT_E_ARGUMENT;
     error = message_size_check(conn, size);
-    if (error == LEAT_OK && conn->outbox_messages >= conn->options.outbox_messages_max)
+    if (error == LEAT_OK && conn->outbox_messages >= conn->common->options.outbox_messages_max)
         error = LEAT_E_FULL;
     if (error == LEAT_E_FULL) {
         conn->want_writable = true;
@@ -166,7 +166,7 @@ enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data
 /* The end comes behind all that was accepted: as a frame, as an empty packet, or by the system. */
 static enum leat_error finish_start(struct leat_hub *hub, struct lti_conn *conn)
 {
-    bool system = conn->protocol != LEAT_MESSAGES && !conn->options.empty_is_finish;
+    bool system = conn->protocol != LEAT_MESSAGES && !conn->common->options.empty_is_finish;
     bool queued = true;
     if (system && !lti_port_can_finish(&conn->link))
         return LEAT_E_UNSUPPORTED;

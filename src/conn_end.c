@@ -129,7 +129,7 @@ static bool due(uint64_t *time_ns, uint64_t now)
 /* Nothing was heard for a while: ask; nothing was heard since: gone. */
 static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
 {
-    uint64_t interval = conn->options.keepalive_ms * UINT64_C(1000000);
+    uint64_t interval = conn->common->options.keepalive_ms * UINT64_C(1000000);
     static const uint8_t payload[8];
     /* A peer that we do not read cannot be heard; one with unread bytes of ours has a deadline. */
     if (!conn->announced || conn->paused || conn->read_stalled || conn->share_held ||

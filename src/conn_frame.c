@@ -88,7 +88,8 @@ static bool frame_take(struct leat_hub *hub, struct lti_conn *conn, const struct
         return false;
     case LTI_FRAME_PING:
         /* A peer that asks without taking answers gets none. */
-        if (conn->state == LTI_CONN_OPEN && conn->outbox.size <= conn->options.outbox_low_bytes)
+        if (conn->state == LTI_CONN_OPEN &&
+            conn->outbox.size <= conn->common->options.outbox_low_bytes)
             (void)lti_conn_queue_frame(hub, conn, LTI_FRAME_PONG, payload, frame->size);
         break;
     default:
@@ -117,8 +118,8 @@ static bool head_take(struct leat_hub *hub, struct lti_conn *conn)
     }
     if (size < LTI_FRAME_HEADER_BYTES)
         return false;
-    enum leat_error error =
-        lti_frame_decode(lti_inbox_bytes(&conn->inbox), conn->options.frame_bytes_max, &frame);
+    enum leat_error error = lti_frame_decode(lti_inbox_bytes(&conn->inbox),
+                                             conn->common->options.frame_bytes_max, &frame);
     if (error != LEAT_OK) {
         protocol_fail(hub, conn, LEAT_OP_READ, error);
         return false;
@@ -165,5 +166,5 @@ void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn)
         !partial)
         conn->partial_at = 0;
     else if (conn->partial_at == 0)
-        conn->partial_at = lti_hub_after(hub, conn->options.partial_frame_ms);
+        conn->partial_at = lti_hub_after(hub, conn->common->options.partial_frame_ms);
 }

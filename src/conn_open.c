@@ -15,7 +15,6 @@
 
 #include "lti_assert.h"
 
-#include <stddef.h>
 #include <string.h>
 
 /* Pauses between attempts, in microseconds: they double from the first to the longest. */
@@ -24,39 +23,7 @@
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
-/* Addresses are short, and every dialled connection has one. */
-static size_t address_bytes(const struct lti_address *address)
-{
-    return offsetof(struct lti_address_ref, address.text) + address->size + 1;
-}
-
-struct lti_address_ref *lti_address_make(struct leat_hub *hub, const struct lti_address *from)
-{
-    struct lti_address_ref *address = lti_pool_alloc(&hub->pool, address_bytes(from));
-    if (!address)
-        return 0;
-    address->holders = 1;
-    address->address.size = from->size;
-    address->address.guarded = from->guarded;
-    memcpy(address->address.text, from->text, from->size + 1);
-    return address;
-}
-
-struct lti_address_ref *lti_address_hold(struct lti_address_ref *address)
-{
-    if (address)
-        address->holders++;
-    return address;
-}
-
-void lti_address_drop(struct leat_hub *hub, struct lti_address_ref *address)
-{
-    if (address && --address->holders == 0)
-        lti_pool_free(&hub->pool, address, address_bytes(&address->address));
-}
-
-enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_options *options,
-                                struct lti_conn **conn_out)
+enum leat_error lti_conn_create(struct leat_hub *hub, struct lti_conn **conn_out)
 {
     if (hub->conns_used >= hub->options.conns_max)
         return LEAT_E_LIMIT;
@@ -78,12 +45,16 @@ enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_opt
     lti_deadline_init(&conn->base.deadline);
     lti_link_init(&conn->link);
     conn->link.cookie = conn->base.id;
-    conn->options = *options;
-    conn->protocol = options->protocol;
     conn->stats.size = sizeof conn->stats;
     hub->conns_used++;
     *conn_out = conn;
     return LEAT_OK;
+}
+
+void lti_conn_join(struct lti_conn *conn, struct lti_common *common)
+{
+    conn->common = common;
+    conn->protocol = common->options.protocol;
 }
 
 void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
@@ -91,8 +62,7 @@ void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
     LTI_ASSERT(conn->link.handle < 0 && conn->base.list == 0 && conn->listener == 0);
     lti_outbox_clear(&conn->outbox, &hub->pool);
     lti_inbox_clear(&conn->inbox, &hub->pool);
-    lti_address_drop(hub, conn->address);
-    lti_access_drop(&hub->pool, conn->access);
+    lti_common_drop(hub, conn->common);
     lti_deadlines_unreserve(&hub->deadlines);
     lti_slots_remove(&hub->conns, conn->base.id);
     lti_pool_free(&hub->pool, conn, sizeof *conn);
@@ -109,9 +79,10 @@ static uint64_t pause_ns(struct leat_hub *hub, uint32_t attempts)
 void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
+    const struct lti_common *common = conn->common;
     conn->attempt_at = 0;
-    enum leat_error error = lti_port_connect(hub->port, &conn->link, &conn->address->address,
-                                             conn->access, conn->protocol == LEAT_PACKETS, &code);
+    enum leat_error error = lti_port_connect(hub->port, &conn->link, common->address,
+                                             common->access, conn->protocol == LEAT_PACKETS, &code);
     bool absent = error == LEAT_E_NOT_FOUND || error == LEAT_E_REFUSED;
     if (error == LEAT_OK) {
         lti_conn_established(hub, conn);
@@ -172,12 +143,13 @@ void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     conn->os_code = no_code;
-    bool asks = conn->access && conn->access->who == LEAT_WHO_ASK;
+    const struct lti_access *access = conn->common->access;
+    bool asks = access && access->who == LEAT_WHO_ASK;
     if (asks) {
         lti_conn_enter(hub, conn, LTI_CONN_ASKING);
-        conn->limit_at = lti_hub_after(hub, conn->options.handshake_ms);
+        conn->limit_at = lti_hub_after(hub, conn->common->options.handshake_ms);
     }
-    enum leat_error error = lti_port_judge(&conn->link, conn->access, &conn->peer, &code);
+    enum leat_error error = lti_port_judge(&conn->link, access, &conn->peer, &code);
     conn->unidentified = error == LEAT_E_EMPTY;
     if (error == LEAT_OK)
         error = user_count(hub, conn);
@@ -194,7 +166,7 @@ void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn)
     struct os_code code = no_code;
     conn->limit_at = conn->dialled ? conn->limit_at : 0;
     if (conn->protocol == LEAT_PACKETS) {
-        conn->peer_frame_bytes_max = conn->options.frame_bytes_max;
+        conn->peer_frame_bytes_max = conn->common->options.frame_bytes_max;
         enum leat_error error = lti_port_packets(&conn->link, &conn->peer_frame_bytes_max, &code);
         if (error != LEAT_OK) {
             lti_conn_fail(hub, conn, LEAT_OP_CONNECT, error, code);
@@ -207,7 +179,7 @@ void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn)
     }
     lti_conn_enter(hub, conn, LTI_CONN_HANDSHAKE);
     if (!conn->dialled)
-        conn->limit_at = lti_hub_after(hub, conn->options.handshake_ms);
+        conn->limit_at = lti_hub_after(hub, conn->common->options.handshake_ms);
     lti_conn_flush(hub, conn);
 }
 
@@ -220,8 +192,8 @@ void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn)
         return;
     }
     conn->limit_at = 0;
-    if (conn->protocol == LEAT_MESSAGES && conn->options.keepalive_ms) {
-        conn->alive_at = lti_hub_after(hub, conn->options.keepalive_ms);
+    if (conn->protocol == LEAT_MESSAGES && conn->common->options.keepalive_ms) {
+        conn->alive_at = lti_hub_after(hub, conn->common->options.keepalive_ms);
         conn->heard_ns = hub->now_ns;
     }
     if (conn->listener) {

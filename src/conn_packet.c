@@ -33,7 +33,7 @@ void lti_conn_packet_patience(struct leat_hub *hub, struct lti_conn *conn)
     if (conn->state != LTI_CONN_OPEN || conn->paused || conn->share_held || !partial)
         conn->partial_at = 0;
     else if (conn->partial_at == 0)
-        conn->partial_at = lti_hub_after(hub, conn->options.partial_frame_ms);
+        conn->partial_at = lti_hub_after(hub, conn->common->options.partial_frame_ms);
 }
 
 /* A whole packet stands at the head of the inbox. */
@@ -44,7 +44,7 @@ static void packet_take(struct leat_hub *hub, struct lti_conn *conn)
         packet_fail(hub, conn, LEAT_E_PROTOCOL);
         return;
     }
-    if (size == 0 && conn->options.empty_is_finish) {
+    if (size == 0 && conn->common->options.empty_is_finish) {
         lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES);
         conn->peer_finished = true;
         lti_conn_check_finished(hub, conn);
@@ -63,7 +63,7 @@ static void packet_part(struct leat_hub *hub, struct lti_conn *conn, bool whole)
         conn->stats.inbox_bytes_high = lti_inbox_size(&conn->inbox);
     if (whole)
         packet_take(hub, conn);
-    else if (size >= conn->options.frame_bytes_max)
+    else if (size >= conn->common->options.frame_bytes_max)
         packet_fail(hub, conn, LEAT_E_PROTOCOL);
     lti_conn_packet_patience(hub, conn);
 }
@@ -76,7 +76,7 @@ static enum leat_error packet_read(struct leat_hub *hub, struct lti_conn *conn, 
     uint8_t *room = 0;
     size_t begun = lti_inbox_size(&conn->inbox), size = 0;
     size_t header = begun ? 0 : LTI_FRAME_HEADER_BYTES;
-    size_t limit = LTI_FRAME_HEADER_BYTES + (size_t)conn->options.frame_bytes_max;
+    size_t limit = LTI_FRAME_HEADER_BYTES + (size_t)conn->common->options.frame_bytes_max;
     size_t room_size = lti_inbox_room(&conn->inbox, &hub->pool, header + *want, limit, &room);
     if (room_size == SIZE_MAX) {
         lti_conn_read_later(hub, conn);
@@ -107,7 +107,7 @@ void lti_conn_packet_fill(struct leat_hub *hub, struct lti_conn *conn)
 {
     size_t want = READ_BYTES;
     if (packet_read(hub, conn, &want) == LEAT_E_TOO_BIG) {
-        if (want > conn->options.frame_bytes_max)
+        if (want > conn->common->options.frame_bytes_max)
             packet_fail(hub, conn, LEAT_E_PROTOCOL);
         else if (lti_share_read(conn, want))
             (void)packet_read(hub, conn, &want); /* that large it is not too big */
@@ -182,7 +182,7 @@ static bool packet_begin(struct leat_hub *hub, struct lti_conn *conn)
         conn->retry_at = lti_hub_after(hub, RETRY_MS);
         /* The system may never have so much in one piece. */
         if (conn->stall_at == 0)
-            conn->stall_at = lti_hub_after(hub, conn->options.write_stall_ms);
+            conn->stall_at = lti_hub_after(hub, conn->common->options.write_stall_ms);
     } else {
         lti_conn_write_dead(hub, conn, error, code);
     }
@@ -226,7 +226,7 @@ bool lti_conn_packet_queue(struct leat_hub *hub, struct lti_conn *conn, uint8_t 
 enum leat_error lti_conn_packet_offer(struct leat_hub *hub, struct lti_conn *conn,
                                       const struct leat_slice *slices, size_t count, size_t total)
 {
-    size_t limit = conn->options.outbox_bytes;
+    size_t limit = conn->common->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     size_t whole = LTI_FRAME_HEADER_BYTES + total;
     if ((whole > room && conn->outbox.size > 0) || !lti_share_fits(conn, whole)) {

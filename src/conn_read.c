@@ -147,8 +147,8 @@ static size_t read_expected(const struct lti_conn *conn)
     if (conn->skip_left > 0)
         return READ_BYTES;
     if (conn->state == LTI_CONN_OPEN && size >= LTI_FRAME_HEADER_BYTES && !conn->message_ready &&
-        lti_frame_decode(lti_inbox_bytes(&conn->inbox), conn->options.frame_bytes_max, &frame) !=
-            LEAT_OK)
+        lti_frame_decode(lti_inbox_bytes(&conn->inbox), conn->common->options.frame_bytes_max,
+                         &frame) != LEAT_OK)
         return READ_BYTES;
     size_t whole = LTI_FRAME_HEADER_BYTES + (size_t)frame.size;
     if (conn->message_ready)
@@ -164,7 +164,7 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
     size_t size = 0;
     bool more = false;
     uint8_t *room = 0;
-    size_t limit = conn->options.inbox_bytes;
+    size_t limit = conn->common->options.inbox_bytes;
     size_t want = READ_PIECE_BYTES;
     if (conn->protocol == LEAT_MESSAGES)
         want = lti_port_expect(&conn->link, read_expected(conn));
@@ -233,7 +233,7 @@ void lti_conn_consume(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 {
     lti_inbox_consume(&conn->inbox, &hub->pool, size);
     conn->need_more = false;
-    if (conn->read_stalled && lti_inbox_size(&conn->inbox) <= conn->options.inbox_low_bytes)
+    if (conn->read_stalled && lti_inbox_size(&conn->inbox) <= conn->common->options.inbox_low_bytes)
         conn->read_stalled = false;
 }
 
@@ -290,7 +290,7 @@ static enum leat_error find_more(struct leat_hub *hub, struct lti_conn *conn, si
                                  size_t limit, size_t *size_out)
 {
     /* At the limit one more byte, or the end, decides. */
-    bool open = seen <= limit && seen < conn->options.inbox_bytes;
+    bool open = seen <= limit && seen < conn->common->options.inbox_bytes;
     if (open) {
         /* Nobody can read below the mark before the delimiter came: the mark must not stop us. */
         conn->read_stalled = false;

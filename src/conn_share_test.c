@@ -13,6 +13,7 @@
 
 struct stage {
     struct lti_listener listener;
+    struct lti_common common;
     struct lti_conn conn, other;
 };
 
@@ -25,6 +26,7 @@ static void stage_begin(struct stage *stage)
     struct lti_conn *const both[] = {&stage->conn, &stage->other};
     for (int i = 0; i < 2; i++) {
         both[i]->listener = &stage->listener;
+        both[i]->common = &stage->common;
         both[i]->state = LTI_CONN_OPEN;
         both[i]->announced = true;
         both[i]->protocol = LEAT_MESSAGES;
@@ -154,9 +156,9 @@ TEST(conn_share_and_who_wants_to_write)
         struct stage stage;
         stage_begin(&stage);
         struct lti_conn *conn = &stage.conn;
-        conn->options.outbox_bytes = 4 * FLOOR;
-        conn->options.outbox_low_bytes = FLOOR;
-        conn->options.outbox_messages_max = 10;
+        stage.common.options.outbox_bytes = 4 * FLOOR;
+        stage.common.options.outbox_low_bytes = FLOOR;
+        stage.common.options.outbox_messages_max = 10;
         conn->want_writable = true;
         conn->want_room = 2 * FLOOR;
         if (way == 1)

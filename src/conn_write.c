@@ -133,7 +133,7 @@ void lti_conn_write_waits(struct leat_hub *hub, struct lti_conn *conn)
 {
     conn->writing = true;
     conn->stats.write_stalls++;
-    conn->stall_at = lti_hub_after(hub, conn->options.write_stall_ms);
+    conn->stall_at = lti_hub_after(hub, conn->common->options.write_stall_ms);
 }
 
 /* Gives the outbox's first block to the port; true when the port took it at once. */
@@ -163,9 +163,10 @@ static bool write_begin(struct leat_hub *hub, struct lti_conn *conn)
 bool lti_conn_has_room(const struct lti_conn *conn)
 {
     size_t want = conn->want_writable ? conn->want_room : 0;
-    bool fits = conn->outbox.size == 0 || conn->outbox.size + want <= conn->options.outbox_bytes;
-    return fits && conn->outbox.size <= conn->options.outbox_low_bytes &&
-           conn->outbox_messages < conn->options.outbox_messages_max &&
+    bool fits =
+        conn->outbox.size == 0 || conn->outbox.size + want <= conn->common->options.outbox_bytes;
+    return fits && conn->outbox.size <= conn->common->options.outbox_low_bytes &&
+           conn->outbox_messages < conn->common->options.outbox_messages_max &&
            lti_share_fits(conn, want ? want : 1);
 }
 
@@ -185,7 +186,7 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
     lti_outbox_trim(&conn->outbox, &hub->pool);
     if (conn->finish_wanted && !conn->finish_done && conn->state == LTI_CONN_OPEN) {
         enum leat_error error = LEAT_OK;
-        if (conn->protocol != LEAT_MESSAGES && !conn->options.empty_is_finish)
+        if (conn->protocol != LEAT_MESSAGES && !conn->common->options.empty_is_finish)
             error = lti_port_finish(&conn->link, &code);
         conn->finish_done = true;
         if (error != LEAT_OK)
@@ -309,7 +310,7 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
     struct os_code code = no_code;
     size_t sent = 0;
     bool direct = conn->outbox.size == 0 && !conn->writing && lti_conn_connected(conn);
-    size_t limit = conn->options.outbox_bytes;
+    size_t limit = conn->common->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     /* An empty outbox takes any message, so that the limit need not be that of the largest. */
     if (whole && ((total > room && conn->outbox.size > 0) || !lti_share_fits(conn, total))) {
@@ -363,7 +364,7 @@ bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn)
     struct lti_hello hello = {
         .version = LTI_WIRE_VERSION,
         .size = LTI_HELLO_BYTES,
-        .frame_bytes_max = conn->options.frame_bytes_max,
+        .frame_bytes_max = conn->common->options.frame_bytes_max,
     };
     if (!lti_outbox_reserve(&conn->outbox, &hub->pool, sizeof bytes))
         return false;

@@ -59,10 +59,14 @@ enum lti_conn_state {
     LTI_CONN_GONE    /* nobody's any more; waits for the port, or for its report to be taken */
 };
 
-struct lti_address_ref { /* shared by a listener and the connections that came in through it */
+/* What connections of one listener, or such that were dialled or adopted alike, need only once. */
+struct lti_common {
     uint32_t holders;
-    struct lti_address address; /* the block ends with its text */
+    struct leat_conn_options options; /* in force */
+    struct lti_access *access;        /* null: whoever handed it over has judged */
+    struct lti_address *address;      /* null: none; the block ends with its text */
 };
+#define LTI_COMMONS_RECENT 4 /* a hub remembers so many to find equal ones by */
 
 /* What every message touches comes first: with many connections the cache lines count. */
 struct lti_conn {
@@ -125,7 +129,7 @@ struct lti_conn {
     uint64_t alive_at;   /* keep-alive: next look */
     uint64_t retry_at;   /* memory was short: try to read again */
 
-    struct leat_conn_options options; /* in force */
+    struct lti_common *common; /* its own, or that of others too */
     struct leat_conn_stats stats;
     uint32_t outbox_messages;
     uint32_t
@@ -137,8 +141,7 @@ struct lti_conn {
     uint64_t drop_end; /* LINGER: no more is dropped beyond so many bytes received */
     uint64_t report_tag;
 
-    struct lti_address_ref *address; /* null: none */
-    struct lti_listener *listener;   /* null: not accepted, or its listener was closed */
+    struct lti_listener *listener; /* null: not accepted, or its listener was closed */
     struct lti_conn *queue_previous,
         *queue_next;     /* in the listener's handshake, accepted or waiting queue */
     size_t queued_bytes; /* of the listener's: ours */
@@ -146,7 +149,6 @@ struct lti_conn {
     struct lti_peer peer;
     enum leat_error error; /* why it ended; the first one sticks */
     enum leat_operation operation;
-    struct lti_access *access; /* null: whoever handed it over has judged */
     enum leat_absent absent;
     uint32_t attempts;
 };
@@ -158,15 +160,13 @@ struct lti_listener {
     struct lti_endpoint base;
     struct lti_link link;
     struct lti_claim claim;
-    struct lti_address_ref *address;
-    struct leat_conn_options conn_options;
+    struct lti_common *common; /* of its connections; the address is its own, too */
     struct lti_conn *accepted_first, *accepted_last;
     struct lti_conn *handshake_first, *handshake_last; /* oldest first */
     uint64_t pause_ns;                                 /* back-off after a failure; 0: none */
     uint64_t accepted, denied, handshakes_failed, accept_errors;
     struct os_code os_code;
     enum leat_error error;
-    struct lti_access *access;
     uint32_t conns, conns_max, handshakes, handshakes_max, per_user_max;
     struct lti_users users; /* of these conns, those that count against per_user_max */
     size_t queued_bytes, queued_bytes_max;
@@ -190,10 +190,12 @@ struct leat_hub {
     struct lti_slots conns, listeners, timers;
     struct lti_os_mutex *mutex; /* null: single_thread */
     struct leat_hub_options options;
-    struct lti_list ready;      /* has an event, or bytes to look at for one */
-    struct lti_list chores;     /* has work that no event comes from: handshakes, lingering */
-    struct lti_conn *graveyard; /* to be freed when nobody holds a pointer */
-    uint32_t round_left;        /* of the ready list, until the port is asked again */
+    struct lti_list ready;  /* has an event, or bytes to look at for one */
+    struct lti_list chores; /* has work that no event comes from: handshakes, lingering */
+    struct lti_common *commons[LTI_COMMONS_RECENT]; /* null: none; held by others */
+    uint32_t commons_next;                          /* place of the next one */
+    struct lti_conn *graveyard;                     /* to be freed when nobody holds a pointer */
+    uint32_t round_left; /* of the ready list, until the port is asked again */
     uint32_t conns_used, listeners_used, timers_used;
     uint64_t now_ns; /* at the last look at the clock */
     uint64_t retire; /* the conn whose CLOSED was handed out */
@@ -306,8 +308,9 @@ uint64_t lti_conn_unsent(const struct lti_conn *conn); /* what the user sent of 
 enum leat_state lti_conn_public_state(const struct lti_conn *conn);
 
 /* conn_open.c */
-enum leat_error lti_conn_create(struct leat_hub *hub, const struct leat_conn_options *options,
-                                struct lti_conn **conn_out);
+enum leat_error lti_conn_create(struct leat_hub *hub, struct lti_conn **conn_out);
+/* Before it is used in any way: what it has in common with others, which it holds from now on. */
+void lti_conn_join(struct lti_conn *conn, struct lti_common *common);
 void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn); /* the link is connected */
@@ -316,9 +319,22 @@ void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn);       /* it ma
 void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
                      struct os_code code); /* it may not: logged, counted, failed */
 void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn); /* it is usable */
-struct lti_address_ref *lti_address_make(struct leat_hub *hub, const struct lti_address *from);
-struct lti_address_ref *lti_address_hold(struct lti_address_ref *address);
-void lti_address_drop(struct leat_hub *hub, struct lti_address_ref *address);
+
+/* conn_common.c */
+/* A new one, without an address, that the caller holds. The access is its own from now on, or gone:
+ * MEMORY. */
+enum leat_error lti_common_make(struct leat_hub *hub, const struct leat_conn_options *options,
+                                struct lti_access *access, struct lti_common **common_out);
+/* Copies the address of one that nobody else holds; false: no memory. */
+bool lti_common_place(struct leat_hub *hub, struct lti_common *common,
+                      const struct lti_address *address);
+/* The same one for connections that have all of it in common; else as lti_common_make, with a copy
+ * of the address (null: none). */
+enum leat_error lti_common_share(struct leat_hub *hub, const struct leat_conn_options *options,
+                                 struct lti_access *access, const struct lti_address *address,
+                                 struct lti_common **common_out);
+struct lti_common *lti_common_hold(struct lti_common *common);
+void lti_common_drop(struct leat_hub *hub, struct lti_common *common); /* null is allowed */
 
 /* conn_read.c */
 void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn); /* reads once, if it may */

@@ -81,19 +81,22 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
                             options->users_count, true, &access);
     if (error != LEAT_OK)
         return error;
+    struct lti_common *common;
+    error = lti_common_make(hub, &conn_options, access, &common);
+    if (error != LEAT_OK)
+        return error;
     struct lti_listener *listener = lti_pool_alloc(&hub->pool, sizeof *listener);
     if (!listener) {
-        lti_access_drop(&hub->pool, access);
+        lti_common_drop(hub, common);
         return LEAT_E_MEMORY;
     }
     memset(listener, 0, sizeof *listener);
-    listener->access = access;
+    listener->common = common;
     lti_link_init(&listener->link);
     lti_claim_none(&listener->claim);
     lti_deadline_init(&listener->base.deadline);
     listener->base.kind = LTI_KIND_LISTENER;
     listener->base.tag = options->tag;
-    listener->conn_options = conn_options;
     listener->conns_max = options->conns_max;
     listener->handshakes_max = options->handshakes_max;
     listener->per_user_max = options->per_user_max;
@@ -104,7 +107,7 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
     if (listener->base.id == 0) {
         if (reserved)
             lti_deadlines_unreserve(&hub->deadlines);
-        lti_access_drop(&hub->pool, access);
+        lti_common_drop(hub, common);
         lti_pool_free(&hub->pool, listener, sizeof *listener);
         return LEAT_E_MEMORY;
     }
@@ -133,10 +136,9 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
     lti_hub_list(hub, &listener->base, 0);
     lti_deadline_set(&hub->deadlines, &listener->base.deadline, LTI_NEVER);
     if (listener->link.handle >= 0)
-        (void)lti_port_end(hub->port, &listener->link, &listener->claim,
-                           listener->address ? &listener->address->address : 0, forked);
-    lti_address_drop(hub, listener->address);
-    lti_access_drop(&hub->pool, listener->access);
+        (void)lti_port_end(hub->port, &listener->link, &listener->claim, listener->common->address,
+                           forked);
+    lti_common_drop(hub, listener->common);
     lti_deadlines_unreserve(&hub->deadlines);
     lti_slots_remove(&hub->listeners, listener->base.id);
     lti_pool_free(&hub->pool, listener, sizeof *listener);
@@ -147,8 +149,8 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
 /* Clients wait for what we do, whatever the user waits for. */
 bool lti_listener_greets(const struct lti_listener *listener)
 {
-    return listener->conn_options.protocol == LEAT_MESSAGES ||
-           listener->access->who == LEAT_WHO_ASK;
+    return listener->common->options.protocol == LEAT_MESSAGES ||
+           listener->common->access->who == LEAT_WHO_ASK;
 }
 
 void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
@@ -212,13 +214,12 @@ enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *c
 /* The new connection is judged, and made ready or shaken hands with. */
 static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, struct lti_conn *conn)
 {
+    lti_conn_join(conn, lti_common_hold(listener->common));
     bool messages = conn->protocol == LEAT_MESSAGES;
     conn->base.tag = listener->base.tag;
-    conn->access = lti_access_hold(listener->access);
     conn->listener = listener;
-    conn->address = lti_address_hold(listener->address);
     listener->conns++;
-    if (messages || listener->access->who == LEAT_WHO_ASK) {
+    if (messages || listener->common->access->who == LEAT_WHO_ASK) {
         if (listener->handshakes >= listener->handshakes_max) {
             struct os_code none = no_code;
             lti_conn_fail(hub, listener->handshake_first, LEAT_OP_HANDSHAKE, LEAT_E_LIMIT, none);
@@ -244,10 +245,10 @@ void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
         lti_listener_update(hub, listener);
         return;
     }
-    enum leat_error error = lti_conn_create(hub, &listener->conn_options, &conn);
+    enum leat_error error = lti_conn_create(hub, &conn);
     if (error == LEAT_OK)
-        error = lti_port_accept(hub->port, &listener->link, &conn->link, listener->access, &more,
-                                &code);
+        error = lti_port_accept(hub->port, &listener->link, &conn->link, listener->common->access,
+                                &more, &code);
     if (error != LEAT_OK && conn)
         lti_conn_free(hub, conn);
     if (error == LEAT_OK) {

@@ -70,7 +70,7 @@ TEST(port_windows_answers_levels_that_are_none)
     CHECK_STR(label_given(group, "S-1-16-12288"), "S-1-16-8192");
     CHECK_STR(label_given(&admin, "S-1-16-16384"), "S-1-16-12288");
     CHECK_STR(label_given(&admin, "S-1-16-12288"), "S-1-16-12288");
-    lti_access_drop(&pool, group);
+    lti_access_free(&pool, group);
 }
 
 TEST(port_windows_answers_a_descriptor_that_cannot_be_made)
@@ -498,5 +498,5 @@ TEST(port_windows_answers_decide_whether_a_client_comes_in)
     client_is(&same, SOMEBODY, 1, LEAT_E_UNTRUSTED);
     client_is(&same, "S-1-5-18", 1, LEAT_OK);
     client_is(group, SOMEBODY, 1, LEAT_E_UNTRUSTED); /* who is no member */
-    lti_access_drop(&pool, group);
+    lti_access_free(&pool, group);
 }
