@@ -35,8 +35,8 @@ static void stage_begin(struct stage *stage)
 
 static void holds(struct lti_conn *conn, size_t inbox, size_t outbox)
 {
-    conn->inbox.tail = inbox;
-    conn->outbox.size = outbox;
+    conn->inbox.tail = (uint32_t)inbox;
+    conn->outbox.size = (uint32_t)outbox;
     conn->queued_bytes = inbox + outbox;
 }
 

@@ -21,7 +21,7 @@
 
 static size_t inbox_capacity_max(size_t limit)
 {
-    LTI_ASSERT(limit <= SIZE_MAX / 4);
+    LTI_ASSERT(limit <= LTI_INBOX_LIMIT_MAX);
     size_t blocks = (limit + limit / 4 + LTI_BLOCK_SMALL - 1) / LTI_BLOCK_SMALL;
     return blocks * LTI_BLOCK_SMALL;
 }
@@ -43,7 +43,7 @@ static void inbox_compact(struct lti_inbox *inbox)
     size_t size = lti_inbox_size(inbox);
     memmove(inbox->data, inbox->data + inbox->head, size);
     inbox->head = 0;
-    inbox->tail = size;
+    inbox->tail = (uint32_t)size;
 }
 
 static bool inbox_grow(struct lti_inbox *inbox, struct lti_pool *pool, size_t capacity)
@@ -56,9 +56,9 @@ static bool inbox_grow(struct lti_inbox *inbox, struct lti_pool *pool, size_t ca
         memcpy(data, inbox->data + inbox->head, size);
     lti_pool_free(pool, inbox->data, inbox->capacity);
     inbox->data = data;
-    inbox->capacity = capacity;
+    inbox->capacity = (uint32_t)capacity;
     inbox->head = 0;
-    inbox->tail = size;
+    inbox->tail = (uint32_t)size;
     return true;
 }
 

@@ -13,10 +13,11 @@
 
 struct lti_inbox {
     uint8_t *data;
-    size_t capacity;
-    size_t head, tail; /* unread bytes are data[head..tail) */
-    bool pinned;       /* a view is held: nothing may move */
+    uint32_t capacity;
+    uint32_t head, tail; /* unread bytes are data[head..tail) */
+    bool pinned;         /* a view is held: nothing may move */
 };
+#define LTI_INBOX_LIMIT_MAX (1u << 30) /* what may be unread: a place in it fits 32 bits */
 
 static inline size_t lti_inbox_size(const struct lti_inbox *inbox)
 {
@@ -28,7 +29,7 @@ static inline const uint8_t *lti_inbox_bytes(const struct lti_inbox *inbox)
 }
 
 /* Makes room for at least one and at best `want` bytes behind the unread ones, never holding more
- * than `limit` unread bytes plus room. Returns the room (0: the limit is reached, or pinned and no
+ * than `limit` unread bytes plus room, at most LTI_INBOX_LIMIT_MAX. Returns the room (0: the limit is reached, or pinned and no
  * place; SIZE_MAX: no memory) and where it is. */
 size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t want, size_t limit,
                       uint8_t **room_out);
@@ -36,7 +37,7 @@ size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t wan
 static inline void lti_inbox_filled(struct lti_inbox *inbox, size_t size)
 {
     LTI_ASSERT(size <= inbox->capacity - inbox->tail);
-    inbox->tail += size;
+    inbox->tail += (uint32_t)size;
 }
 /* Its block, when nothing is in it, nobody looks at it, and it is a large one: another one of that
  * size may take its place. Else null. */
@@ -59,7 +60,7 @@ static inline void lti_inbox_trim(struct lti_inbox *inbox, struct lti_pool *pool
 static inline void lti_inbox_consume(struct lti_inbox *inbox, struct lti_pool *pool, size_t size)
 {
     LTI_ASSERT(size <= lti_inbox_size(inbox));
-    inbox->head += size;
+    inbox->head += (uint32_t)size;
     lti_inbox_trim(inbox, pool);
 }
 

@@ -6,7 +6,8 @@
  *             first bytes to the writer; consume drops what was written and frees the blocks
  *             that became empty.
  * Fails:      only reserve can, for want of memory; nothing has changed then.
- * Invariants: all bytes lie between first and fill; the blocks behind fill are empty, and none in
+ * Invariants: the first block knows the last one and fill, where the next byte goes, so that an
+ *             empty outbox is a pointer and a number. All bytes lie between first and fill; the blocks behind fill are empty, and none in
  *             front of it is; with no byte left there is no block but reserved ones. A block's
  *             bytes stay where they are until consumed.
  */
@@ -18,14 +19,15 @@
 
 struct lti_outbox_block {
     struct lti_outbox_block *next;
-    uint32_t size;       /* of the whole allocation */
-    uint32_t head, tail; /* unsent bytes are data[head..tail) */
+    struct lti_outbox_block *last, *fill; /* of the list; valid in its first block */
+    uint32_t size;                        /* of the whole allocation */
+    uint32_t head, tail;                  /* unsent bytes are data[head..tail) */
     uint8_t data[];
 };
 
 /* What a block's header counts for, with pointers of any size: a block then holds as much on every
  * machine, so that a run of the simulation is the same one there. */
-#define OUTBOX_HEADER_BYTES 24u
+#define OUTBOX_HEADER_BYTES 40u
 _Static_assert(sizeof(struct lti_outbox_block) <= OUTBOX_HEADER_BYTES, "a longer header");
 
 /* The end of a block that is nearly full stays empty when a piece does not fit there: a write takes
@@ -65,13 +67,13 @@ static void blocks_free(struct lti_pool *pool, struct lti_outbox_block *block)
 static void blocks_add(struct lti_outbox *outbox, struct lti_outbox_block *added,
                        struct lti_outbox_block *last)
 {
-    if (outbox->last == NULL) {
+    if (outbox->first == NULL) {
         outbox->first = added;
-        outbox->fill = added;
+        added->fill = added;
     } else {
-        outbox->last->next = added;
+        outbox->first->last->next = added;
     }
-    outbox->last = last;
+    outbox->first->last = last;
 }
 
 /* Whether a piece of that size begins in the block behind this one. */
@@ -84,8 +86,11 @@ static bool block_skipped(const struct lti_outbox_block *block, size_t size)
 bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
 {
     size_t room = 0;
-    bool skip = block_skipped(outbox->fill, size);
-    const struct lti_outbox_block *block = skip ? outbox->fill->next : outbox->fill;
+    struct lti_outbox_block *fill = outbox->first != NULL ? outbox->first->fill : NULL;
+    if (size > UINT32_MAX - outbox->size)
+        return false;
+    bool skip = block_skipped(fill, size);
+    const struct lti_outbox_block *block = skip ? fill->next : fill;
     for (; block != NULL; block = block->next)
         room += block_room(block);
     struct lti_outbox_block *added = NULL;
@@ -109,13 +114,13 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
     if (added != NULL)
         blocks_add(outbox, added, last);
     if (skip)
-        outbox->fill = outbox->fill->next;
+        outbox->first->fill = fill->next;
     return true;
 }
 
 bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
 {
-    if (size > UINT32_MAX - OUTBOX_HEADER_BYTES)
+    if (size > UINT32_MAX - OUTBOX_HEADER_BYTES || size > UINT32_MAX - outbox->size)
         return false;
     uint32_t whole = (uint32_t)(OUTBOX_HEADER_BYTES + size);
     struct lti_outbox_block *block = block_create(pool, whole);
@@ -129,18 +134,18 @@ void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size)
 {
     const uint8_t *from = data;
     while (size > 0) {
-        struct lti_outbox_block *block = outbox->fill;
-        LTI_ASSERT(block != NULL);
+        LTI_ASSERT(outbox->first != NULL);
+        struct lti_outbox_block *block = outbox->first->fill;
         size_t room = block_room(block);
         if (room == 0) {
-            outbox->fill = block->next;
-            LTI_ASSERT(outbox->fill != NULL);
+            LTI_ASSERT(block->next != NULL);
+            outbox->first->fill = block->next;
             continue;
         }
         size_t part = size < room ? size : room;
         memcpy(block->data + block->tail, from, part);
         block->tail += (uint32_t)part;
-        outbox->size += part;
+        outbox->size += (uint32_t)part;
         from += part;
         size -= part;
     }
@@ -163,7 +168,7 @@ size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *sli
 void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
 {
     LTI_ASSERT(size <= outbox->size);
-    outbox->size -= size;
+    outbox->size -= (uint32_t)size;
     if (outbox->size == 0) {
         lti_outbox_clear(outbox, pool);
         return;
@@ -179,6 +184,8 @@ void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t
         if (block->head < block->tail)
             break;
         outbox->first = block->next;
+        outbox->first->last = block->last;
+        outbox->first->fill = block->fill;
         lti_pool_free(pool, block, block->size);
     }
 }

@@ -13,13 +13,12 @@
 struct lti_outbox_block; /* header and data in one allocation; data follows */
 
 struct lti_outbox {
-    struct lti_outbox_block *first, *last; /* null when nothing is there and nothing reserved */
-    struct lti_outbox_block *fill;         /* where the next byte goes; behind it all are empty */
-    size_t size;                           /* bytes */
+    struct lti_outbox_block *first; /* null when nothing is there and nothing reserved */
+    uint32_t size;                  /* bytes */
 };
 
-/* Makes sure that an append of `size` bytes will not fail; false when there is no memory (nothing
- * changed). */
+/* Makes sure that an append of `size` bytes will not fail; false when there is no memory, or when
+ * the sum would not fit 32 bits (nothing changed). */
 bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
 /* The same for one piece of memory: the bytes appended next will lie in it alone. Nothing else may
  * be reserved or have been reserved in this outbox. */

@@ -94,7 +94,7 @@ TEST(outbox_trim_leaves_bytes)
     lti_outbox_consume(&outbox, &pool, 99999);
     outbox_expect(&outbox, 99999, 1);
     lti_outbox_consume(&outbox, &pool, 1);
-    CHECK(outbox.first == NULL && outbox.last == NULL && outbox.fill == NULL);
+    CHECK(outbox.first == NULL);
     lti_pool_end(&pool);
 }
 
@@ -185,6 +185,24 @@ TEST(outbox_end_is_not_lost_in_vain)
     lti_pool_end(&pool);
 }
 
+/* More than 32 bits can count is refused before memory is asked for. */
+TEST(outbox_holds_what_32_bits_count)
+{
+    struct lti_pool pool;
+    struct lti_outbox outbox = {0};
+    uint64_t place = 0;
+    lti_pool_init(&pool, SIZE_MAX);
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, 1000));
+    outbox_put(&outbox, 1000, &place);
+    size_t bytes = pool.bytes;
+    CHECK(!lti_outbox_reserve(&outbox, &pool, UINT32_MAX - 999));
+    CHECK(!lti_outbox_reserve_piece(&outbox, &pool, UINT32_MAX - 999));
+    CHECK_INT(pool.bytes_high, bytes);
+    outbox_expect(&outbox, 0, 1000);
+    lti_outbox_clear(&outbox, &pool);
+    lti_pool_end(&pool);
+}
+
 TEST(outbox_reserve_without_memory)
 {
     struct lti_pool pool;
@@ -195,12 +213,12 @@ TEST(outbox_reserve_without_memory)
     CHECK(outbox.first == NULL);
     pool.bytes_max = LTI_BLOCK_LARGE + LTI_BLOCK_SMALL;
     CHECK(!lti_outbox_reserve(&outbox, &pool, 200000));
-    CHECK(outbox.first == NULL && outbox.last == NULL);
+    CHECK(outbox.first == NULL);
     REQUIRE(lti_outbox_reserve(&outbox, &pool, 1000));
     outbox_put(&outbox, 1000, &place);
-    const struct lti_outbox_block *last = outbox.last;
+    const struct lti_outbox_block *first = outbox.first;
     CHECK(!lti_outbox_reserve(&outbox, &pool, 200000));
-    CHECK(outbox.last == last);
+    CHECK(outbox.first == first);
     outbox_expect(&outbox, 0, 1000);
     CHECK(lti_outbox_reserve(&outbox, &pool, 2000));
     outbox_put(&outbox, 2000, &place);

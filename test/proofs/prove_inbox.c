@@ -7,13 +7,13 @@
 #include "inbox.h"
 
 /*@ predicate inbox_good(struct lti_inbox *inbox) =
-        \valid_read(inbox) && inbox->head <= inbox->tail <= inbox->capacity &&
-        inbox->capacity <= 0x7fffffffffffffff; */
+        \valid_read(inbox) && inbox->head <= inbox->tail <= inbox->capacity; */
 
-/*@ requires limit <= 0x3fffffffffffffff;
+/*@ requires limit <= 0x40000000;
     assigns \nothing;
     ensures \result % 4096 == 0;
-    ensures limit + limit / 4 <= \result < limit + limit / 4 + 4096; */
+    ensures limit + limit / 4 <= \result < limit + limit / 4 + 4096;
+    ensures \result <= 0xffffffff; */
 static size_t inbox_capacity_max(size_t limit);
 
 /*@ requires inbox_good(inbox);
