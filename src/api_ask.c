@@ -24,14 +24,29 @@ static void conn_describe(const struct lti_conn *conn, struct leat_conn_info *in
     info->outbox_bytes = conn->outbox.size;
     info->outbox_messages = conn->outbox_messages;
     info->error = conn->error;
-    info->os_code = conn->os_code.raw;
+    info->os_code = conn->os_code;
     info->operation = conn->operation;
-    info->peer_known = conn->peer.known;
+    info->peer_known = conn->peer_known;
     info->peer_uid = conn->peer.uid;
     info->peer_gid = conn->peer.gid;
     info->peer_pid = conn->peer.pid;
     info->peer_frame_bytes_max = conn->peer_frame_bytes_max;
     info->options = conn->common->options;
+}
+
+static void stats_describe(const struct lti_conn_stats *kept, struct leat_conn_stats *stats)
+{
+    stats->bytes_received = kept->bytes_received;
+    stats->bytes_sent = kept->bytes_sent;
+    stats->messages_received = kept->messages_received;
+    stats->messages_sent = kept->messages_sent;
+    stats->reads = kept->reads;
+    stats->writes = kept->writes;
+    stats->write_stalls = kept->write_stalls;
+    stats->read_stalls = kept->read_stalls;
+    stats->full = kept->full;
+    stats->inbox_bytes_high = kept->inbox_bytes_high;
+    stats->outbox_bytes_high = kept->outbox_bytes_high;
 }
 
 enum leat_error leat_conn_info_get(struct leat_hub *hub, leat_conn conn,
@@ -54,7 +69,7 @@ enum leat_error leat_conn_info_get(struct leat_hub *hub, leat_conn conn,
 enum leat_error leat_conn_stats_get(struct leat_hub *hub, leat_conn conn,
                                     struct leat_conn_stats *stats_out)
 {
-    struct leat_conn_stats stats;
+    struct leat_conn_stats stats = {.size = sizeof stats};
     if (!stats_out)
         return LEAT_E_ARGUMENT;
     enum leat_error error = lti_hub_enter(hub);
@@ -62,7 +77,7 @@ enum leat_error leat_conn_stats_get(struct leat_hub *hub, leat_conn conn,
         return error;
     const struct lti_conn *found = lti_hub_conn(hub, conn);
     if (found)
-        stats = found->stats;
+        stats_describe(&found->stats, &stats);
     lti_hub_leave(hub);
     return found ? lti_struct_give(stats_out, &stats, sizeof stats) : LEAT_E_STALE;
 }

@@ -185,7 +185,7 @@ static enum leat_error conn_dial(struct leat_hub *hub, const char *name,
     conn->base.tag = options->tag;
     conn->dialled = true;
     conn->announced = true;
-    conn->absent = options->absent;
+    conn->absent_waits = options->absent == LEAT_ABSENT_WAIT;
     enum leat_error error = lti_access_make(&hub->pool, options->who, options->group,
                                             options->users, options->users_count, false, &access);
     if (error != LEAT_OK)

@@ -98,7 +98,7 @@ static enum leat_error message_check(struct lti_conn *conn, size_t size)
         error = LEAT_E_FULL;
     if (error == LEAT_E_FULL) {
         conn->want_writable = true;
-        conn->want_room = size + LTI_FRAME_HEADER_BYTES;
+        conn->want_room = (uint32_t)size + LTI_FRAME_HEADER_BYTES;
         conn->writable_due = false;
         conn->stats.full++;
     }

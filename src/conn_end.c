@@ -28,7 +28,9 @@ void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat
     bool lost = conn->undelivered + lti_conn_unsent(conn) > 0;
     if (error == LEAT_E_CLOSED)
         error = LEAT_E_BROKEN; /* an orderly end that loses something is none */
-    conn->error = lost ? error : LEAT_OK;
+    if (!lost)
+        error = LEAT_OK;
+    conn->error = error;
     lti_conn_enter(hub, conn, LTI_CONN_GONE);
     if (lost && !conn->report && !conn->waited)
         lti_hub_log(hub, "a closed connection left bytes undelivered", error);
@@ -152,6 +154,7 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
 static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
 {
     enum leat_operation operation = LEAT_OP_HANDSHAKE;
+    const struct os_code code = {LTI_OS_NONE, conn->os_code}; /* of the last attempt */
     if (conn->state == LTI_CONN_CONNECTING)
         operation = LEAT_OP_CONNECT;
     else if (conn->state == LTI_CONN_ASKING)
@@ -161,7 +164,7 @@ static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
         return;
     }
     lti_conn_goodbye(hub, conn, LEAT_E_TIMEOUT);
-    lti_conn_fail(hub, conn, operation, LEAT_E_TIMEOUT, conn->os_code);
+    lti_conn_fail(hub, conn, operation, LEAT_E_TIMEOUT, code);
 }
 
 /* The system tells of room only when there is much of it: a peer that takes little at a time is

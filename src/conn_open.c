@@ -45,7 +45,6 @@ enum leat_error lti_conn_create(struct leat_hub *hub, struct lti_conn **conn_out
     lti_deadline_init(&conn->base.deadline);
     lti_link_init(&conn->link);
     conn->link.cookie = conn->base.id;
-    conn->stats.size = sizeof conn->stats;
     hub->conns_used++;
     *conn_out = conn;
     return LEAT_OK;
@@ -69,9 +68,8 @@ void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
     hub->conns_used--;
 }
 
-static uint64_t pause_ns(struct leat_hub *hub, uint32_t attempts)
+static uint64_t pause_ns(struct leat_hub *hub, uint32_t doublings)
 {
-    uint32_t doublings = attempts < PAUSE_DOUBLINGS_MAX ? attempts : PAUSE_DOUBLINGS_MAX;
     uint32_t base_us = PAUSE_FIRST_US << doublings;
     return (base_us + lti_hub_random(hub, base_us)) * UINT64_C(1000);
 }
@@ -86,10 +84,11 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
     bool absent = error == LEAT_E_NOT_FOUND || error == LEAT_E_REFUSED;
     if (error == LEAT_OK) {
         lti_conn_established(hub, conn);
-    } else if (error == LEAT_E_BUSY || (absent && conn->absent == LEAT_ABSENT_WAIT)) {
+    } else if (error == LEAT_E_BUSY || (absent && conn->absent_waits)) {
         conn->attempt_at = lti_hub_now(hub) + pause_ns(hub, conn->attempts);
-        conn->attempts++;
-        conn->os_code = code;
+        if (conn->attempts < PAUSE_DOUBLINGS_MAX)
+            conn->attempts++;
+        conn->os_code = code.raw;
     } else {
         if (error == LEAT_E_UNTRUSTED)
             lti_hub_log(hub, "what stands at the path is not of a trusted user", error);
@@ -99,22 +98,34 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
 
 /* The system said what it knows, and it does not suffice. */
 void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
-                     struct os_code code)
+                     const char *reason, struct os_code code)
 {
-    lti_hub_log(hub, conn->peer.reason ? conn->peer.reason : "the peer is not trusted", error);
+    lti_hub_log(hub, reason ? reason : "the peer is not trusted", error);
     if (conn->listener)
         conn->listener->denied++;
     lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
 }
 
+/* What the port said of the peer. */
+static void peer_keep(struct lti_conn *conn, const struct lti_peer *peer)
+{
+    bool known = peer->pid > 0 && peer->pid <= UINT32_MAX;
+    conn->peer = (struct lti_conn_peer){.uid = peer->uid,
+                                        .gid = peer->gid,
+                                        .pid = known ? (uint32_t)peer->pid : 0,
+                                        .user = peer->user};
+    conn->peer_known = peer->known;
+    conn->peer_other = peer->other;
+}
+
 /* The peer is known: is there room for one more of its user? */
-static enum leat_error user_count(struct leat_hub *hub, struct lti_conn *conn)
+static enum leat_error user_count(struct leat_hub *hub, struct lti_conn *conn, const char **reason)
 {
     enum leat_error error = lti_listener_count_user(hub, conn);
     if (error == LEAT_E_LIMIT)
-        conn->peer.reason = "the peer's user has all the connections that one user may have";
+        *reason = "the peer's user has all the connections that one user may have";
     else if (error != LEAT_OK)
-        conn->peer.reason = "there is no memory to count the connections of the peer's user";
+        *reason = "there is no memory to count the connections of the peer's user";
     return error;
 }
 
@@ -122,16 +133,21 @@ void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
     bool asks = conn->state == LTI_CONN_ASKING;
-    enum leat_error error = lti_port_hear(&conn->link, &conn->peer, &code);
+    struct lti_peer peer = {.known = conn->peer_known,
+                            .uid = conn->peer.uid,
+                            .gid = conn->peer.gid,
+                            .pid = conn->peer.pid};
+    enum leat_error error = lti_port_hear(&conn->link, &peer, &code);
+    peer_keep(conn, &peer);
     if (error == LEAT_OK)
-        error = user_count(hub, conn);
+        error = user_count(hub, conn, &peer.reason);
     if (error == LEAT_OK) {
         conn->unidentified = false;
         conn->ask_due = asks;
     } else if (error == LEAT_E_MEMORY) {
         lti_conn_read_later(hub, conn);
     } else if (error == LEAT_E_UNTRUSTED || error == LEAT_E_LIMIT) {
-        lti_conn_denied(hub, conn, error, code);
+        lti_conn_denied(hub, conn, error, peer.reason, code);
     } else if (asks && error == LEAT_E_EMPTY) {
         conn->readable = false;
     } else if (asks) { /* for others the read says what there is */
@@ -142,19 +158,21 @@ void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn)
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
-    conn->os_code = no_code;
+    conn->os_code = 0;
     const struct lti_access *access = conn->common->access;
     bool asks = access && access->who == LEAT_WHO_ASK;
     if (asks) {
         lti_conn_enter(hub, conn, LTI_CONN_ASKING);
         conn->limit_at = lti_hub_after(hub, conn->common->options.handshake_ms);
     }
-    enum leat_error error = lti_port_judge(&conn->link, access, &conn->peer, &code);
+    struct lti_peer peer = {.known = false};
+    enum leat_error error = lti_port_judge(&conn->link, access, &peer, &code);
+    peer_keep(conn, &peer);
     conn->unidentified = error == LEAT_E_EMPTY;
     if (error == LEAT_OK)
-        error = user_count(hub, conn);
+        error = user_count(hub, conn, &peer.reason);
     if (error != LEAT_OK && !conn->unidentified)
-        lti_conn_denied(hub, conn, error, code);
+        lti_conn_denied(hub, conn, error, peer.reason, code);
     else if (asks)
         conn->ask_due = !conn->unidentified;
     else

@@ -60,7 +60,7 @@ static void packet_part(struct leat_hub *hub, struct lti_conn *conn, bool whole)
 {
     size_t size = lti_inbox_size(&conn->inbox) - LTI_FRAME_HEADER_BYTES;
     if (lti_inbox_size(&conn->inbox) > conn->stats.inbox_bytes_high)
-        conn->stats.inbox_bytes_high = lti_inbox_size(&conn->inbox);
+        conn->stats.inbox_bytes_high = (uint32_t)lti_inbox_size(&conn->inbox);
     if (whole)
         packet_take(hub, conn);
     else if (size >= conn->common->options.frame_bytes_max)
@@ -216,7 +216,7 @@ bool lti_conn_packet_queue(struct leat_hub *hub, struct lti_conn *conn, uint8_t 
     lti_outbox_append(&conn->outbox, header, sizeof header);
     for (size_t i = 0; i < count; i++)
         lti_outbox_append(&conn->outbox, slices[i].data, slices[i].size);
-    conn->own_bytes += sizeof header;
+    conn->own_bytes += LTI_FRAME_HEADER_BYTES;
     conn->outbox_messages += type == LTI_FRAME_MESSAGE;
     if (conn->outbox.size > conn->stats.outbox_bytes_high)
         conn->stats.outbox_bytes_high = conn->outbox.size;
@@ -235,7 +235,8 @@ enum leat_error lti_conn_packet_offer(struct leat_hub *hub, struct lti_conn *con
     }
     lti_share_sends(conn, whole);
     bool first = conn->outbox.size == 0;
-    uint64_t sent = conn->stats.messages_sent, undelivered = conn->undelivered;
+    uint64_t sent = conn->stats.messages_sent;
+    uint32_t undelivered = conn->undelivered;
     if (!lti_conn_packet_queue(hub, conn, LTI_FRAME_MESSAGE, slices, count, total))
         return LEAT_E_MEMORY;
     if (first)

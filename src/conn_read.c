@@ -107,7 +107,7 @@ void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
         lti_conn_read_later(hub, conn);
         break;
     case LEAT_E_UNTRUSTED: /* the port could say who it is only now */
-        lti_conn_denied(hub, conn, error, code);
+        lti_conn_denied(hub, conn, error, 0, code);
         break;
     default:
         conn->hangup = conn->hangup || error == LEAT_E_BROKEN;
@@ -195,7 +195,7 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
         conn->need_more = false;
         conn->readable = more;
         if (lti_inbox_size(&conn->inbox) > conn->stats.inbox_bytes_high)
-            conn->stats.inbox_bytes_high = lti_inbox_size(&conn->inbox);
+            conn->stats.inbox_bytes_high = (uint32_t)lti_inbox_size(&conn->inbox);
     } else {
         lti_conn_read_over(hub, conn, error, code);
     }

@@ -160,7 +160,7 @@ TEST(conn_share_and_who_wants_to_write)
         stage.common.options.outbox_low_bytes = FLOOR;
         stage.common.options.outbox_messages_max = 10;
         conn->want_writable = true;
-        conn->want_room = 2 * FLOOR;
+        conn->want_room = 2 * (uint32_t)FLOOR;
         if (way == 1)
             stage.listener.turns[LTI_SHARE_WRITE] = &stage.other;
         lti_conn_check_writable(conn);

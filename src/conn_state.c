@@ -87,7 +87,7 @@ uint64_t lti_conn_unsent(const struct lti_conn *conn)
 
 static void outbox_drop(struct leat_hub *hub, struct lti_conn *conn)
 {
-    conn->undelivered += lti_conn_unsent(conn);
+    conn->undelivered += (uint32_t)lti_conn_unsent(conn);
     conn->own_bytes = conn->outbox.size; /* counted, and not to be counted again */
     if (!conn->link_draining) {
         lti_outbox_clear(&conn->outbox, &hub->pool);
@@ -134,7 +134,7 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
     if (conn->error == LEAT_OK) {
         conn->error = error;
         conn->operation = operation;
-        conn->os_code = code;
+        conn->os_code = code.raw;
     }
     if (conn->closing) {
         lti_conn_linger_over(hub, conn, error);
@@ -147,7 +147,7 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
         /* An accept error that the user has not been told of yet is not painted over. */
         if (!listener->error_due) {
             listener->error = conn->error;
-            listener->os_code = conn->os_code;
+            listener->os_code = (struct os_code){LTI_OS_NONE, conn->os_code};
         }
         lti_hub_log(hub, "a connection failed before it was accepted", conn->error);
         lti_conn_enter(hub, conn, LTI_CONN_GONE);

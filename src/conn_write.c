@@ -84,7 +84,7 @@ static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size
         size_t part = size < conn->head_left ? size : conn->head_left;
         lti_outbox_consume(&conn->outbox, &hub->pool, part);
         if (!conn->head_message)
-            conn->own_bytes -= part;
+            conn->own_bytes -= (uint32_t)part;
         conn->head_left -= (uint32_t)part;
         size -= part;
         if (conn->head_left == 0 && conn->head_message) {
@@ -102,7 +102,7 @@ void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_
     conn->write_error = error;
     if (conn->operation == LEAT_OP_NONE) {
         conn->operation = LEAT_OP_WRITE;
-        conn->os_code = code;
+        conn->os_code = code.raw;
     }
     conn->stall_at = 0;
     conn->writing = false;
@@ -110,7 +110,7 @@ void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_
         lti_conn_fail(hub, conn, LEAT_OP_WRITE, error, code);
         return;
     }
-    conn->undelivered += lti_conn_unsent(conn);
+    conn->undelivered += (uint32_t)lti_conn_unsent(conn);
     lti_outbox_clear(&conn->outbox, &hub->pool);
     conn->own_bytes = 0;
     conn->outbox_messages = 0;
@@ -276,7 +276,7 @@ static void slices_append(struct lti_conn *conn, const struct leat_slice *slices
 void lti_conn_offer_full(struct lti_conn *conn, size_t want_room)
 {
     conn->want_writable = true;
-    conn->want_room = want_room;
+    conn->want_room = (uint32_t)want_room;
     conn->writable_due = false;
     conn->stats.full++;
 }
@@ -346,7 +346,8 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
         lti_conn_offer_full(conn, 0);
     if (sent + rest == 0)
         return LEAT_E_FULL;
-    uint64_t left = conn->stats.bytes_sent, undelivered = conn->undelivered;
+    uint64_t left = conn->stats.bytes_sent;
+    uint32_t undelivered = conn->undelivered;
     offer_rest(hub, conn, slices, sent, rest, whole, direct);
     /* A link that would not take the first byte has accepted nothing, and owes nothing. */
     if (direct && sent == 0 && conn->write_error != LEAT_OK && conn->stats.bytes_sent == left) {
@@ -370,7 +371,7 @@ bool lti_conn_queue_hello(struct leat_hub *hub, struct lti_conn *conn)
         return false;
     lti_hello_encode(&hello, bytes);
     lti_outbox_append(&conn->outbox, bytes, sizeof bytes);
-    conn->own_bytes += sizeof bytes;
+    conn->own_bytes += LTI_HELLO_BYTES;
     conn->head_left = LTI_HELLO_BYTES;
     conn->head_message = false;
     return true;
@@ -387,7 +388,7 @@ bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t t
     lti_outbox_append(&conn->outbox, header, sizeof header);
     if (size)
         lti_outbox_append(&conn->outbox, data, size);
-    conn->own_bytes += sizeof header + size;
+    conn->own_bytes += LTI_FRAME_HEADER_BYTES + size;
     lti_conn_flush(hub, conn);
     return true;
 }
@@ -409,6 +410,6 @@ void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_err
         !lti_outbox_reserve(&conn->outbox, &hub->pool, sizeof bytes))
         return;
     lti_outbox_append(&conn->outbox, bytes, sizeof bytes);
-    conn->own_bytes += sizeof bytes;
+    conn->own_bytes += (uint32_t)sizeof bytes;
     (void)write_begin(hub, conn);
 }

@@ -68,12 +68,30 @@ struct lti_common {
 };
 #define LTI_COMMONS_RECENT 4 /* a hub remembers so many to find equal ones by */
 
+/* leat_conn_stats, as it is kept: what has a bound of 32 bits takes 32 bits. */
+struct lti_conn_stats {
+    uint64_t bytes_received, bytes_sent;
+    uint64_t messages_received, messages_sent;
+    uint64_t reads, writes;
+    uint64_t write_stalls, read_stalls, full;
+    uint32_t inbox_bytes_high, outbox_bytes_high;
+};
+
+/* Of lti_peer, what is asked for later. */
+struct lti_conn_peer {
+    uint32_t uid, gid;
+    uint32_t pid;  /* 0: not known */
+    uint32_t user; /* with peer_other */
+};
+
 /* What every message touches comes first: with many connections the cache lines count. */
 struct lti_conn {
     struct lti_endpoint base;
     struct lti_link link;
-    enum lti_conn_state state;
-    enum leat_protocol protocol; /* as in its options: every message asks for it */
+    enum lti_conn_state state : 8;
+    enum leat_protocol protocol : 8; /* as in its options: every message asks for it */
+    enum leat_error write_error : 8; /* OK: writing works */
+    enum leat_error error : 8;       /* why it ended; the first one sticks */
 
     bool dialled : 1;
     bool head_message : 1;   /* the outbox's first frame is a message */
@@ -114,13 +132,15 @@ struct lti_conn {
     bool share_held : 1;     /* is not read: the listener is full */
     bool share_large : 1;    /* for a packet that is larger than it may hold then */
     bool share_waits : 1;    /* in the listener's waiting queue */
+    bool absent_waits : 1;   /* CONNECTING: nobody there is no end, but a reason to try again */
+    bool peer_known : 1;
+    bool peer_other : 1; /* neither this user nor the system's own */
 
     struct lti_inbox inbox;
     struct lti_outbox outbox;
     uint32_t message_size; /* of the whole message at the inbox's head, when message_ready */
     uint32_t skip_left;    /* of an ignorable frame's payload */
     uint32_t peer_frame_bytes_max;
-    enum leat_error write_error; /* OK: writing works */
 
     uint64_t limit_at;   /* CONNECTING, HANDSHAKE: give up; LINGER: be gone */
     uint64_t attempt_at; /* CONNECTING: next attempt */
@@ -130,27 +150,25 @@ struct lti_conn {
     uint64_t retry_at;   /* memory was short: try to read again */
 
     struct lti_common *common; /* its own, or that of others too */
-    struct leat_conn_stats stats;
+    struct lti_conn_stats stats;
     uint32_t outbox_messages;
     uint32_t
         head_left; /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
-    size_t own_bytes;  /* of the outbox: hello and control frames, not the user's */
-    size_t want_room;  /* with want_writable: what must fit into the outbox */
-    uint64_t heard_ns; /* last time something came */
-    uint64_t undelivered;
-    uint64_t drop_end; /* LINGER: no more is dropped beyond so many bytes received */
+    uint32_t own_bytes;   /* of the outbox: hello and control frames, not the user's */
+    uint32_t want_room;   /* with want_writable: what must fit into the outbox */
+    uint64_t heard_ns;    /* last time something came */
+    uint32_t undelivered; /* what was in the outbox when nothing more could be sent */
+    uint64_t drop_end;    /* LINGER: no more is dropped beyond so many bytes received */
     uint64_t report_tag;
 
     struct lti_listener *listener; /* null: not accepted, or its listener was closed */
     struct lti_conn *queue_previous,
         *queue_next;     /* in the listener's handshake, accepted or waiting queue */
     size_t queued_bytes; /* of the listener's: ours */
-    struct os_code os_code;
-    struct lti_peer peer;
-    enum leat_error error; /* why it ended; the first one sticks */
-    enum leat_operation operation;
-    enum leat_absent absent;
-    uint32_t attempts;
+    int32_t os_code;     /* the raw one */
+    struct lti_conn_peer peer;
+    enum leat_operation operation : 8;
+    uint8_t attempts; /* CONNECTING: so many failed, or more */
 };
 
 /* One connection of a listener a direction may go on over its bound; conn_share.c. */
@@ -316,8 +334,9 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn); /* the link is connected */
 void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn);    /* by its first bytes */
 void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn);       /* it may come in */
+/* It may not: logged, with the reason (null: none is known), counted, failed. */
 void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
-                     struct os_code code); /* it may not: logged, counted, failed */
+                     const char *reason, struct os_code code);
 void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn); /* it is usable */
 
 /* conn_common.c */

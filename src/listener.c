@@ -202,7 +202,7 @@ void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener)
 enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct lti_listener *listener = conn->listener;
-    if (!listener || !conn->peer.other || conn->user_counted)
+    if (!listener || !conn->peer_other || conn->user_counted)
         return LEAT_OK;
     uint32_t count = lti_users_add(&listener->users, &hub->pool, conn->peer.user);
     conn->user_counted = count > 0;

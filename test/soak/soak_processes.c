@@ -132,7 +132,7 @@ static void pinger_connect(struct pinger *pinger)
                                                  .conn = &conn};
     struct leat_hub *hub = pinger->party.hub;
     REQUIRE_ERROR(leat_connect_wait(hub, "soak-messages", &options, &pinger->conn), LEAT_OK);
-    struct leat_conn_stats *stats = &lti_hub_conn(hub, pinger->conn)->stats;
+    struct lti_conn_stats *stats = &lti_hub_conn(hub, pinger->conn)->stats;
     stats->messages_received = stats->messages_sent = UINT32_MAX - 1000u;
     stats->bytes_received = stats->bytes_sent = UINT32_MAX - 1000u;
     stats->reads = stats->writes = UINT32_MAX - 1000u;
