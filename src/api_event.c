@@ -60,7 +60,7 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
     case LTI_PENDING_REPORT:
         memset(event, 0, sizeof *event);
         event->type = LEAT_EVENT_CLOSE_REPORT;
-        event->tag = conn->report_tag;
+        event->tag = conn->stats.report_tag;
         event->error = conn->error;
         event->bytes_undelivered = conn->undelivered;
         conn->report = false;

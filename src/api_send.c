@@ -207,7 +207,7 @@ static enum leat_error close_start(struct leat_hub *hub, leat_conn conn, uint32_
     if (error != LEAT_OK)
         return error;
     found->report = report;
-    found->report_tag = report_tag;
+    found->stats.report_tag = report_tag;
     lti_conn_close(hub, found, lti_hub_after(hub, linger_ms));
     lti_hub_leave(hub);
     return LEAT_OK;

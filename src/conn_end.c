@@ -57,11 +57,12 @@ void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn)
     }
 }
 
-void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn)
+void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger_at)
 {
     lti_conn_enter(hub, conn, LTI_CONN_LINGER);
+    conn->limit_at = linger_at;
+    conn->drop_end = 0; /* set when it is drained */
     lti_inbox_clear(&conn->inbox, &hub->pool);
-    conn->partial_at = conn->alive_at = 0;
     conn->finish_wanted = false;
     if (conn->write_error != LEAT_OK) {
         lti_conn_linger_over(hub, conn, conn->write_error);
@@ -105,8 +106,7 @@ void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger
             lti_conn_linger_over(hub, conn, LEAT_E_TIMEOUT);
         break;
     case LTI_CONN_OPEN:
-        conn->limit_at = linger_at;
-        lti_conn_linger_begin(hub, conn);
+        lti_conn_linger_begin(hub, conn, linger_at);
         break;
     case LTI_CONN_ENDED:
         lti_conn_linger_over(hub, conn, conn->error ? conn->error : LEAT_E_CLOSED);
@@ -136,17 +136,18 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
     /* A peer that we do not read cannot be heard; one with unread bytes of ours has a deadline. */
     if (!conn->announced || conn->paused || conn->read_stalled || conn->share_held ||
         conn->message_ready || conn->outbox.size > 0) {
-        conn->heard_ns = hub->now_ns;
+        conn->heard = true;
         conn->asked = false;
     }
-    uint64_t silent = hub->now_ns - conn->heard_ns;
+    bool silent = !conn->heard;
+    conn->heard = false;
     if (conn->asked) {
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_TIMEOUT, no_code);
         return;
     }
     /* Without memory for the question it is asked next time. */
-    conn->asked = silent >= interval &&
-                  lti_conn_queue_frame(hub, conn, LTI_FRAME_PING, payload, sizeof payload);
+    conn->asked =
+        silent && lti_conn_queue_frame(hub, conn, LTI_FRAME_PING, payload, sizeof payload);
     if (conn->state == LTI_CONN_OPEN)
         conn->alive_at = hub->now_ns + interval;
 }
@@ -184,8 +185,9 @@ static void stall_check(struct leat_hub *hub, struct lti_conn *conn)
 static void late_look(struct leat_hub *hub, struct lti_conn *conn, uint64_t now)
 {
     bool handshake = conn->state == LTI_CONN_HANDSHAKE && conn->limit_at && conn->limit_at <= now;
-    bool partial = conn->partial_at && conn->partial_at <= now;
-    bool alive = conn->alive_at && conn->alive_at <= now;
+    bool open = conn->state == LTI_CONN_OPEN;
+    bool partial = open && conn->partial_at && conn->partial_at <= now;
+    bool alive = open && conn->alive_at && conn->alive_at <= now;
     if (!handshake && !partial && !alive)
         return;
     /* Until a read brings nothing: a short one may only mean that the port had begun it early. */
@@ -203,21 +205,22 @@ void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn)
 {
     uint64_t now = hub->now_ns;
     late_look(hub, conn, now);
-    if (due(&conn->limit_at, now)) {
+    bool open = conn->state == LTI_CONN_OPEN;
+    if (!open && due(&conn->limit_at, now)) {
         limit_reached(hub, conn);
-    } else if (due(&conn->partial_at, now)) {
+    } else if (open && due(&conn->partial_at, now)) {
         lti_conn_goodbye(hub, conn, LEAT_E_TIMEOUT);
         lti_conn_fail(hub, conn, LEAT_OP_READ, LEAT_E_TIMEOUT, no_code);
     } else if (due(&conn->stall_at, now)) {
         stall_check(hub, conn);
     } else {
-        if (due(&conn->attempt_at, now))
+        if (conn->state == LTI_CONN_CONNECTING && due(&conn->attempt_at, now))
             lti_conn_attempt(hub, conn);
         if (due(&conn->retry_at, now)) {
             conn->readable = !conn->eof;
             lti_conn_flush(hub, conn);
         }
-        if (due(&conn->alive_at, now))
+        if (conn->state == LTI_CONN_OPEN && due(&conn->alive_at, now))
             alive_check(hub, conn);
     }
     lti_conn_update(hub, conn);

@@ -203,16 +203,17 @@ void lti_conn_admit(struct leat_hub *hub, struct lti_conn *conn)
 
 void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn)
 {
+    uint64_t limit_at = conn->limit_at;
     lti_conn_enter(hub, conn, LTI_CONN_OPEN);
+    conn->alive_at = conn->partial_at = 0;
     if (conn->closing) {
-        /* limit_at is the linger deadline already. */
-        lti_conn_linger_begin(hub, conn);
+        /* Its limit is the linger deadline already. */
+        lti_conn_linger_begin(hub, conn, limit_at);
         return;
     }
-    conn->limit_at = 0;
     if (conn->protocol == LEAT_MESSAGES && conn->common->options.keepalive_ms) {
         conn->alive_at = lti_hub_after(hub, conn->common->options.keepalive_ms);
-        conn->heard_ns = hub->now_ns;
+        conn->heard = false;
     }
     if (conn->listener) {
         lti_listener_accepted(hub, conn);

@@ -30,7 +30,9 @@ static void packet_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
 void lti_conn_packet_patience(struct leat_hub *hub, struct lti_conn *conn)
 {
     bool partial = lti_inbox_size(&conn->inbox) > 0 && !conn->message_ready;
-    if (conn->state != LTI_CONN_OPEN || conn->paused || conn->share_held || !partial)
+    if (conn->state != LTI_CONN_OPEN)
+        return; /* no packet begins before, and no time is left after */
+    if (conn->paused || conn->share_held || !partial)
         conn->partial_at = 0;
     else if (conn->partial_at == 0)
         conn->partial_at = lti_hub_after(hub, conn->common->options.partial_frame_ms);

@@ -38,9 +38,8 @@ void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *
 {
     conn->stats.reads++;
     conn->stats.bytes_received += size;
+    conn->heard = true;
     conn->asked = false;
-    if (conn->alive_at)
-        conn->heard_ns = lti_hub_now(hub);
     if (!hub->options.trace)
         return;
     struct leat_trace record = {

@@ -75,8 +75,7 @@ static void link_end(struct leat_hub *hub, struct lti_conn *conn)
     conn->eof = true;
     conn->need_more = false;
     conn->writable_due = conn->want_writable = false;
-    conn->limit_at = conn->attempt_at = conn->partial_at = 0;
-    conn->stall_at = conn->alive_at = conn->retry_at = 0;
+    conn->limit_at = conn->attempt_at = conn->stall_at = conn->retry_at = 0;
 }
 
 uint64_t lti_conn_unsent(const struct lti_conn *conn)
@@ -195,14 +194,12 @@ static uint64_t earlier(uint64_t time_ns, uint64_t other)
 static uint64_t first_time(const struct lti_conn *conn)
 {
     /* Most connections wait for no time most of the time. */
-    if ((conn->limit_at | conn->attempt_at | conn->partial_at | conn->stall_at | conn->alive_at |
-         conn->retry_at) == 0)
+    if ((conn->limit_at | conn->attempt_at | conn->stall_at | conn->retry_at) == 0)
         return LTI_NEVER;
-    uint64_t first = earlier(LTI_NEVER, conn->limit_at);
-    first = earlier(first, conn->attempt_at);
-    first = earlier(first, conn->partial_at);
+    uint64_t first = earlier(LTI_NEVER, conn->limit_at); /* or alive_at, which is due likewise */
+    if (conn->state != LTI_CONN_LINGER)
+        first = earlier(first, conn->attempt_at); /* or partial_at */
     first = earlier(first, conn->stall_at);
-    first = earlier(first, conn->alive_at);
     return earlier(first, conn->retry_at);
 }
 

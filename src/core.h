@@ -73,7 +73,11 @@ struct lti_conn_stats {
     uint64_t bytes_received, bytes_sent;
     uint64_t messages_received, messages_sent;
     uint64_t reads, writes;
-    uint64_t write_stalls, read_stalls, full;
+    uint64_t write_stalls, read_stalls;
+    union {
+        uint64_t full;
+        uint64_t report_tag; /* closing: statistics can be asked for no more */
+    };
     uint32_t inbox_bytes_high, outbox_bytes_high;
 };
 
@@ -120,6 +124,7 @@ struct lti_conn {
     bool message_ready : 1;  /* a whole message is at the inbox's head */
     bool need_more : 1;      /* the user looked for a delimiter in vain: new bytes are news */
     bool view : 1;           /* the user looks at it */
+    bool heard : 1;          /* keep-alive: something came since the last look */
     bool asked : 1;          /* keep-alive: nothing was heard since we asked */
     bool goodbye_queued : 1; /* our CLOSE frame is in the outbox */
     bool report : 1;         /* leat_close_report: an event is due at the end */
@@ -142,12 +147,18 @@ struct lti_conn {
     uint32_t skip_left;    /* of an ignorable frame's payload */
     uint32_t peer_frame_bytes_max;
 
-    uint64_t limit_at;   /* CONNECTING, HANDSHAKE: give up; LINGER: be gone */
-    uint64_t attempt_at; /* CONNECTING: next attempt */
-    uint64_t partial_at; /* the frame at the head must be complete */
-    uint64_t stall_at;   /* the peer must have taken something */
-    uint64_t alive_at;   /* keep-alive: next look */
-    uint64_t retry_at;   /* memory was short: try to read again */
+    /* Times, 0: none. The state tells which member of a union is meant. */
+    union {
+        uint64_t limit_at; /* all but OPEN: give up; LINGER: be gone */
+        uint64_t alive_at; /* OPEN: keep-alive, next look */
+    };
+    union {
+        uint64_t attempt_at; /* CONNECTING: next attempt */
+        uint64_t partial_at; /* OPEN: the frame at the head must be complete */
+        uint64_t drop_end;   /* LINGER, no time: so many bytes received, and no more is dropped */
+    };
+    uint64_t stall_at; /* the peer must have taken something */
+    uint64_t retry_at; /* memory was short: try to read again */
 
     struct lti_common *common; /* its own, or that of others too */
     struct lti_conn_stats stats;
@@ -156,10 +167,7 @@ struct lti_conn {
         head_left; /* bytes of the outbox's first frame (or hello) that are unsent; 0: not known */
     uint32_t own_bytes;   /* of the outbox: hello and control frames, not the user's */
     uint32_t want_room;   /* with want_writable: what must fit into the outbox */
-    uint64_t heard_ns;    /* last time something came */
     uint32_t undelivered; /* what was in the outbox when nothing more could be sent */
-    uint64_t drop_end;    /* LINGER: no more is dropped beyond so many bytes received */
-    uint64_t report_tag;
 
     struct lti_listener *listener; /* null: not accepted, or its listener was closed */
     struct lti_conn *queue_previous,
@@ -435,7 +443,7 @@ void lti_conn_packet_flush(struct leat_hub *hub, struct lti_conn *conn);
 void lti_conn_packet_written(struct leat_hub *hub, struct lti_conn *conn, bool taken);
 
 /* conn_end.c */
-void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn);
+void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger_at);
 void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger_at);
 void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn); /* goes on with it */
 void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
