@@ -101,7 +101,7 @@ static bool ready_event(struct leat_hub *hub, struct leat_event *event)
 {
     struct lti_endpoint *endpoint = hub->ready.first;
     bool told = false;
-    lti_hub_list(hub, endpoint, 0);
+    lti_hub_list(hub, endpoint, LTI_LIST_NONE);
     memset(event, 0, sizeof *event);
     switch (endpoint->kind) {
     case LTI_KIND_CONN: {

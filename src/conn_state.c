@@ -119,7 +119,7 @@ void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_s
 void lti_conn_bury(struct leat_hub *hub, struct lti_conn *conn)
 {
     LTI_ASSERT(conn->state == LTI_CONN_GONE && !conn->buried && !conn->link_draining);
-    lti_hub_list(hub, &conn->base, 0);
+    lti_hub_list(hub, &conn->base, LTI_LIST_NONE);
     conn->buried = true;
     conn->queue_next = hub->graveyard;
     hub->graveyard = conn;
@@ -236,9 +236,9 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
     if (pending & ~conn->base.pending)
         hub->changed = true;
     conn->base.pending = pending;
-    struct lti_list *list = 0;
+    enum lti_listed list = LTI_LIST_NONE;
     if (pending)
-        list = is_chore(conn, pending) ? &hub->chores : &hub->ready;
+        list = is_chore(conn, pending) ? LTI_LIST_CHORES : LTI_LIST_READY;
     if (conn->base.list != list)
         lti_hub_list(hub, &conn->base, list);
 }

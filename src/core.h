@@ -32,6 +32,9 @@
 #define LTI_PENDING_TIMER 1024u
 #define LTI_PENDING_ASKED 2048u
 
+/* Which of the hub's lists an endpoint is on. */
+enum lti_listed { LTI_LIST_NONE = 0, LTI_LIST_READY, LTI_LIST_CHORES };
+
 struct lti_list {
     struct lti_endpoint *first, *last;
     uint32_t count;
@@ -39,12 +42,12 @@ struct lti_list {
 
 struct lti_endpoint {
     struct lti_endpoint *previous, *next;
-    struct lti_list *list; /* the one it is on: the hub's ready list or its chores; null: none */
     uint64_t id;
     uint64_t tag;
-    uint32_t pending;
-    enum lti_kind kind;
     struct lti_deadline deadline;
+    uint32_t pending;
+    enum lti_kind kind : 8;
+    enum lti_listed list : 8;
 };
 
 /* States of a conn; ARCHITECTURE.md has the table. Only lti_conn_enter changes them. */
@@ -290,7 +293,7 @@ uint64_t lti_hub_now(struct leat_hub *hub);                /* looks at the clock
 uint64_t lti_hub_after(struct leat_hub *hub, uint32_t ms); /* LTI_NEVER for LEAT_FOREVER */
 uint32_t lti_hub_random(struct leat_hub *hub, uint32_t below);
 void lti_hub_log(struct leat_hub *hub, const char *what, enum leat_error error);
-void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, struct lti_list *list);
+void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, enum lti_listed list);
 void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t time_ns);
 struct lti_conn *lti_hub_conn(const struct leat_hub *hub, leat_conn conn); /* null: stale */
 struct lti_listener *lti_hub_listener(const struct leat_hub *hub, leat_listener listener);

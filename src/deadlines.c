@@ -18,7 +18,10 @@
 
 static bool deadline_before(const struct lti_deadline *a, const struct lti_deadline *b)
 {
-    return a->time_ns != b->time_ns ? a->time_ns < b->time_ns : a->order < b->order;
+    if (a->time_ns != b->time_ns)
+        return a->time_ns < b->time_ns;
+    /* The order wraps: what is less than half of all behind the other one came before it. */
+    return a->order - b->order > UINT32_MAX / 2;
 }
 
 static void deadlines_put(struct lti_deadlines *heap, uint32_t index, struct lti_deadline *node)
@@ -113,7 +116,7 @@ void lti_deadline_set(struct lti_deadlines *heap, struct lti_deadline *node, uin
         LTI_ASSERT(index < heap->count && heap->nodes[index] == node);
     }
     node->time_ns = time_ns;
-    node->order = heap->order++;
+    node->order = (uint32_t)heap->order++;
     deadlines_settle(heap, index, node);
 }
 

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * A binary heap of deadlines, intrusive: a node knows its place, so that moving and removing cost
- * O(log n) and never fail. Equal times come in the order they were set. Pure.
+ * O(log n) and never fail. Equal times come in the order they were set, unless two thousand
+ * million were set between them. Pure.
  */
 #ifndef LTI_DEADLINES_H
 #define LTI_DEADLINES_H
@@ -14,8 +15,8 @@
 
 struct lti_deadline {
     uint64_t time_ns; /* LTI_NEVER: not in the heap */
-    uint64_t order;
-    uint32_t place; /* index + 1; 0: not in the heap */
+    uint32_t order;   /* the low half of the heap's when it was set */
+    uint32_t place;   /* index + 1; 0: not in the heap */
 };
 
 struct lti_deadlines {

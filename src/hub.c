@@ -246,9 +246,14 @@ void lti_hub_log(struct leat_hub *hub, const char *what, enum leat_error error)
     hub->options.log(hub->options.hook_context, line);
 }
 
-static void list_remove(struct lti_endpoint *endpoint)
+static struct lti_list *list_of(struct leat_hub *hub, enum lti_listed list)
 {
-    struct lti_list *list = endpoint->list;
+    return list == LTI_LIST_READY ? &hub->ready : &hub->chores;
+}
+
+static void list_remove(struct leat_hub *hub, struct lti_endpoint *endpoint)
+{
+    struct lti_list *list = list_of(hub, endpoint->list);
     if (endpoint->previous)
         endpoint->previous->next = endpoint->next;
     else
@@ -259,18 +264,19 @@ static void list_remove(struct lti_endpoint *endpoint)
         list->last = endpoint->previous;
     list->count--;
     endpoint->previous = endpoint->next = 0;
-    endpoint->list = 0;
+    endpoint->list = LTI_LIST_NONE;
 }
 
-void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, struct lti_list *list)
+void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, enum lti_listed listed)
 {
-    if (endpoint->list == list)
+    if (endpoint->list == listed)
         return;
-    if (endpoint->list)
-        list_remove(endpoint);
-    if (!list)
+    if (endpoint->list != LTI_LIST_NONE)
+        list_remove(hub, endpoint);
+    if (listed == LTI_LIST_NONE)
         return;
-    endpoint->list = list;
+    struct lti_list *list = list_of(hub, listed);
+    endpoint->list = listed;
     endpoint->previous = list->last;
     if (list->last)
         list->last->next = endpoint;

@@ -25,7 +25,7 @@ static void chores_do(struct leat_hub *hub)
 {
     for (int i = 0; i < CHORES_MAX && hub->chores.first; i++) {
         struct lti_endpoint *endpoint = hub->chores.first;
-        lti_hub_list(hub, endpoint, 0);
+        lti_hub_list(hub, endpoint, LTI_LIST_NONE);
         if (endpoint->kind == LTI_KIND_LISTENER) {
             lti_listener_work(hub, (struct lti_listener *)endpoint);
             continue;
@@ -97,7 +97,7 @@ static void deadlines_do(struct leat_hub *hub)
             break;
         case LTI_KIND_TIMER:
             endpoint->pending = LTI_PENDING_TIMER;
-            lti_hub_list(hub, endpoint, &hub->ready);
+            lti_hub_list(hub, endpoint, LTI_LIST_READY);
             break;
         }
     }

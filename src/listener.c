@@ -133,7 +133,7 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
     LTI_ASSERT(listener->conns == 0 && !listener->accepted_first && !listener->handshake_first &&
                listener->users.used == 0 && !listener->waiting_first &&
                listener->queued_bytes == 0);
-    lti_hub_list(hub, &listener->base, 0);
+    lti_hub_list(hub, &listener->base, LTI_LIST_NONE);
     lti_deadline_set(&hub->deadlines, &listener->base.deadline, LTI_NEVER);
     if (listener->link.handle >= 0)
         (void)lti_port_end(hub->port, &listener->link, &listener->claim, listener->common->address,
@@ -166,11 +166,11 @@ void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
         hub->changed = true;
     listener->base.pending = pending;
     bool chore = lti_listener_greets(listener);
-    struct lti_list *list = &hub->ready;
+    enum lti_listed list = LTI_LIST_READY;
     if (pending == 0)
-        list = 0;
+        list = LTI_LIST_NONE;
     else if (pending == LTI_PENDING_WORK && chore)
-        list = &hub->chores;
+        list = LTI_LIST_CHORES;
     lti_hub_list(hub, &listener->base, list);
 }
 

@@ -54,7 +54,7 @@ enum leat_error leat_timer_start(struct leat_hub *hub, uint32_t delay_ms, uint64
 
 void lti_timer_end(struct leat_hub *hub, struct lti_timer *timer)
 {
-    lti_hub_list(hub, &timer->base, 0);
+    lti_hub_list(hub, &timer->base, LTI_LIST_NONE);
     lti_deadline_set(&hub->deadlines, &timer->base.deadline, LTI_NEVER);
     lti_deadlines_unreserve(&hub->deadlines);
     lti_slots_remove(&hub->timers, timer->base.id);

@@ -9,7 +9,8 @@
 /*@ requires \valid_read(a) && \valid_read(b);
     assigns \nothing;
     ensures \result <==>
-        a->time_ns < b->time_ns || (a->time_ns == b->time_ns && a->order < b->order); */
+        a->time_ns < b->time_ns ||
+        (a->time_ns == b->time_ns && (uint32_t)(a->order - b->order) > 0x7fffffff); */
 static bool deadline_before(const struct lti_deadline *a, const struct lti_deadline *b);
 
 /*@ requires \valid(heap) && \valid(heap->nodes + index) && \valid(node) && index < 0xffffffff;
