@@ -14,7 +14,8 @@
 
 #include <string.h>
 
-#define DEADLINES_FIRST 16u /* the smallest heap */
+#define DEADLINES_FIRST 16u      /* the smallest heap */
+#define DEADLINES_CAP (1u << 22) /* there are fewer ids of all kinds together */
 
 static bool deadline_before(const struct lti_deadline *a, const struct lti_deadline *b)
 {
@@ -65,8 +66,8 @@ static void deadlines_remove(struct lti_deadlines *heap, struct lti_deadline *no
 bool lti_deadlines_reserve(struct lti_deadlines *heap, struct lti_pool *pool)
 {
     if (heap->reserved == heap->capacity) {
-        LTI_ASSERT(heap->capacity <= UINT32_MAX / 4);
-        uint32_t capacity = heap->capacity == 0 ? DEADLINES_FIRST : heap->capacity * 2;
+        uint32_t capacity = lti_pool_larger(heap->capacity, DEADLINES_FIRST, DEADLINES_CAP);
+        LTI_ASSERT(capacity > heap->capacity);
         struct lti_deadline **larger = lti_pool_alloc(pool, capacity * sizeof *larger);
         if (larger == NULL)
             return false;

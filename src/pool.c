@@ -20,6 +20,8 @@
 
 #define LISTS LTI_POOL_SIZES
 
+#define TABLE_DOUBLES_BELOW 1024u
+
 static const size_t list_sizes[LISTS] = {LTI_BLOCK_SMALL, LTI_BLOCK_LARGE};
 
 /* A kept block is as dead as a freed one: under the address sanitizer its use is found, too. */
@@ -106,6 +108,14 @@ void *lti_pool_alloc(struct lti_pool *pool, size_t size)
     if (pool->bytes > pool->bytes_high)
         pool->bytes_high = pool->bytes;
     return memory;
+}
+
+uint32_t lti_pool_larger(uint32_t capacity, uint32_t first, uint32_t cap)
+{
+    uint32_t more = capacity < TABLE_DOUBLES_BELOW ? capacity : capacity / 4;
+    if (capacity < first)
+        more = first - capacity;
+    return more < cap - capacity ? capacity + more : cap;
 }
 
 void lti_pool_free(struct lti_pool *pool, void *memory, size_t size)

@@ -169,6 +169,18 @@ TEST(pool_against_model)
     lti_pool_end(&pool);
 }
 
+TEST(pool_tables_grow_by_less_when_large)
+{
+    const uint32_t steps[] = {16, 32, 64, 128, 256, 512, 1024, 1280, 1600, 2000, 2500, 3125, 3200};
+    uint32_t capacity = 0;
+    for (size_t i = 0; i < sizeof steps / sizeof steps[0]; i++) {
+        capacity = lti_pool_larger(capacity, 16, 3200);
+        CHECK_INT(capacity, steps[i]);
+    }
+    CHECK_INT(lti_pool_larger(3200, 16, 3200), 3200);
+    CHECK_INT(lti_pool_larger(UINT32_MAX - 1, 16, UINT32_MAX), UINT32_MAX);
+}
+
 TEST(pool_traps)
 {
     struct lti_pool pool;

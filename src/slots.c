@@ -52,8 +52,8 @@ static struct lti_slot *slots_slot(const struct lti_slots *slots, uint64_t id)
 
 static bool slots_grow(struct lti_slots *slots, struct lti_pool *pool)
 {
-    uint32_t capacity = slots->capacity == 0 ? SLOTS_FIRST : slots->capacity * 2u;
-    if (capacity > LTI_SLOTS_CAP)
+    uint32_t capacity = lti_pool_larger(slots->capacity, SLOTS_FIRST, LTI_SLOTS_CAP);
+    if (capacity == slots->capacity)
         return false;
     struct lti_slot *larger = lti_pool_alloc(pool, capacity * sizeof *larger);
     if (larger == NULL)
