@@ -22,7 +22,7 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
 {
     uint32_t pending = conn->base.pending & ~LTI_PENDING_WORK;
     uint32_t first = pending & (~pending + 1);
-    event->conn.id = conn->base.id;
+    event->conn.id = lti_conn_id(conn);
     event->tag = conn->base.tag;
     switch (first) {
     case LTI_PENDING_CONNECTED:
@@ -49,11 +49,11 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
         event->error = conn->error;
         event->bytes_undelivered = conn->undelivered;
         conn->closed_told = true;
-        hub->retire = conn->base.id;
+        hub->retire = lti_conn_id(conn);
         break;
     case LTI_PENDING_ASKED:
         event->type = LEAT_EVENT_ASKED;
-        event->listener.id = conn->listener->base.id;
+        event->listener.id = lti_listener_id(conn->listener);
         conn->ask_due = false;
         conn->asked_told = true;
         break;
@@ -77,7 +77,7 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
 static bool listener_event(struct leat_hub *hub, struct lti_listener *listener,
                            struct leat_event *event)
 {
-    event->listener.id = listener->base.id;
+    event->listener.id = lti_listener_id(listener);
     event->tag = listener->base.tag;
     if (listener->error_due) {
         event->type = LEAT_EVENT_LISTEN_ERROR;
@@ -92,7 +92,7 @@ static bool listener_event(struct leat_hub *hub, struct lti_listener *listener,
     if (!conn)
         return false;
     event->type = LEAT_EVENT_ACCEPTED;
-    event->conn.id = conn->base.id;
+    event->conn.id = lti_conn_id(conn);
     return true;
 }
 
@@ -119,7 +119,7 @@ static bool ready_event(struct leat_hub *hub, struct leat_event *event)
     case LTI_KIND_TIMER:
         event->type = LEAT_EVENT_TIMER;
         event->tag = endpoint->tag;
-        event->timer.id = endpoint->id;
+        event->timer.id = ((struct lti_timer *)endpoint)->id;
         lti_timer_end(hub, (struct lti_timer *)endpoint);
         told = true;
         break;

@@ -101,7 +101,7 @@ static enum leat_error listener_add(struct leat_hub *hub, const char *name, intp
         /* A client may have come while the name was being made: nobody tells of that one. */
         listener->acceptable = true;
         lti_listener_update(hub, listener);
-        listener_out->id = listener->base.id;
+        listener_out->id = lti_listener_id(listener);
     }
     lti_hub_leave(hub);
     return error;
@@ -226,7 +226,7 @@ enum leat_error leat_connect(struct leat_hub *hub, const char *name,
     if (error == LEAT_OK) {
         error = conn_dial(hub, name, &in_force, &conn_options, conn);
         if (error == LEAT_OK)
-            conn_out->id = conn->base.id;
+            conn_out->id = lti_conn_id(conn);
         else
             lti_conn_free(hub, conn);
     }
@@ -275,7 +275,7 @@ enum leat_error leat_adopt_conn(struct leat_hub *hub, intptr_t handle, uint64_t 
     if (error == LEAT_OK) {
         error = conn_adopt(hub, handle, tag, &in_force, conn);
         if (error == LEAT_OK)
-            conn_out->id = conn->base.id;
+            conn_out->id = lti_conn_id(conn);
         else
             lti_conn_free(hub, conn);
     }

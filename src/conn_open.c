@@ -35,8 +35,8 @@ enum leat_error lti_conn_create(struct leat_hub *hub, struct lti_conn **conn_out
         lti_pool_free(&hub->pool, conn, sizeof *conn);
         return LEAT_E_MEMORY;
     }
-    conn->base.id = lti_slots_add(&hub->conns, &hub->pool, conn);
-    if (conn->base.id == 0) {
+    uint64_t id = lti_slots_add(&hub->conns, &hub->pool, conn);
+    if (id == 0) {
         lti_deadlines_unreserve(&hub->deadlines);
         lti_pool_free(&hub->pool, conn, sizeof *conn);
         return LEAT_E_MEMORY;
@@ -44,7 +44,7 @@ enum leat_error lti_conn_create(struct leat_hub *hub, struct lti_conn **conn_out
     conn->base.kind = LTI_KIND_CONN;
     lti_deadline_init(&conn->base.deadline);
     lti_link_init(&conn->link);
-    conn->link.cookie = conn->base.id;
+    conn->link.cookie = id;
     hub->conns_used++;
     *conn_out = conn;
     return LEAT_OK;
@@ -63,7 +63,7 @@ void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
     lti_inbox_clear(&conn->inbox, &hub->pool);
     lti_common_drop(hub, conn->common);
     lti_deadlines_unreserve(&hub->deadlines);
-    lti_slots_remove(&hub->conns, conn->base.id);
+    lti_slots_remove(&hub->conns, lti_conn_id(conn));
     lti_pool_free(&hub->pool, conn, sizeof *conn);
     hub->conns_used--;
 }

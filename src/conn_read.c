@@ -44,7 +44,7 @@ void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *
         return;
     struct leat_trace record = {
         .kind = LEAT_TRACE_RECEIVED,
-        .conn = {conn->base.id},
+        .conn = {lti_conn_id(conn)},
         .tag = conn->base.tag,
         .data = data,
         .size = size,

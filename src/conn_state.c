@@ -56,7 +56,7 @@ static void state_trace(struct leat_hub *hub, const struct lti_conn *conn)
         return;
     struct leat_trace record = {
         .kind = LEAT_TRACE_STATE,
-        .conn = {conn->base.id},
+        .conn = {lti_conn_id(conn)},
         .tag = conn->base.tag,
         .state = lti_conn_public_state(conn),
         .error = conn->error,

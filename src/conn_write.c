@@ -26,7 +26,7 @@ static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
         size_t part = slices[i].size < size ? slices[i].size : size;
         struct leat_trace record = {
             .kind = LEAT_TRACE_SENT,
-            .conn = {conn->base.id},
+            .conn = {lti_conn_id(conn)},
             .tag = conn->base.tag,
             .data = slices[i].data,
             .size = part,

@@ -42,7 +42,6 @@ struct lti_list {
 
 struct lti_endpoint {
     struct lti_endpoint *previous, *next;
-    uint64_t id;
     uint64_t tag;
     struct lti_deadline deadline;
     uint32_t pending;
@@ -210,6 +209,7 @@ struct lti_listener {
 
 struct lti_timer {
     struct lti_endpoint base;
+    uint64_t id;
 };
 
 struct leat_hub {
@@ -247,6 +247,16 @@ struct leat_hub {
     atomic_bool woken;
     struct lti_done done[LTI_DONE_MAX];
 };
+
+/* The port tells by it whom a completion is for. */
+static inline uint64_t lti_conn_id(const struct lti_conn *conn)
+{
+    return conn->link.cookie;
+}
+static inline uint64_t lti_listener_id(const struct lti_listener *listener)
+{
+    return listener->link.cookie;
+}
 
 /* What is asked of a connection all the time. */
 

@@ -101,17 +101,18 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
     listener->handshakes_max = options->handshakes_max;
     listener->per_user_max = options->per_user_max;
     listener->queued_bytes_max = options->queued_bytes_max;
+    uint64_t id = 0;
     bool reserved = lti_deadlines_reserve(&hub->deadlines, &hub->pool);
     if (reserved)
-        listener->base.id = lti_slots_add(&hub->listeners, &hub->pool, listener);
-    if (listener->base.id == 0) {
+        id = lti_slots_add(&hub->listeners, &hub->pool, listener);
+    if (id == 0) {
         if (reserved)
             lti_deadlines_unreserve(&hub->deadlines);
         lti_common_drop(hub, common);
         lti_pool_free(&hub->pool, listener, sizeof *listener);
         return LEAT_E_MEMORY;
     }
-    listener->link.cookie = listener->base.id;
+    listener->link.cookie = id;
     hub->listeners_used++;
     *listener_out = listener;
     return LEAT_OK;
@@ -140,7 +141,7 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
                            forked);
     lti_common_drop(hub, listener->common);
     lti_deadlines_unreserve(&hub->deadlines);
-    lti_slots_remove(&hub->listeners, listener->base.id);
+    lti_slots_remove(&hub->listeners, lti_listener_id(listener));
     lti_pool_free(&hub->pool, listener, sizeof *listener);
     hub->listeners_used--;
     hub->changed = true; /* a thread may wait for just this listener */

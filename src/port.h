@@ -30,7 +30,8 @@
 
 struct lti_port; /* one a hub */
 
-/* What the port keeps of one connection or listener. Its members are the port's own. */
+/* What the port keeps of one connection or listener. Its members are the port's own, save the
+ * cookie, which is the core's, and stays. */
 struct lti_link {
     intptr_t handle; /* -1: none */
     uint64_t cookie;
@@ -131,6 +132,13 @@ uint32_t lti_port_threads(const struct lti_port *port);
 
 /* A link's life. */
 void lti_link_init(struct lti_link *link);
+/* It holds nothing any more, and is the same one's still. */
+static inline void lti_link_clear(struct lti_link *link)
+{
+    uint64_t cookie = link->cookie;
+    lti_link_init(link);
+    link->cookie = cookie;
+}
 /* LTI_DONE_* bits. Every completion is taken, in order; the link is null when its cookie is
  * stale. */
 uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struct lti_done *done);

@@ -218,7 +218,7 @@ static void claim_end(struct lti_claim *claim, struct lti_link *link)
         (void)lti_os_close((int)claim->folder);
     if (claim)
         lti_claim_none(claim);
-    lti_link_init(link);
+    lti_link_clear(link);
 }
 
 static enum leat_error path_listen(struct lti_port *port, struct lti_link *link,

@@ -142,7 +142,7 @@ bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim
     bool done = true;
     if (link->state)
         done = claim ? lti_nt_listener_end(link->state) : lti_nt_stream_end(link->state);
-    lti_link_init(link);
+    lti_link_clear(link);
     return done;
 }
 

@@ -33,8 +33,8 @@ enum leat_error leat_timer_start(struct leat_hub *hub, uint32_t delay_ms, uint64
     }
     if (timer) {
         memset(timer, 0, sizeof *timer);
-        timer->base.id = lti_slots_add(&hub->timers, &hub->pool, timer);
-        if (timer->base.id == 0) {
+        timer->id = lti_slots_add(&hub->timers, &hub->pool, timer);
+        if (timer->id == 0) {
             lti_deadlines_unreserve(&hub->deadlines);
             lti_pool_free(&hub->pool, timer, sizeof *timer);
             error = LEAT_E_MEMORY;
@@ -46,7 +46,7 @@ enum leat_error leat_timer_start(struct leat_hub *hub, uint32_t delay_ms, uint64
         lti_deadline_init(&timer->base.deadline);
         lti_hub_due(hub, &timer->base, lti_hub_after(hub, delay_ms));
         hub->timers_used++;
-        timer_out->id = timer->base.id;
+        timer_out->id = timer->id;
     }
     lti_hub_leave(hub);
     return error;
@@ -57,7 +57,7 @@ void lti_timer_end(struct leat_hub *hub, struct lti_timer *timer)
     lti_hub_list(hub, &timer->base, LTI_LIST_NONE);
     lti_deadline_set(&hub->deadlines, &timer->base.deadline, LTI_NEVER);
     lti_deadlines_unreserve(&hub->deadlines);
-    lti_slots_remove(&hub->timers, timer->base.id);
+    lti_slots_remove(&hub->timers, timer->id);
     lti_pool_free(&hub->pool, timer, sizeof *timer);
     hub->timers_used--;
 }

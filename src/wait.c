@@ -241,7 +241,7 @@ enum leat_error leat_wait_accepted(struct leat_hub *hub, leat_listener listener,
             lti_listener_work(hub, found);
         struct lti_conn *conn = lti_listener_take(hub, found);
         if (conn) {
-            conn_out->id = conn->base.id;
+            conn_out->id = lti_conn_id(conn);
             hub->woken_last = false;
             break;
         }
