@@ -53,7 +53,7 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
         break;
     case LTI_PENDING_ASKED:
         event->type = LEAT_EVENT_ASKED;
-        event->listener.id = lti_listener_id(conn->listener);
+        event->listener.id = lti_listener_id(conn->common->listener);
         conn->ask_due = false;
         conn->asked_told = true;
         break;

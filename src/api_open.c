@@ -167,7 +167,7 @@ enum leat_error leat_refuse(struct leat_hub *hub, leat_conn conn)
     enum leat_error error = asked_enter(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    found->listener->denied++;
+    found->common->listener->denied++;
     found->closing = true;
     lti_conn_enter(hub, found, LTI_CONN_GONE);
     lti_hub_leave(hub);

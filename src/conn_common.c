@@ -41,6 +41,7 @@ enum leat_error lti_common_make(struct leat_hub *hub, const struct leat_conn_opt
     common->options = *options;
     common->access = access;
     common->address = 0;
+    common->listener = 0;
     *common_out = common;
     return LEAT_OK;
 }

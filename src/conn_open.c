@@ -58,7 +58,7 @@ void lti_conn_join(struct lti_conn *conn, struct lti_common *common)
 
 void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
 {
-    LTI_ASSERT(conn->link.handle < 0 && conn->base.list == LTI_LIST_NONE && conn->listener == 0);
+    LTI_ASSERT(conn->link.handle < 0 && conn->base.list == LTI_LIST_NONE && !conn->listened);
     lti_outbox_clear(&conn->outbox, &hub->pool);
     lti_inbox_clear(&conn->inbox, &hub->pool);
     lti_common_drop(hub, conn->common);
@@ -101,8 +101,8 @@ void lti_conn_denied(struct leat_hub *hub, struct lti_conn *conn, enum leat_erro
                      const char *reason, struct os_code code)
 {
     lti_hub_log(hub, reason ? reason : "the peer is not trusted", error);
-    if (conn->listener)
-        conn->listener->denied++;
+    if (conn->listened)
+        conn->common->listener->denied++;
     lti_conn_fail(hub, conn, LEAT_OP_IDENTIFY, error, code);
 }
 
@@ -215,7 +215,7 @@ void lti_conn_opened(struct leat_hub *hub, struct lti_conn *conn)
         conn->alive_at = lti_hub_after(hub, conn->common->options.keepalive_ms);
         conn->heard = false;
     }
-    if (conn->listener) {
+    if (conn->listened) {
         lti_listener_accepted(hub, conn);
     } else {
         conn->connected_due = true;

@@ -42,7 +42,7 @@ static bool share_full(const struct lti_listener *listener)
 
 static bool share_turn_free(const struct lti_conn *conn, enum lti_share_turn turn)
 {
-    const struct lti_conn *holder = conn->listener->turns[turn];
+    const struct lti_conn *holder = conn->common->listener->turns[turn];
     return !holder || holder == conn;
 }
 
@@ -69,7 +69,7 @@ static void share_go(struct lti_conn *conn)
 
 bool lti_share_read(struct lti_conn *conn, size_t want)
 {
-    struct lti_listener *listener = conn->listener;
+    struct lti_listener *listener = lti_conn_listener(conn);
     if (!listener || !share_full(listener) || conn->closing || conn->state != LTI_CONN_OPEN)
         return true;
     if (lti_inbox_size(&conn->inbox) < FLOOR_BYTES && want <= FLOOR_BYTES)
@@ -87,7 +87,7 @@ bool lti_share_read(struct lti_conn *conn, size_t want)
 
 size_t lti_share_piece(const struct lti_conn *conn, size_t want)
 {
-    const struct lti_listener *listener = conn->listener;
+    const struct lti_listener *listener = lti_conn_listener(conn);
     size_t held = lti_inbox_size(&conn->inbox);
     if (!listener || !share_full(listener) || listener->turns[LTI_SHARE_READ] == conn ||
         held >= FLOOR_BYTES || want <= FLOOR_BYTES - held)
@@ -98,7 +98,7 @@ size_t lti_share_piece(const struct lti_conn *conn, size_t want)
 size_t lti_share_room(const struct lti_conn *conn, size_t room)
 {
     size_t held = conn->outbox.size;
-    if (!conn->listener || !share_full(conn->listener))
+    if (!conn->listened || !share_full(conn->common->listener))
         return room;
     size_t floor = held < FLOOR_BYTES ? FLOOR_BYTES - held : 0;
     return room < floor ? room : floor;
@@ -107,7 +107,7 @@ size_t lti_share_room(const struct lti_conn *conn, size_t room)
 bool lti_share_fits(const struct lti_conn *conn, size_t want)
 {
     size_t held = conn->outbox.size;
-    if (!conn->listener || !share_full(conn->listener))
+    if (!conn->listened || !share_full(conn->common->listener))
         return true;
     if (held < FLOOR_BYTES && want <= FLOOR_BYTES - held)
         return true;
@@ -116,8 +116,8 @@ bool lti_share_fits(const struct lti_conn *conn, size_t want)
 
 void lti_share_sends(struct lti_conn *conn, size_t want)
 {
-    if (conn->listener && share_full(conn->listener) && want > FLOOR_BYTES)
-        conn->listener->turns[LTI_SHARE_WRITE] = conn;
+    if (conn->listened && share_full(conn->common->listener) && want > FLOOR_BYTES)
+        conn->common->listener->turns[LTI_SHARE_WRITE] = conn;
 }
 
 /* All who wait look again; who is not served then will wait anew. */
@@ -162,7 +162,7 @@ static bool share_again(const struct lti_conn *conn)
 
 void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn)
 {
-    struct lti_listener *listener = conn->listener;
+    struct lti_listener *listener = conn->common->listener;
     size_t held = lti_inbox_size(&conn->inbox) + conn->outbox.size;
     listener->queued_bytes = listener->queued_bytes - conn->queued_bytes + held;
     conn->queued_bytes = held;
@@ -176,7 +176,7 @@ void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn)
 
 void lti_share_leave(struct leat_hub *hub, struct lti_conn *conn)
 {
-    struct lti_listener *listener = conn->listener;
+    struct lti_listener *listener = conn->common->listener;
     LTI_ASSERT(listener->queued_bytes >= conn->queued_bytes);
     listener->queued_bytes -= conn->queued_bytes;
     conn->queued_bytes = 0;
@@ -188,7 +188,7 @@ void lti_share_leave(struct leat_hub *hub, struct lti_conn *conn)
         if (listener->turns[i] == conn)
             listener->turns[i] = 0;
     }
-    conn->listener = 0;
+    conn->listened = false;
     if (held && conn->state != LTI_CONN_GONE) {
         lti_conn_check_writable(conn);
         lti_conn_update(hub, conn);

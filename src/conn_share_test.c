@@ -21,11 +21,12 @@ struct stage {
 static void stage_begin(struct stage *stage)
 {
     memset(stage, 0, sizeof *stage);
+    stage->common.listener = &stage->listener;
     stage->listener.queued_bytes_max = 1000;
     stage->listener.queued_bytes = 10 * FLOOR;
     struct lti_conn *const both[] = {&stage->conn, &stage->other};
     for (int i = 0; i < 2; i++) {
-        both[i]->listener = &stage->listener;
+        both[i]->listened = true;
         both[i]->common = &stage->common;
         both[i]->state = LTI_CONN_OPEN;
         both[i]->announced = true;

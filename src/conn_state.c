@@ -139,8 +139,8 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
         lti_conn_linger_over(hub, conn, error);
         return;
     }
-    if (!conn->announced && conn->listener && !conn->asked_told) {
-        struct lti_listener *listener = conn->listener;
+    if (!conn->announced && conn->listened && !conn->asked_told) {
+        struct lti_listener *listener = conn->common->listener;
         if (conn->handshaking)
             listener->handshakes_failed++;
         /* An accept error that the user has not been told of yet is not painted over. */

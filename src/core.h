@@ -67,6 +67,7 @@ struct lti_common {
     struct leat_conn_options options; /* in force */
     struct lti_access *access;        /* null: whoever handed it over has judged */
     struct lti_address *address;      /* null: none; the block ends with its text */
+    struct lti_listener *listener;    /* null: none, or none any more */
 };
 #define LTI_COMMONS_RECENT 4 /* a hub remembers so many to find equal ones by */
 
@@ -105,6 +106,7 @@ struct lti_conn {
     bool announced : 1;      /* the user has it: CONNECTED or ACCEPTED, or dialled it */
     bool ask_due : 1;        /* ASKED is to be told */
     bool asked_told : 1;     /* the user knows it from ASKED */
+    bool listened : 1;       /* the listener counts it as one of its own */
     bool handshaking : 1;    /* counts in the listener's handshakes */
     bool accepted_queue : 1; /* waits in the listener's accepted queue */
     bool readable : 1;       /* the port may have bytes for us */
@@ -171,7 +173,6 @@ struct lti_conn {
     uint32_t want_room;   /* with want_writable: what must fit into the outbox */
     uint32_t undelivered; /* what was in the outbox when nothing more could be sent */
 
-    struct lti_listener *listener; /* null: not accepted, or its listener was closed */
     struct lti_conn *queue_previous,
         *queue_next;     /* in the listener's handshake, accepted or waiting queue */
     size_t queued_bytes; /* of the listener's: ours */
@@ -259,6 +260,12 @@ static inline uint64_t lti_listener_id(const struct lti_listener *listener)
 }
 
 /* What is asked of a connection all the time. */
+
+/* Null: it was not accepted, or its listener has lost it. */
+static inline struct lti_listener *lti_conn_listener(const struct lti_conn *conn)
+{
+    return conn->listened ? conn->common->listener : NULL;
+}
 
 /* The link can be read and written. */
 static inline bool lti_conn_connected(const struct lti_conn *conn)
@@ -438,7 +445,7 @@ void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn);
 void lti_share_leave(struct leat_hub *hub, struct lti_conn *conn); /* has no listener any more */
 static inline void lti_share_check(struct leat_hub *hub, struct lti_conn *conn)
 {
-    if (conn->listener)
+    if (conn->listened)
         lti_share_changed(hub, conn);
 }
 

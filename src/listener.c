@@ -92,6 +92,7 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
     }
     memset(listener, 0, sizeof *listener);
     listener->common = common;
+    common->listener = listener;
     lti_link_init(&listener->link);
     lti_claim_none(&listener->claim);
     lti_deadline_init(&listener->base.deadline);
@@ -124,7 +125,7 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
     uint32_t place = 0;
     struct lti_conn *conn;
     while ((conn = lti_slots_next(&hub->conns, &place))) {
-        if (conn->listener != listener)
+        if (lti_conn_listener(conn) != listener)
             continue;
         if (!conn->announced && conn->state != LTI_CONN_GONE)
             lti_conn_enter(hub, conn, LTI_CONN_GONE);
@@ -139,6 +140,7 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
     if (listener->link.handle >= 0)
         (void)lti_port_end(hub->port, &listener->link, &listener->claim, listener->common->address,
                            forked);
+    listener->common->listener = 0;
     lti_common_drop(hub, listener->common);
     lti_deadlines_unreserve(&hub->deadlines);
     lti_slots_remove(&hub->listeners, lti_listener_id(listener));
@@ -202,7 +204,7 @@ void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener)
 
 enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn)
 {
-    struct lti_listener *listener = conn->listener;
+    struct lti_listener *listener = lti_conn_listener(conn);
     if (!listener || !conn->peer_other || conn->user_counted)
         return LEAT_OK;
     uint32_t count = lti_users_add(&listener->users, &hub->pool, conn->peer.user);
@@ -218,7 +220,7 @@ static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, st
     lti_conn_join(conn, lti_common_hold(listener->common));
     bool messages = conn->protocol == LEAT_MESSAGES;
     conn->base.tag = listener->base.tag;
-    conn->listener = listener;
+    conn->listened = true;
     listener->conns++;
     if (messages || listener->common->access->who == LEAT_WHO_ASK) {
         if (listener->handshakes >= listener->handshakes_max) {
@@ -277,15 +279,15 @@ static void handshake_over(struct lti_listener *listener, struct lti_conn *conn)
 
 void lti_listener_accepted(struct leat_hub *hub, struct lti_conn *conn)
 {
-    handshake_over(conn->listener, conn);
-    queue_add(accepted_queue(conn->listener), conn);
+    handshake_over(conn->common->listener, conn);
+    queue_add(accepted_queue(conn->common->listener), conn);
     conn->accepted_queue = true;
-    lti_listener_update(hub, conn->listener);
+    lti_listener_update(hub, conn->common->listener);
 }
 
 void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn)
 {
-    struct lti_listener *listener = conn->listener;
+    struct lti_listener *listener = lti_conn_listener(conn);
     if (!listener)
         return;
     handshake_over(listener, conn);
@@ -304,12 +306,12 @@ void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn)
 void lti_listener_waits(struct lti_conn *conn)
 {
     LTI_ASSERT(conn->announced && !conn->handshaking && !conn->accepted_queue);
-    queue_add(waiting_queue(conn->listener), conn);
+    queue_add(waiting_queue(conn->common->listener), conn);
 }
 
 void lti_listener_waits_no_more(struct lti_conn *conn)
 {
-    queue_remove(waiting_queue(conn->listener), conn);
+    queue_remove(waiting_queue(conn->common->listener), conn);
 }
 
 struct lti_conn *lti_listener_take(struct leat_hub *hub, struct lti_listener *listener)
