@@ -25,7 +25,7 @@ static void conn_describe(const struct lti_conn *conn, struct leat_conn_info *in
     info->outbox_messages = conn->outbox_messages;
     info->error = conn->error;
     info->os_code = conn->os_code;
-    info->operation = conn->operation;
+    info->operation = (enum leat_operation)conn->operation;
     info->peer_known = conn->peer_known;
     info->peer_uid = conn->peer.uid;
     info->peer_gid = conn->peer.gid;

@@ -132,7 +132,7 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
         return;
     if (conn->error == LEAT_OK) {
         conn->error = error;
-        conn->operation = operation;
+        conn->operation = (uint8_t)operation;
         conn->os_code = code.raw;
     }
     if (conn->closing) {
