@@ -22,9 +22,9 @@ static void conn_describe(const struct lti_conn *conn, struct leat_conn_info *in
     info->tag = conn->base.tag;
     info->inbox_bytes = lti_inbox_size(&conn->inbox);
     info->outbox_bytes = conn->outbox.size;
-    info->outbox_messages = conn->outbox_messages;
+    info->outbox_messages = conn->outbox.messages;
     info->error = conn->error;
-    info->os_code = conn->os_code;
+    info->os_code = conn->base.os_code;
     info->operation = (enum leat_operation)conn->operation;
     info->peer_known = conn->peer_known;
     info->peer_uid = conn->peer.uid;
@@ -98,7 +98,7 @@ enum leat_error leat_listener_info_get(struct leat_hub *hub, leat_listener liste
         info.conns = found->conns;
         info.handshakes = found->handshakes;
         info.error = found->error;
-        info.os_code = found->os_code.raw;
+        info.os_code = found->base.os_code;
         info.accepted = found->accepted;
         info.denied = found->denied;
         info.handshakes_failed = found->handshakes_failed;

@@ -103,7 +103,7 @@ static bool ready_event(struct leat_hub *hub, struct leat_event *event)
     bool told = false;
     lti_hub_list(hub, endpoint, LTI_LIST_NONE);
     memset(event, 0, sizeof *event);
-    switch (endpoint->kind) {
+    switch ((enum lti_kind)endpoint->kind) {
     case LTI_KIND_CONN: {
         struct lti_conn *conn = (struct lti_conn *)endpoint;
         if (endpoint->pending & LTI_PENDING_WORK)

@@ -94,7 +94,7 @@ static enum leat_error message_check(struct lti_conn *conn, size_t size)
     if (size == 0 && conn->common->options.empty_is_finish)
         return LEAT_E_ARGUMENT;
     error = message_size_check(conn, size);
-    if (error == LEAT_OK && conn->outbox_messages >= conn->common->options.outbox_messages_max)
+    if (error == LEAT_OK && conn->outbox.messages >= conn->common->options.outbox_messages_max)
         error = LEAT_E_FULL;
     if (error == LEAT_E_FULL) {
         conn->want_writable = true;

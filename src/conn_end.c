@@ -83,7 +83,7 @@ void lti_conn_linger_begin(struct leat_hub *hub, struct lti_conn *conn, uint64_t
 /* True when something that the user sent waits for the connection to be made. */
 static bool early_bytes(const struct lti_conn *conn)
 {
-    return conn->protocol == LEAT_MESSAGES ? conn->outbox_messages > 0 : conn->outbox.size > 0;
+    return conn->protocol == LEAT_MESSAGES ? conn->outbox.messages > 0 : conn->outbox.size > 0;
 }
 
 void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger_at)
@@ -155,7 +155,7 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
 static void limit_reached(struct leat_hub *hub, struct lti_conn *conn)
 {
     enum leat_operation operation = LEAT_OP_HANDSHAKE;
-    const struct os_code code = {LTI_OS_NONE, conn->os_code}; /* of the last attempt */
+    const struct os_code code = {LTI_OS_NONE, conn->base.os_code}; /* of the last attempt */
     if (conn->state == LTI_CONN_CONNECTING)
         operation = LEAT_OP_CONNECT;
     else if (conn->state == LTI_CONN_ASKING)

@@ -108,10 +108,11 @@ static bool head_take(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct lti_frame frame;
     size_t size = lti_inbox_size(&conn->inbox);
-    if (conn->skip_left) {
+    if (conn->skipping) {
         size_t skip = size < conn->skip_left ? size : conn->skip_left;
         conn->skip_left -= (uint32_t)skip;
-        if (conn->skip_left == 0)
+        conn->skipping = conn->skip_left > 0;
+        if (!conn->skipping)
             conn->partial_at = 0;
         lti_conn_consume(hub, conn, skip);
         return skip > 0;
@@ -126,6 +127,7 @@ static bool head_take(struct leat_hub *hub, struct lti_conn *conn)
     }
     if (frame.type & LTI_FRAME_IGNORABLE) {
         conn->skip_left = frame.size;
+        conn->skipping = frame.size > 0;
         if (frame.size == 0)
             conn->partial_at = 0;
         lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES);
@@ -139,7 +141,7 @@ static bool head_take(struct leat_hub *hub, struct lti_conn *conn)
 /* The stream ended where no whole frame is left. */
 static void messages_end(struct leat_hub *hub, struct lti_conn *conn)
 {
-    bool inside = lti_inbox_size(&conn->inbox) > 0 || conn->skip_left > 0;
+    bool inside = lti_inbox_size(&conn->inbox) > 0 || conn->skipping;
     conn->hangup = true;
     lti_conn_fail(hub, conn, LEAT_OP_READ,
                   conn->peer_finished && !inside ? LEAT_E_CLOSED : LEAT_E_BROKEN, no_code);
@@ -161,7 +163,7 @@ void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn)
     /* Half a frame that fills the inbox cannot be read by anybody: only more of it helps. */
     if (!conn->message_ready)
         conn->read_stalled = false;
-    bool partial = lti_inbox_size(&conn->inbox) > 0 || conn->skip_left > 0;
+    bool partial = lti_inbox_size(&conn->inbox) > 0 || conn->skipping;
     if (conn->state != LTI_CONN_OPEN || conn->message_ready || conn->paused || conn->share_held ||
         !partial)
         conn->partial_at = 0;

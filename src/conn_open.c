@@ -88,7 +88,7 @@ void lti_conn_attempt(struct leat_hub *hub, struct lti_conn *conn)
         conn->attempt_at = lti_hub_now(hub) + pause_ns(hub, conn->attempts);
         if (conn->attempts < PAUSE_DOUBLINGS_MAX)
             conn->attempts++;
-        conn->os_code = code.raw;
+        conn->base.os_code = code.raw;
     } else {
         if (error == LEAT_E_UNTRUSTED)
             lti_hub_log(hub, "what stands at the path is not of a trusted user", error);
@@ -158,7 +158,7 @@ void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn)
 void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
-    conn->os_code = 0;
+    conn->base.os_code = 0;
     const struct lti_access *access = conn->common->access;
     bool asks = access && access->who == LEAT_WHO_ASK;
     if (asks) {

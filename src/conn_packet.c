@@ -152,7 +152,7 @@ static void packet_sent(struct leat_hub *hub, struct lti_conn *conn)
     conn->stall_at = 0;
     conn->own_bytes -= LTI_FRAME_HEADER_BYTES;
     if (frame.type == LTI_FRAME_MESSAGE) {
-        conn->outbox_messages--;
+        conn->outbox.messages--;
         conn->stats.messages_sent++;
     }
 }
@@ -219,7 +219,7 @@ bool lti_conn_packet_queue(struct leat_hub *hub, struct lti_conn *conn, uint8_t 
     for (size_t i = 0; i < count; i++)
         lti_outbox_append(&conn->outbox, slices[i].data, slices[i].size);
     conn->own_bytes += LTI_FRAME_HEADER_BYTES;
-    conn->outbox_messages += type == LTI_FRAME_MESSAGE;
+    conn->outbox.messages += type == LTI_FRAME_MESSAGE;
     if (conn->outbox.size > conn->stats.outbox_bytes_high)
         conn->stats.outbox_bytes_high = conn->outbox.size;
     return true;

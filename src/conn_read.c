@@ -143,7 +143,7 @@ static size_t read_expected(const struct lti_conn *conn)
 {
     struct lti_frame frame = {.size = conn->message_size};
     size_t size = lti_inbox_size(&conn->inbox);
-    if (conn->skip_left > 0)
+    if (conn->skipping)
         return READ_BYTES;
     if (conn->state == LTI_CONN_OPEN && size >= LTI_FRAME_HEADER_BYTES && !conn->message_ready &&
         lti_frame_decode(lti_inbox_bytes(&conn->inbox), conn->common->options.frame_bytes_max,

@@ -163,7 +163,10 @@ static bool share_again(const struct lti_conn *conn)
 void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct lti_listener *listener = conn->common->listener;
-    size_t held = lti_inbox_size(&conn->inbox) + conn->outbox.size;
+    uint64_t sum = (uint64_t)lti_inbox_size(&conn->inbox) + conn->outbox.size;
+    uint32_t held = sum < UINT32_MAX
+                        ? (uint32_t)sum
+                        : UINT32_MAX; /* one message of 4 GiB, which is far over any bound */
     listener->queued_bytes = listener->queued_bytes - conn->queued_bytes + held;
     conn->queued_bytes = held;
     if (conn->state != LTI_CONN_OPEN || conn->closing || share_again(conn))

@@ -38,7 +38,7 @@ static void holds(struct lti_conn *conn, size_t inbox, size_t outbox)
 {
     conn->inbox.tail = (uint32_t)inbox;
     conn->outbox.size = (uint32_t)outbox;
-    conn->queued_bytes = inbox + outbox;
+    conn->queued_bytes = (uint32_t)(inbox + outbox);
 }
 
 TEST(conn_share_of_a_read)

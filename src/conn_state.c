@@ -92,7 +92,7 @@ static void outbox_drop(struct leat_hub *hub, struct lti_conn *conn)
         lti_outbox_clear(&conn->outbox, &hub->pool);
         conn->own_bytes = 0;
     }
-    conn->outbox_messages = 0;
+    conn->outbox.messages = 0;
 }
 
 void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_state state)
@@ -133,7 +133,7 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
     if (conn->error == LEAT_OK) {
         conn->error = error;
         conn->operation = (uint8_t)operation;
-        conn->os_code = code.raw;
+        conn->base.os_code = code.raw;
     }
     if (conn->closing) {
         lti_conn_linger_over(hub, conn, error);
@@ -146,7 +146,7 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
         /* An accept error that the user has not been told of yet is not painted over. */
         if (!listener->error_due) {
             listener->error = conn->error;
-            listener->os_code = (struct os_code){LTI_OS_NONE, conn->os_code};
+            listener->base.os_code = conn->base.os_code;
         }
         lti_hub_log(hub, "a connection failed before it was accepted", conn->error);
         lti_conn_enter(hub, conn, LTI_CONN_GONE);
@@ -235,7 +235,7 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
     /* On the list already, it is still news to who waits for this connection. */
     if (pending & ~conn->base.pending)
         hub->changed = true;
-    conn->base.pending = pending;
+    conn->base.pending = (uint16_t)pending;
     enum lti_listed list = LTI_LIST_NONE;
     if (pending)
         list = is_chore(conn, pending) ? LTI_LIST_CHORES : LTI_LIST_READY;

@@ -89,7 +89,7 @@ static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size
         size -= part;
         if (conn->head_left == 0 && conn->head_message) {
             conn->head_message = false;
-            conn->outbox_messages--;
+            conn->outbox.messages--;
             conn->stats.messages_sent++;
         }
     }
@@ -102,7 +102,7 @@ void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_
     conn->write_error = error;
     if (conn->operation == LEAT_OP_NONE) {
         conn->operation = LEAT_OP_WRITE;
-        conn->os_code = code.raw;
+        conn->base.os_code = code.raw;
     }
     conn->stall_at = 0;
     conn->writing = false;
@@ -113,7 +113,7 @@ void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_
     conn->undelivered += (uint32_t)lti_conn_unsent(conn);
     lti_outbox_clear(&conn->outbox, &hub->pool);
     conn->own_bytes = 0;
-    conn->outbox_messages = 0;
+    conn->outbox.messages = 0;
     conn->head_left = 0;
     /* Whoever waits for room is to try again, and to be told. */
     conn->writable_due = conn->writable_due || conn->want_writable;
@@ -166,7 +166,7 @@ bool lti_conn_has_room(const struct lti_conn *conn)
     bool fits =
         conn->outbox.size == 0 || conn->outbox.size + want <= conn->common->options.outbox_bytes;
     return fits && conn->outbox.size <= conn->common->options.outbox_low_bytes &&
-           conn->outbox_messages < conn->common->options.outbox_messages_max &&
+           conn->outbox.messages < conn->common->options.outbox_messages_max &&
            lti_share_fits(conn, want ? want : 1);
 }
 
@@ -288,7 +288,7 @@ static void offer_rest(struct leat_hub *hub, struct lti_conn *conn, const struct
     if (rest > 0) {
         slices_append(conn, slices, sent, rest);
         if (message) {
-            conn->outbox_messages++;
+            conn->outbox.messages++;
             if (sent > 0) {
                 conn->head_left = (uint32_t)rest;
                 conn->head_message = true;

@@ -44,9 +44,10 @@ struct lti_endpoint {
     struct lti_endpoint *previous, *next;
     uint64_t tag;
     struct lti_deadline deadline;
-    uint32_t pending;
-    enum lti_kind kind : 8;
-    enum lti_listed list : 8;
+    int32_t os_code; /* the raw one, of what failed last */
+    uint16_t pending;
+    uint8_t kind; /* enum lti_kind */
+    uint8_t list; /* enum lti_listed */
 };
 
 /* States of a conn; ARCHITECTURE.md has the table. Only lti_conn_enter changes them. */
@@ -126,6 +127,7 @@ struct lti_conn {
     bool hangup_told : 1;
     bool closed_told : 1;
     bool message_ready : 1;  /* a whole message is at the inbox's head */
+    bool skipping : 1;       /* what comes is an ignorable frame's payload */
     bool need_more : 1;      /* the user looked for a delimiter in vain: new bytes are news */
     bool view : 1;           /* the user looks at it */
     bool heard : 1;          /* keep-alive: something came since the last look */
@@ -143,19 +145,20 @@ struct lti_conn {
     bool share_waits : 1;    /* in the listener's waiting queue */
     bool absent_waits : 1;   /* CONNECTING: nobody there is no end, but a reason to try again */
     bool peer_known : 1;
-    bool peer_other : 1;   /* neither this user nor the system's own */
-    uint8_t operation;     /* enum leat_operation; what failed */
-    uint8_t attempts;      /* CONNECTING: so many failed, or more */
-    uint32_t message_size; /* of the whole message at the inbox's head, when message_ready */
+    bool peer_other : 1; /* neither this user nor the system's own */
+    uint8_t operation;   /* enum leat_operation; what failed */
+    uint8_t attempts;    /* CONNECTING: so many failed, or more */
+    union {
+        uint32_t message_size; /* of the message at the inbox's head, or of the last one */
+        uint32_t skip_left;    /* skipping: of an ignorable frame's payload */
+    };
 
     struct lti_inbox inbox;
     struct lti_outbox outbox;
-    uint32_t outbox_messages;
     uint32_t head_left; /* bytes of the outbox's first frame (or hello) that are unsent; 0: not
                          * known */
     uint32_t own_bytes; /* of the outbox: hello and control frames, not the user's */
     uint32_t want_room; /* with want_writable: what must fit into the outbox */
-    uint32_t skip_left; /* of an ignorable frame's payload */
     uint32_t peer_frame_bytes_max;
 
     /* Times, 0: none. The state tells which member of a union is meant. */
@@ -175,8 +178,7 @@ struct lti_conn {
     struct lti_conn_stats stats;
     uint32_t undelivered;                         /* what was in the outbox when nothing more
                                                      * could be sent */
-    int32_t os_code;                              /* the raw one */
-    size_t queued_bytes;                          /* of the listener's: ours */
+    uint32_t queued_bytes;                        /* of the listener's: ours */
     struct lti_conn *queue_previous, *queue_next; /* in the listener's handshake, accepted or
                                                      * waiting queue */
     struct lti_conn_peer peer;
@@ -184,7 +186,7 @@ struct lti_conn {
 /* With its slot, its place among the deadlines, and what an allocation costs, less than 400 bytes: a
  * server of 10,000 idle clients needs 4 MB. What has no bound of 64 bits, what connections have in
  * common and what only one state needs has been made small already. */
-_Static_assert(sizeof(struct lti_conn) <= 328, "an idle connection is small");
+_Static_assert(sizeof(struct lti_conn) <= 312, "an idle connection is small");
 
 /* One connection of a listener a direction may go on over its bound; conn_share.c. */
 enum lti_share_turn { LTI_SHARE_READ = 0, LTI_SHARE_WRITE, LTI_SHARE_TURNS };
@@ -198,7 +200,6 @@ struct lti_listener {
     struct lti_conn *handshake_first, *handshake_last; /* oldest first */
     uint64_t pause_ns;                                 /* back-off after a failure; 0: none */
     uint64_t accepted, denied, handshakes_failed, accept_errors;
-    struct os_code os_code;
     enum leat_error error;
     uint32_t conns, conns_max, handshakes, handshakes_max, per_user_max;
     struct lti_users users; /* of these conns, those that count against per_user_max */

@@ -276,7 +276,7 @@ void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, enum lti_
     if (listed == LTI_LIST_NONE)
         return;
     struct lti_list *list = list_of(hub, listed);
-    endpoint->list = listed;
+    endpoint->list = (uint8_t)listed;
     endpoint->previous = list->last;
     if (list->last)
         list->last->next = endpoint;

@@ -88,7 +88,7 @@ static void deadlines_do(struct leat_hub *hub)
     while ((node = lti_deadlines_pop_due(&hub->deadlines, now))) {
         struct lti_endpoint *endpoint =
             (struct lti_endpoint *)((char *)node - offsetof(struct lti_endpoint, deadline));
-        switch (endpoint->kind) {
+        switch ((enum lti_kind)endpoint->kind) {
         case LTI_KIND_CONN:
             lti_conn_due(hub, (struct lti_conn *)endpoint);
             break;

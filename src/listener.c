@@ -167,7 +167,7 @@ void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
         pending |= LTI_PENDING_WORK;
     if (pending & ~listener->base.pending)
         hub->changed = true;
-    listener->base.pending = pending;
+    listener->base.pending = (uint16_t)pending;
     bool chore = lti_listener_greets(listener);
     enum lti_listed list = LTI_LIST_READY;
     if (pending == 0)
@@ -182,7 +182,7 @@ static void accept_failed(struct leat_hub *hub, struct lti_listener *listener,
 {
     listener->accept_errors++;
     listener->error = error;
-    listener->os_code = code;
+    listener->base.os_code = code.raw;
     if (!listener->error_told) {
         listener->error_told = true;
         listener->error_due = true;

@@ -199,5 +199,6 @@ void lti_outbox_trim(struct lti_outbox *outbox, struct lti_pool *pool)
 void lti_outbox_clear(struct lti_outbox *outbox, struct lti_pool *pool)
 {
     blocks_free(pool, outbox->first);
-    memset(outbox, 0, sizeof *outbox);
+    outbox->first = NULL;
+    outbox->size = 0;
 }

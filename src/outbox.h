@@ -15,6 +15,7 @@ struct lti_outbox_block; /* header and data in one allocation; data follows */
 struct lti_outbox {
     struct lti_outbox_block *first; /* null when nothing is there and nothing reserved */
     uint32_t size;                  /* bytes */
+    uint32_t messages;              /* the owner's count of those in it; of no concern here */
 };
 
 /* Makes sure that an append of `size` bytes will not fail; false when there is no memory, or when
