@@ -39,8 +39,9 @@ void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat
 void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct os_code code = no_code;
-    if (conn->state != LTI_CONN_LINGER || conn->outbox.size > 0 || conn->writing)
+    if (conn->state != LTI_CONN_LINGER || conn->outbox.size > 0)
         return;
+    LTI_ASSERT(!conn->writing); /* what is being written stays in the outbox until it is taken */
     if (!conn->drained && !conn->eof) {
         /* A look at what is there now: closing over unread bytes would look like a reset. */
         conn->drained = true;
@@ -49,7 +50,8 @@ void lti_conn_linger(struct leat_hub *hub, struct lti_conn *conn)
         lti_conn_fill(hub, conn);
         return;
     }
-    if (!conn->readable || conn->eof || conn->stats.bytes_received >= conn->drop_end) {
+    LTI_ASSERT(!conn->readable || !conn->eof);
+    if (!conn->readable || conn->stats.bytes_received >= conn->drop_end) {
         lti_conn_linger_over(hub, conn, LEAT_OK);
     } else if (!conn->finish_done) {
         conn->finish_done = true;
@@ -97,7 +99,8 @@ void lti_conn_close(struct leat_hub *hub, struct lti_conn *conn, uint64_t linger
     case LTI_CONN_ASKING:
     case LTI_CONN_HANDSHAKE:
         if (conn->state != LTI_CONN_ASKING && early_bytes(conn) && linger_at > lti_hub_now(hub)) {
-            if (conn->limit_at == 0 || linger_at < conn->limit_at)
+            LTI_ASSERT(conn->limit_at != 0); /* who is not connected yet has a deadline */
+            if (linger_at < conn->limit_at)
                 conn->limit_at = linger_at;
             break;
         }
@@ -134,11 +137,13 @@ static void alive_check(struct leat_hub *hub, struct lti_conn *conn)
     uint64_t interval = conn->common->options.keepalive_ms * UINT64_C(1000000);
     static const uint8_t payload[8];
     /* A peer that we do not read cannot be heard; one with unread bytes of ours has a deadline. */
-    if (!conn->announced || conn->paused || conn->read_stalled || conn->share_held ||
-        conn->message_ready || conn->outbox.size > 0) {
+    if (!conn->announced || conn->paused || conn->share_held || conn->message_ready ||
+        conn->outbox.size > 0) {
         conn->heard = true;
         conn->asked = false;
     }
+    /* Of messages only a whole one that waits to be taken keeps the inbox full. */
+    LTI_ASSERT(!conn->read_stalled || conn->message_ready || !conn->announced);
     bool silent = !conn->heard;
     conn->heard = false;
     if (conn->asked) {
@@ -184,7 +189,8 @@ static void stall_check(struct leat_hub *hub, struct lti_conn *conn)
 /* What had come before a deadline counts, however late we look. */
 static void late_look(struct leat_hub *hub, struct lti_conn *conn, uint64_t now)
 {
-    bool handshake = conn->state == LTI_CONN_HANDSHAKE && conn->limit_at && conn->limit_at <= now;
+    LTI_ASSERT(conn->state != LTI_CONN_HANDSHAKE || conn->limit_at != 0);
+    bool handshake = conn->state == LTI_CONN_HANDSHAKE && conn->limit_at <= now;
     bool open = conn->state == LTI_CONN_OPEN;
     bool partial = open && conn->partial_at && conn->partial_at <= now;
     bool alive = open && conn->alive_at && conn->alive_at <= now;

@@ -95,12 +95,12 @@ static bool frame_take(struct leat_hub *hub, struct lti_conn *conn, const struct
     default:
         break;
     }
-    if (conn->state == LTI_CONN_GONE)
-        return false;
     lti_conn_consume(hub, conn, whole);
     conn->partial_at = 0;
     lti_conn_check_finished(hub, conn);
-    return conn->state == LTI_CONN_OPEN || conn->state == LTI_CONN_ENDED;
+    /* An answer that cannot be written ends a connection, and what came before is still read. */
+    LTI_ASSERT(conn->state == LTI_CONN_OPEN || conn->state == LTI_CONN_ENDED);
+    return true;
 }
 
 /* Looks at the head of the inbox; false when there is no more to be done. */

@@ -129,8 +129,10 @@ void lti_conn_packet_drop(struct leat_hub *hub, struct lti_conn *conn)
         conn->stats.bytes_received += size;
         conn->readable = more;
         /* A peer that goes on sending empty ones must learn, too, that nobody listens. */
-        if (conn->drained && conn->drop_end >= LTI_FRAME_HEADER_BYTES)
+        if (conn->drained) {
+            LTI_ASSERT(conn->drop_end >= LTI_FRAME_HEADER_BYTES);
             conn->drop_end -= LTI_FRAME_HEADER_BYTES;
+        }
     } else {
         lti_conn_read_over(hub, conn, error, code);
     }
@@ -244,7 +246,8 @@ enum leat_error lti_conn_packet_offer(struct leat_hub *hub, struct lti_conn *con
     if (first)
         lti_conn_packet_flush(hub, conn);
     /* A link that would not take it has accepted nothing, and owes nothing. */
-    if (first && conn->write_error != LEAT_OK && conn->stats.messages_sent == sent) {
+    if (first && conn->write_error != LEAT_OK) {
+        LTI_ASSERT(conn->stats.messages_sent == sent); /* it was the only one */
         conn->undelivered = undelivered;
         conn->want_writable = conn->writable_due = false;
         return conn->write_error;

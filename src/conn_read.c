@@ -105,10 +105,8 @@ void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
     case LEAT_E_MEMORY:
         lti_conn_read_later(hub, conn);
         break;
-    case LEAT_E_UNTRUSTED: /* the port could say who it is only now */
-        lti_conn_denied(hub, conn, error, 0, code);
-        break;
     default:
+        LTI_ASSERT(error != LEAT_E_UNTRUSTED); /* lti_port_hear says that, before any read */
         conn->hangup = conn->hangup || error == LEAT_E_BROKEN;
         if (error == LEAT_E_PROTOCOL)
             lti_conn_goodbye(hub, conn, error);

@@ -196,6 +196,7 @@ void lti_share_leave(struct leat_hub *hub, struct lti_conn *conn)
         lti_conn_check_writable(conn);
         lti_conn_update(hub, conn);
     }
-    if (listener->waiting_first && !listener->releasing && (turn || !share_full(listener)))
+    LTI_ASSERT(!listener->releasing); /* who looks again does not end by that */
+    if (listener->waiting_first && (turn || !share_full(listener)))
         share_release(hub, listener);
 }

@@ -130,17 +130,17 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
 {
     if (conn->state == LTI_CONN_ENDED || conn->state == LTI_CONN_GONE)
         return;
-    if (conn->error == LEAT_OK) {
-        conn->error = error;
-        conn->operation = (uint8_t)operation;
-        conn->base.os_code = code.raw;
-    }
+    LTI_ASSERT(conn->error == LEAT_OK && error != LEAT_OK); /* an error ends it: the first one */
+    conn->error = error;
+    conn->operation = (uint8_t)operation;
+    conn->base.os_code = code.raw;
     if (conn->closing) {
         lti_conn_linger_over(hub, conn, error);
         return;
     }
-    if (!conn->announced && conn->listened && !conn->asked_told) {
-        struct lti_listener *listener = conn->common->listener;
+    if (!conn->announced && !conn->asked_told) {
+        struct lti_listener *listener = lti_conn_listener(conn);
+        LTI_ASSERT(listener); /* whom it ends with, when it closes */
         if (conn->handshaking)
             listener->handshakes_failed++;
         /* An accept error that the user has not been told of yet is not painted over. */
@@ -177,7 +177,8 @@ static uint32_t pending_events(const struct lti_conn *conn)
         pending |= LTI_PENDING_HANGUP;
     if (data && !conn->paused && !conn->view && !conn->need_more)
         pending |= LTI_PENDING_READABLE;
-    if (data || conn->view)
+    LTI_ASSERT(data || !conn->view); /* what is looked at is not taken */
+    if (data)
         return pending;
     if (conn->peer_finished && !conn->finished_told)
         pending |= LTI_PENDING_FINISHED;

@@ -131,6 +131,7 @@ static void first_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 
 void lti_conn_write_waits(struct leat_hub *hub, struct lti_conn *conn)
 {
+    LTI_ASSERT(conn->outbox.size > 0 && !conn->writing);
     conn->writing = true;
     conn->stats.write_stalls++;
     conn->stall_at = lti_hub_after(hub, conn->common->options.write_stall_ms);
@@ -184,8 +185,9 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
     struct os_code code = no_code;
     conn->stall_at = 0;
     lti_outbox_trim(&conn->outbox, &hub->pool);
-    if (conn->finish_wanted && !conn->finish_done && conn->state == LTI_CONN_OPEN) {
+    if (conn->finish_wanted && !conn->finish_done) {
         enum leat_error error = LEAT_OK;
+        LTI_ASSERT(conn->state == LTI_CONN_OPEN);
         if (conn->protocol != LEAT_MESSAGES && !conn->common->options.empty_is_finish)
             error = lti_port_finish(&conn->link, &code);
         conn->finish_done = true;
@@ -309,7 +311,8 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
 {
     struct os_code code = no_code;
     size_t sent = 0;
-    bool direct = conn->outbox.size == 0 && !conn->writing && lti_conn_connected(conn);
+    bool direct = conn->outbox.size == 0 && lti_conn_connected(conn);
+    LTI_ASSERT(conn->outbox.size > 0 || !conn->writing);
     size_t limit = conn->common->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     /* An empty outbox takes any message, so that the limit need not be that of the largest. */
@@ -400,8 +403,9 @@ void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_err
     struct lti_frame frame = {.size = 1, .type = LTI_FRAME_CLOSE};
     size_t sent = 0;
     if (conn->protocol != LEAT_MESSAGES || !lti_conn_connected(conn) || conn->outbox.size > 0 ||
-        conn->writing || conn->goodbye_queued || conn->write_error)
+        conn->goodbye_queued || conn->write_error)
         return;
+    LTI_ASSERT(!conn->writing);
     lti_frame_encode(&frame, bytes);
     bytes[LTI_FRAME_HEADER_BYTES] = lti_close_code_for(error);
     struct leat_slice slice = {bytes, sizeof bytes};

@@ -127,7 +127,8 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
     while ((conn = lti_slots_next(&hub->conns, &place))) {
         if (lti_conn_listener(conn) != listener)
             continue;
-        if (!conn->announced && conn->state != LTI_CONN_GONE)
+        LTI_ASSERT(conn->state != LTI_CONN_GONE); /* such a one has no listener any more */
+        if (!conn->announced)
             lti_conn_enter(hub, conn, LTI_CONN_GONE);
         else
             lti_listener_lost(hub, conn);
@@ -205,7 +206,8 @@ void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener)
 enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct lti_listener *listener = lti_conn_listener(conn);
-    if (!listener || !conn->peer_other || conn->user_counted)
+    LTI_ASSERT(!conn->user_counted); /* it is judged once */
+    if (!listener || !conn->peer_other)
         return LEAT_OK;
     uint32_t count = lti_users_add(&listener->users, &hub->pool, conn->peer.user);
     conn->user_counted = count > 0;

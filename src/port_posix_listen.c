@@ -14,6 +14,7 @@
  *             by its path only where nodes cannot be had.
  */
 #include "access.h"
+#include "lti_assert.h"
 #include "port_posix.h"
 
 #include <string.h>
@@ -165,14 +166,13 @@ static enum leat_error path_serve(struct lti_port *port, struct lti_link *link,
     return error;
 }
 
-static bool path_beside(const struct lti_path *path, struct lti_path *beside)
+/* A place that is held is short: it fits an address, or is one name in a folder's descriptor. */
+static void path_beside(const struct lti_path *path, struct lti_path *beside)
 {
+    LTI_ASSERT(path->size + NEW_SUFFIX_SIZE < sizeof beside->bytes);
     *beside = *path;
-    if (path->size + NEW_SUFFIX_SIZE >= sizeof beside->bytes)
-        return false;
     memcpy(beside->bytes + beside->size, NEW_SUFFIX, NEW_SUFFIX_SIZE + 1);
     beside->size += NEW_SUFFIX_SIZE;
-    return true;
 }
 
 /* What one left that was killed while it took over. Who has the lock alone knows that nobody is at
@@ -180,8 +180,7 @@ static bool path_beside(const struct lti_path *path, struct lti_path *beside)
 static enum leat_error beside_clear(const struct lti_path *path, struct os_code *code_out)
 {
     struct lti_path beside;
-    if (!path_beside(path, &beside))
-        return LEAT_OK;
+    path_beside(path, &beside);
     enum leat_error error = path_clear(&beside, code_out);
     return error == LEAT_E_IN_USE ? LEAT_OK : error;
 }
@@ -193,8 +192,7 @@ static enum leat_error path_take_over(struct lti_port *port, struct lti_link *li
 {
     struct lti_path beside;
     bool there = false;
-    if (!path_beside(path, &beside))
-        return LEAT_E_NAME_TOO_LONG;
+    path_beside(path, &beside);
     enum leat_error error = path_serve(port, link, claim, &beside, listen, code_out);
     if (error == LEAT_OK)
         error = path_look(path, &there, code_out);
@@ -345,7 +343,8 @@ static enum lti_os_kind unaccepted_end(struct lti_port *port, int listener)
 static void listener_end_unasked(struct lti_port *port, struct lti_link *link)
 {
     int fd = lti_link_fd(link);
-    if (fd < 0 || (link->flags & LTI_LINK_REFUSES))
+    LTI_ASSERT(fd >= 0);
+    if (link->flags & LTI_LINK_REFUSES)
         return;
     bool there = lti_os_accept_ready(fd);
     if (!(link->flags & LTI_LINK_ADOPTED)) {

@@ -12,6 +12,8 @@
  */
 #include "port_windows.h"
 
+#include "lti_assert.h"
+
 /* So few operations under way are waited for one by one: a system may look once more when it found
  * fewer than it was asked for. */
 #define FEW 4u
@@ -74,8 +76,9 @@ static void tick(struct lti_port *port)
         return;
     port->tick_at = now + LTI_NT_TICK_NS;
     struct lti_nt_stream *last = port->watch.last;
-    for (int i = 0; i < TICK_STREAMS_MAX && port->watch.first; i++) {
+    for (int i = 0; i < TICK_STREAMS_MAX; i++) {
         struct lti_nt_stream *stream = port->watch.first;
+        LTI_ASSERT(stream); /* whom it looks at goes to the end of the list */
         lti_nt_list_remove(&port->watch, stream, true);
         lti_nt_list_add(&port->watch, stream, true);
         lti_nt_stream_tick(stream);

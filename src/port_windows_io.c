@@ -14,6 +14,8 @@
  */
 #include "port_windows.h"
 
+#include "lti_assert.h"
+
 #include <string.h>
 
 /* From here on a copy costs more than another block, which the processor has not seen lately. */
@@ -47,8 +49,9 @@ static void buffer_drop(struct lti_nt_stream *stream)
 
 static bool read_due(const struct lti_nt_stream *stream)
 {
-    return !stream->ended && !stream->deaf && stream->end == LEAT_OK && !stream->read.pending &&
-           !holds(stream) && !stream->unfinished && !stream->end_waits;
+    LTI_ASSERT(!stream->ended);
+    return !stream->deaf && stream->end == LEAT_OK && !stream->read.pending && !holds(stream) &&
+           !stream->unfinished && !stream->end_waits;
 }
 
 void lti_nt_stream_watch(struct lti_nt_stream *stream)
@@ -200,7 +203,8 @@ void lti_nt_stream_begin(struct lti_nt_stream *stream)
         stream->capacity = sizeof stream->few;
     }
     /* Without memory a packet would come in a thousand pieces: rather later, and in a few. */
-    enum leat_error error = poor && !probe ? LEAT_E_MEMORY : read_begin(stream, probe);
+    LTI_ASSERT(!poor || stream->packets); /* a stream of bytes is active with a buffer only */
+    enum leat_error error = poor ? LEAT_E_MEMORY : read_begin(stream, probe);
     /* A probe that is over, and memory that is short, let the core read for itself. */
     if (error != LEAT_E_EMPTY)
         stream->news |= LTI_DONE_READABLE;
@@ -229,11 +233,13 @@ uint32_t lti_nt_read_done(struct lti_nt_stream *stream, int64_t result)
     return news;
 }
 
+_Static_assert(LTI_NT_READ_FIRST < TRADE_BYTES_MIN && LTI_NT_READ_MOST == LTI_BLOCK_LARGE,
+               "so much is held by a buffer of the core's size only");
+
 /* All that is held goes with its buffer, and the core's block becomes the buffer. */
 static bool held_may_trade(const struct lti_nt_stream *stream, size_t size)
 {
-    return stream->at == 0 && stream->size <= size && stream->size >= TRADE_BYTES_MIN &&
-           stream->capacity == LTI_BLOCK_LARGE;
+    return stream->at == 0 && stream->size <= size && stream->size >= TRADE_BYTES_MIN;
 }
 
 /* Without a buffer: all of it, to nowhere. */
@@ -247,7 +253,8 @@ static void held_take(struct lti_nt_stream *stream, void *buffer, size_t size, s
     stream->at += (uint32_t)part;
     stream->empty = false;
     *size_out = part;
-    *more_out = holds(stream) || stream->unfinished || stream->goes_on;
+    LTI_ASSERT(!stream->unfinished); /* it is, where a read is due that holds nothing yet */
+    *more_out = holds(stream) || stream->goes_on;
     if (!holds(stream))
         stream->at = stream->size = 0;
 }
@@ -270,9 +277,8 @@ static enum leat_error stream_fetch(struct lti_nt_stream *stream)
         stream->read_short = false;
         return LEAT_E_MEMORY;
     }
-    stream->unfinished = false;
     enum leat_error error = buffer_make(stream) ? read_begin(stream, false) : LEAT_E_MEMORY;
-    stream->unfinished = stream->unfinished || error == LEAT_E_MEMORY;
+    stream->unfinished = error == LEAT_E_MEMORY;
     return error;
 }
 

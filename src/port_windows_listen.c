@@ -69,8 +69,7 @@ void lti_nt_family_drop(struct lti_port *port, struct lti_nt_family *family)
 
 static void instance_close(struct lti_nt_instance *instance)
 {
-    if (instance->handle < 0)
-        return;
+    LTI_ASSERT(instance->handle >= 0); /* one that was given up is on no list */
     (void)lti_os_handle_close(instance->handle);
     instance->handle = -1;
     instance->listener->family->ends--;
@@ -185,8 +184,9 @@ uint32_t lti_nt_listen_done(struct lti_nt_instance *instance, int64_t result)
     struct lti_nt_listener *listener = instance->listener;
     listener->pending--;
     if (instance->handle < 0) { /* given up */
+        LTI_ASSERT(listener->ended);
         lti_os_free(instance);
-        if (listener->ended && listener->pending == 0)
+        if (listener->pending == 0)
             (void)lti_nt_listener_end(listener);
         return 0;
     }
@@ -317,7 +317,8 @@ static int arrival_find(const struct lti_nt_listener *listener, bool *more_out)
     uint32_t arrived = 0;
     for (uint32_t i = 0; i < listener->count; i++) {
         const struct lti_nt_instance *instance = listener->instances[i];
-        if (!instance || instance->state != LTI_NT_CONNECTED)
+        LTI_ASSERT(instance); /* a listener has all its places from the beginning */
+        if (instance->state != LTI_NT_CONNECTED)
             continue;
         arrived++;
         if (found < 0 || instance->order < listener->instances[found]->order)
