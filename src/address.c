@@ -243,7 +243,7 @@ static enum leat_error folder_tidy(const char *folder, size_t room, char *tidy_o
                 return LEAT_E_UNSUPPORTED;
             while (tidy_out[--at] != '/')
                 continue;
-        } else if (size > 0 && !(size == 1 && part[0] == '.')) {
+        } else if (size > 0 && (size != 1 || part[0] != '.')) {
             if (size >= room - at)
                 return LEAT_E_NAME_TOO_LONG;
             tidy_out[at++] = '/';

@@ -203,7 +203,7 @@ static void outbox_empty(struct leat_hub *hub, struct lti_conn *conn)
  * to be denied gets no byte, not even a hello. */
 static bool may_speak(const struct lti_conn *conn)
 {
-    return lti_conn_connected(conn) && !(conn->unidentified && conn->state == LTI_CONN_HANDSHAKE);
+    return lti_conn_connected(conn) && (!conn->unidentified || conn->state != LTI_CONN_HANDSHAKE);
 }
 
 void lti_conn_flush(struct leat_hub *hub, struct lti_conn *conn)

@@ -50,9 +50,11 @@ static const char *folder_flaw(const struct lti_os_file *file, enum lti_folder_r
         return rule->link;
     if (file->type != LTI_OS_FILE_DIR)
         return rule->type;
-    if (!(rule->by_us && file->uid == lti_os_euid()) && !(rule->by_root && file->uid == 0))
+    bool ours = rule->by_us && file->uid == lti_os_euid();
+    bool roots = rule->by_root && file->uid == 0;
+    if (!ours && !roots)
         return rule->owner;
-    if ((file->mode & rule->closed) && !(rule->sticky && (file->mode & STICKY)))
+    if ((file->mode & rule->closed) && (!rule->sticky || !(file->mode & STICKY)))
         return rule->mode;
     return 0;
 }

@@ -236,7 +236,7 @@ enum leat_error lti_port_read_packet(struct lti_link *link, void *buffer, size_t
         *size_out = (size_t)result;
         return LEAT_E_TOO_BIG;
     }
-    if (result >= 0 && !(look && (flags & LTI_OS_PACKET_END))) {
+    if (result >= 0 && (!look || !(flags & LTI_OS_PACKET_END))) {
         flags = 0;
         result = packet_recv(link, buffer, size, &flags);
     }

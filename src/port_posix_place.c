@@ -76,7 +76,7 @@ enum leat_error lti_place_hold(struct lti_path *path, bool guarded, size_t room,
         return lti_port_error(folder, code_out);
     const char *reason;
     enum leat_error error = lti_folder_check_open((int)folder, LTI_FOLDER_ABOVE, &reason, code_out);
-    bool held = error == LEAT_OK && !(fits && place_firm(path));
+    bool held = error == LEAT_OK && (!fits || !place_firm(path));
     if (held && path->size - place_name_at(path) + room > LTI_OS_NAME_MAX)
         error = LEAT_E_NAME_TOO_LONG;
     else if (held && !lti_place_again(path, (intptr_t)folder)) {

@@ -193,7 +193,7 @@ bool lti_port_one_way(intptr_t handle)
 {
     struct lti_os_pipe_facts facts;
     return lti_os_pipe_facts(handle, &facts) >= 0 && facts.pipe &&
-           !(facts.can_read && facts.can_write);
+           (!facts.can_read || !facts.can_write);
 }
 
 /* Gives the handle to who does its operations. */
@@ -233,7 +233,7 @@ enum leat_error lti_port_adopt(struct lti_port *port, struct lti_link *link, int
         return error == LEAT_E_MEMORY ? error : LEAT_E_HANDLE;
     }
     if (!facts.pipe || facts.message != packets || !facts.connected ||
-        !(facts.can_read || facts.can_write))
+        (!facts.can_read && !facts.can_write))
         return LEAT_E_HANDLE;
     /* A thread that looks whether something is there does not see a packet without a byte. */
     if (packets && !facts.overlapped)

@@ -86,7 +86,7 @@ static bool sync_read(struct lti_nt_sync *sync)
     int64_t result = left ? 0 : lti_os_pipe_facts(sync->handle, &facts);
     /* Whoever is gone sends no more, so that no read waits from now on. A client that was
      * disconnected is told nothing any more, but by a read. */
-    left = left || (result >= 0 && !(facts.pipe && facts.connected));
+    left = left || (result >= 0 && (!facts.pipe || !facts.connected));
     atomic_store(&sync->left, left);
     if (!sync_asked(slot) || (result >= 0 && facts.readable == 0 && !left))
         return false;
