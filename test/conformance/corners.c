@@ -142,6 +142,125 @@ TEST(corner_wait_closed_finds_the_goodbye)
     kit_end(corner.hub);
 }
 
+/* ---- What stands behind a message that nobody took ------------------------------------------- */
+
+/* The connection ended while it stood there: it is read, but nothing of it is answered, and why the
+ * connection ended stays as it was. */
+TEST(corner_frames_behind_a_message_change_no_error)
+{
+    struct leat_conn_options options = kit_messages;
+    options.write_stall_ms = (uint32_t)lti_test_scaled_ms(100);
+    struct corner corner = corner_begin(&options);
+    const uint8_t payload[8] = {1}, normal = 0;
+    static uint8_t bytes[65536];
+    kit_raw_frame(corner.fd, 1, "one", 3);
+    kit_raw_frame(corner.fd, 4, payload, sizeof payload);
+    kit_raw_frame(corner.fd, 1, "two", 3);
+    kit_raw_frame(corner.fd, 3, &normal, 1);
+    (void)KIT_NEXT(corner.hub, LEAT_EVENT_READABLE);
+    enum leat_error error = LEAT_OK;
+    for (int i = 0; i < 1000 && error == LEAT_OK; i++)
+        error = leat_send(corner.hub, corner.conn, bytes, sizeof bytes);
+    CHECK_ERROR(error, LEAT_E_FULL);
+    uint64_t end_ms = kit_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
+    struct leat_event event;
+    while (kit_info(corner.hub, corner.conn).state != LEAT_STATE_ENDED && kit_now_ms() < end_ms)
+        if (leat_next(corner.hub, &event, 5) == LEAT_OK)
+            CHECK(event.type == LEAT_EVENT_READABLE || event.type == LEAT_EVENT_WRITABLE);
+    CHECK_ERROR(kit_info(corner.hub, corner.conn).error, LEAT_E_TIMEOUT);
+    uint64_t sent = kit_stats(corner.hub, corner.conn).bytes_sent;
+    kit_receive_text(corner.hub, corner.conn, "one");
+    if (!KIT_PIPES) /* where the system holds on to what it was given */
+        CHECK_INT(kit_info(corner.hub, corner.conn).outbox_bytes, 0);
+    kit_receive_text(corner.hub, corner.conn, "two");
+    CHECK_INT(kit_stats(corner.hub, corner.conn).bytes_sent, sent);
+    event = KIT_UNTIL(corner.hub, LEAT_EVENT_CLOSED);
+    CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
+    CHECK_INT(kit_info(corner.hub, corner.conn).operation, LEAT_OP_WRITE);
+    kit_raw_close(corner.fd);
+    kit_end(corner.hub);
+}
+
+/* Who asks without taking answers gets none: what is owed to him does not grow by his asking. */
+TEST(corner_pings_of_who_takes_nothing_are_not_answered)
+{
+    struct leat_conn_options options = kit_messages;
+    options.outbox_low_bytes = 1;
+    struct corner corner = corner_begin(&options);
+    const uint8_t payload[8] = {1};
+    static uint8_t bytes[65536];
+    enum leat_error error = LEAT_OK;
+    for (int i = 0; i < 1000 && error == LEAT_OK; i++)
+        error = leat_send(corner.hub, corner.conn, bytes, sizeof bytes);
+    CHECK_ERROR(error, LEAT_E_FULL);
+    KIT_QUIET(corner.hub);
+    uint64_t received = kit_stats(corner.hub, corner.conn).bytes_received;
+    uint64_t waiting = kit_info(corner.hub, corner.conn).outbox_bytes;
+    REQUIRE(waiting > options.outbox_low_bytes);
+    for (int i = 0; i < 20; i++) {
+        kit_raw_frame(corner.fd, 4, payload, sizeof payload);
+        KIT_QUIET(corner.hub);
+    }
+    CHECK_INT(kit_stats(corner.hub, corner.conn).bytes_received - received, 20 * 16);
+    CHECK_INT(kit_info(corner.hub, corner.conn).outbox_bytes, waiting);
+    kit_raw_close(corner.fd);
+    kit_end(corner.hub);
+}
+
+/* The stream ended behind a message that nobody took, and then the peer goes: the message is read
+ * all the same, and only then is it over. */
+TEST(corner_a_peer_that_goes_after_its_end_loses_no_message)
+{
+    struct corner corner = corner_begin(&kit_messages);
+    kit_raw_frame(corner.fd, 1, "one", 3);
+    (void)KIT_NEXT(corner.hub, LEAT_EVENT_READABLE);
+    kit_raw_finish(corner.fd);
+    struct leat_event event;
+    for (int i = 0; i < 4; i++)
+        if (leat_next(corner.hub, &event, 0) == LEAT_OK)
+            CHECK(event.type == LEAT_EVENT_READABLE || event.type == LEAT_EVENT_HANGUP);
+    kit_raw_close(corner.fd);
+    for (int i = 0; i < 4; i++)
+        if (leat_next(corner.hub, &event, 0) == LEAT_OK)
+            CHECK(event.type == LEAT_EVENT_READABLE || event.type == LEAT_EVENT_HANGUP);
+    CHECK_INT(kit_info(corner.hub, corner.conn).state, LEAT_STATE_OPEN);
+    kit_receive_text(corner.hub, corner.conn, "one");
+    event = KIT_UNTIL(corner.hub, LEAT_EVENT_CLOSED);
+    CHECK_ERROR(event.error, LEAT_E_BROKEN);
+    kit_end(corner.hub);
+}
+
+/* ---- Handles that nobody was told of --------------------------------------------------------- */
+
+static void id_take(void *context, const struct leat_trace *record)
+{
+    uint64_t *id = context;
+    if (record->kind == LEAT_TRACE_STATE)
+        *id = record->conn.id;
+}
+
+/* A hook sees the id of a connection that waits to be accepted; it is no handle before ACCEPTED. */
+TEST(corner_an_id_that_was_not_told_is_no_handle)
+{
+    uint64_t id = 0;
+    const struct leat_hub_options options = {
+        .size = sizeof options, .trace = id_take, .hook_context = &id};
+    struct leat_hub *base = kit_begin();
+    struct leat_hub *hub = kit_hub(&options);
+    (void)kit_listen(hub, kit_plain("server"), &kit_messages);
+    int fd = kit_raw_connect(kit_plain("server"));
+    KIT_QUIET(hub);
+    REQUIRE(id != 0);
+    KIT_STALE(hub, (leat_conn){id});
+    kit_raw_send(fd, kit_hello, sizeof kit_hello);
+    leat_conn conn = KIT_NEXT(hub, LEAT_EVENT_ACCEPTED).conn;
+    CHECK_INT(conn.id, id);
+    CHECK_INT(kit_info(hub, conn).state, LEAT_STATE_OPEN);
+    kit_raw_close(fd);
+    CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+    kit_end(base);
+}
+
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
 /* The hub has no block left: unread bytes hold them all. Timers fill what is smaller. */
@@ -222,6 +341,40 @@ TEST(corner_writable_after_memory_was_short)
             came = event.type == LEAT_EVENT_WRITABLE && event.conn.id == a.id;
     }
     CHECK(came);
+    CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+    kit_end(base);
+}
+
+/* Without memory for the question nobody is asked, so nobody fails to answer. */
+TEST(corner_keepalive_without_memory_ends_nobody)
+{
+    const struct leat_hub_options small = {.size = sizeof small, .memory_bytes_max = 300000};
+    const struct leat_conn_options options = {
+        .size = sizeof options, .protocol = LEAT_MESSAGES, .keepalive_ms = 100};
+    struct leat_hub *base = kit_begin();
+    struct leat_hub *hub = kit_hub(&small);
+    leat_conn a, b, from, to;
+    REQUIRE_ERROR(leat_pair(hub, base, &options, &a, &b), LEAT_OK);
+    REQUIRE_ERROR(leat_pair(hub, hub, NULL, &from, &to), LEAT_OK);
+    kit_drain(hub, base, NULL);
+    memory_use_up(hub, from, to);
+    uint64_t sent = kit_stats(hub, a).bytes_sent;
+    CHECK_ERROR(leat_pause(hub, to), LEAT_OK);
+    for (int i = 0; i < 5; i++) {
+        kit_pass(110);
+        kit_drain(hub, NULL, NULL);
+    }
+    CHECK_INT(kit_info(hub, a).state, LEAT_STATE_OPEN);
+    CHECK_INT(kit_stats(hub, a).bytes_sent, sent);
+    CHECK_ERROR(leat_abort(hub, to), LEAT_OK);
+    CHECK_ERROR(leat_abort(hub, from), LEAT_OK);
+    uint64_t end_ms = kit_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
+    while (kit_stats(hub, a).bytes_received == KIT_HELLO_BYTES && kit_now_ms() < end_ms) {
+        kit_pass(5);
+        kit_drain(hub, base, NULL);
+    }
+    CHECK(kit_stats(hub, a).bytes_sent > sent);
+    CHECK_INT(kit_info(hub, a).state, LEAT_STATE_OPEN);
     CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
     kit_end(base);
 }

@@ -37,11 +37,13 @@ static struct shares shares_begin(const struct leat_conn_options *conn)
     shares.end_ms = lti_test_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
     const struct leat_listen_options options = {
         .size = sizeof options, .queued_bytes_max = MAX_BYTES, .conn = conn};
+    struct leat_conn_options dialled = *conn;
+    dialled.keepalive_ms = 0; /* the other end may be paused */
     REQUIRE(shares.bytes != NULL);
     REQUIRE_ERROR(leat_listen(shares.hub, kit_plain("shares"), &options, &shares.listener),
                   LEAT_OK);
     for (size_t i = 0; i < ENDS; i++) {
-        shares.ends[i] = kit_open(shares.hub, shares.listener, kit_plain("shares"), conn);
+        shares.ends[i] = kit_open(shares.hub, shares.listener, kit_plain("shares"), &dialled);
         CHECK_ERROR(leat_set_tag(shares.hub, shares.ends[i].accepted, i), LEAT_OK);
         CHECK_ERROR(leat_set_tag(shares.hub, shares.ends[i].dialled, 100 + i), LEAT_OK);
     }
@@ -314,6 +316,83 @@ TEST(shares_end_with_the_listener)
     room_again(true);
 }
 
+/* The same of packets: full for all, not for one, who had room in an outbox of his own. */
+TEST(shares_bound_what_is_sent_in_packets)
+{
+    struct leat_conn_options options = kit_packets;
+    options.outbox_bytes = KIT_ROOMY_BYTES;
+    struct shares shares = shares_begin(&options);
+    const size_t piece = 24 * KIB;
+    uint32_t sent[ENDS], all = 0, got = 0;
+    size_t size = 0;
+    for (size_t i = 0; i < ENDS; i++) {
+        enum leat_error error = LEAT_OK;
+        kit_pattern(shares.bytes, piece, i);
+        for (sent[i] = 0; error == LEAT_OK && sent[i] < 1000; sent[i]++)
+            error = leat_send(shares.hub, shares.ends[i].accepted, shares.bytes, piece);
+        CHECK_ERROR(error, LEAT_E_FULL);
+        all += --sent[i];
+        CHECK(kit_info(shares.hub, shares.ends[i].accepted).outbox_bytes < KIT_ROOMY_BYTES / 2);
+        (void)queued(&shares);
+    }
+    CHECK(shares.queued_high >= MAX_BYTES);
+    CHECK(shares.queued_high <= MAX_BYTES + (ENDS + 1) * FLOOR_BYTES);
+    struct leat_event event;
+    uint32_t writable = 0;
+    while ((got < all || writable < ENDS) && lti_test_now_ms() < shares.end_ms) {
+        if (leat_next(shares.hub, &event, 20) != LEAT_OK)
+            continue;
+        writable += event.type == LEAT_EVENT_WRITABLE;
+        while (event.type == LEAT_EVENT_READABLE &&
+               leat_receive(shares.hub, event.conn, shares.bytes, LARGE_BYTES, &size) == LEAT_OK) {
+            CHECK(size == piece && kit_pattern_is(shares.bytes, piece, event.tag - 100));
+            got++;
+        }
+    }
+    CHECK_INT(got, all);
+    CHECK_INT(writable, ENDS);
+    CHECK_INT(queued(&shares), 0);
+    shares_end(&shares);
+}
+
+/* A packet that is larger than a connection may hold then is left with the system, until others
+ * have taken theirs. */
+TEST(shares_let_no_large_packet_in_while_full)
+{
+    struct shares shares = shares_begin(&kit_packets);
+    const size_t piece = 60 * KIB, large = 100 * KIB;
+    struct leat_event event;
+    uint32_t held = 0;
+    size_t size = 0;
+    for (size_t i = 0; i < 3; i++) {
+        kit_pattern(shares.bytes, piece, i);
+        CHECK_ERROR(leat_send(shares.hub, shares.ends[i].dialled, shares.bytes, piece), LEAT_OK);
+    }
+    while (held < 3 && lti_test_now_ms() < shares.end_ms)
+        if (leat_next(shares.hub, &event, 20) == LEAT_OK && event.type == LEAT_EVENT_READABLE) {
+            CHECK_ERROR(leat_pause(shares.hub, event.conn), LEAT_OK);
+            held++;
+        }
+    CHECK(queued(&shares) >= MAX_BYTES);
+    kit_pattern(shares.bytes, large, 3);
+    CHECK_ERROR(leat_send(shares.hub, shares.ends[3].dialled, shares.bytes, large), LEAT_OK);
+    CHECK_ERROR(leat_receive_wait(shares.hub, shares.ends[3].accepted, shares.bytes, LARGE_BYTES,
+                                  100, &size),
+                KIT_PIPES ? LEAT_OK : LEAT_E_TIMEOUT);
+    if (!KIT_PIPES) {
+        for (size_t i = 0; i < 3; i++)
+            CHECK_ERROR(
+                leat_receive(shares.hub, shares.ends[i].accepted, shares.bytes, LARGE_BYTES, &size),
+                LEAT_OK);
+        CHECK_ERROR(leat_receive_wait(shares.hub, shares.ends[3].accepted, shares.bytes,
+                                      LARGE_BYTES, KIT_SOON_MS, &size),
+                    LEAT_OK);
+    }
+    CHECK_INT(size, large);
+    CHECK(kit_pattern_is(shares.bytes, large, 3));
+    shares_end(&shares);
+}
+
 /* A raw peer that is let in. */
 static leat_conn raw_open(struct shares *shares, int *fd_out)
 {
@@ -338,24 +417,39 @@ static void raw_zeroes(struct shares *shares, int fd, size_t size)
     CHECK_INT(size, 0);
 }
 
-/* A message that nobody takes fills the share; then two peers begin a large one. The first has the
- * turn, the second is held. */
+/* This much of a large message comes of a raw peer, behind the word if there is one. */
+static void large_begin(struct shares *shares, int fd, leat_conn conn, const char *word,
+                        size_t size)
+{
+    if (word)
+        kit_raw_frame(fd, 1, word, (uint32_t)strlen(word));
+    kit_raw_header(fd, 1, LARGE_BYTES);
+    raw_zeroes(shares, fd, size);
+    CHECK(kit_info(shares->hub, conn).inbox_bytes >= FLOOR_BYTES);
+}
+
+/* A message that nobody takes fills the share, and two peers have begun a large one: the first has
+ * the turn, the second is held. With a word in front it began before the share was full, so that it
+ * is held also when the word was taken. */
 static struct shares turn_begin(const struct leat_conn_options *options, int fds[2],
-                                leat_conn conns[2])
+                                leat_conn conns[2], const char *word)
 {
     struct shares shares = shares_begin(options);
     for (size_t i = 0; i < 2; i++)
         conns[i] = raw_open(&shares, &fds[i]);
+    if (word)
+        large_begin(&shares, fds[1], conns[1], word, FLOOR_BYTES + 4096);
     kit_pattern(shares.bytes, MAX_BYTES, 0);
     CHECK_ERROR(leat_send(shares.hub, shares.ends[0].dialled, shares.bytes, MAX_BYTES), LEAT_OK);
-    (void)KIT_UNTIL(shares.hub, LEAT_EVENT_READABLE);
+    while (KIT_UNTIL(shares.hub, LEAT_EVENT_READABLE).conn.id != shares.ends[0].accepted.id)
+        ;
     CHECK_ERROR(leat_pause(shares.hub, shares.ends[0].accepted), LEAT_OK);
     CHECK(queued(&shares) >= MAX_BYTES);
-    for (size_t i = 0; i < 2; i++) {
-        kit_raw_header(fds[i], 1, LARGE_BYTES);
-        raw_zeroes(&shares, fds[i], FLOOR_BYTES + 8192);
-        CHECK(kit_info(shares.hub, conns[i]).inbox_bytes >= FLOOR_BYTES);
-    }
+    large_begin(&shares, fds[0], conns[0], NULL, FLOOR_BYTES + 8192);
+    if (word)
+        raw_zeroes(&shares, fds[1], 4096);
+    else
+        large_begin(&shares, fds[1], conns[1], NULL, FLOOR_BYTES + 8192);
     return shares;
 }
 
@@ -373,17 +467,59 @@ static void turn_end(struct shares *shares, const int fds[2], const leat_conn co
     shares_end(shares);
 }
 
+/* Long enough for both to come so far on a busy machine. */
+#define TURN_MS 1200
+
 /* The deadline of half a message does not run while we are the ones who do not read it. */
-TEST(shares_give_their_time_to_those_that_wait)
+static void time_given(const char *word)
 {
     int fds[2];
     leat_conn conns[2];
     struct leat_conn_options options = kit_messages;
-    options.partial_frame_ms = (uint32_t)lti_test_scaled_ms(400);
-    struct shares shares = turn_begin(&options, fds, conns);
+    const uint32_t turn_ms = (uint32_t)lti_test_scaled_ms(TURN_MS);
+    options.partial_frame_ms = turn_ms;
+    struct shares shares = turn_begin(&options, fds, conns, word);
+    if (word) {
+        kit_pass(turn_ms / 2);
+        kit_receive_text(shares.hub, conns[1], word);
+    }
     struct leat_event event = KIT_UNTIL(shares.hub, LEAT_EVENT_CLOSED);
     CHECK_INT(event.conn.id, conns[0].id);
     CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
+    /* Only now its time begins: not when the word was taken, half of it ago. (A busy machine might
+     * use the other half up.) */
+    if (word && kit_simulated()) {
+        CHECK_ERROR(leat_next(shares.hub, &event, turn_ms * 3 / 4), LEAT_E_TIMEOUT);
+        CHECK_INT(kit_info(shares.hub, conns[1]).state, LEAT_STATE_OPEN);
+    }
+    turn_end(&shares, fds, conns);
+}
+
+TEST(shares_give_their_time_to_those_that_wait)
+{
+    time_given(NULL);
+}
+
+/* Half a message that the user comes to by reading. */
+TEST(shares_give_their_time_to_those_that_wait_and_read)
+{
+    time_given("word");
+}
+
+/* Who is not read cannot be heard: it is neither asked nor taken for gone. Who has the turn is. */
+TEST(shares_keep_those_alive_that_wait)
+{
+    int fds[2];
+    uint8_t bytes[64];
+    leat_conn conns[2];
+    struct leat_conn_options options = kit_messages;
+    options.keepalive_ms = (uint32_t)lti_test_scaled_ms(TURN_MS);
+    struct shares shares = turn_begin(&options, fds, conns, NULL);
+    struct leat_event event = KIT_UNTIL(shares.hub, LEAT_EVENT_CLOSED);
+    CHECK_INT(event.conn.id, conns[0].id);
+    CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
+    CHECK(kit_raw_recv(fds[0], bytes, sizeof bytes) > 0);
+    CHECK_INT(kit_raw_recv(fds[1], bytes, sizeof bytes), 0);
     turn_end(&shares, fds, conns);
 }
 
@@ -392,7 +528,7 @@ TEST(shares_give_the_turn_of_who_is_aborted)
 {
     int fds[2];
     leat_conn conns[2];
-    struct shares shares = turn_begin(&kit_messages, fds, conns);
+    struct shares shares = turn_begin(&kit_messages, fds, conns, NULL);
     CHECK_ERROR(leat_abort(shares.hub, conns[0]), LEAT_OK);
     CHECK(queued(&shares) >= MAX_BYTES);
     turn_end(&shares, fds, conns);
