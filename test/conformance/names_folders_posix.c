@@ -102,6 +102,20 @@ TEST(folder_runtime_must_be_ours_alone)
     login_end(hub);
 }
 
+/* The folder of the login is good by where it is; one whose name is as long is not. */
+TEST(folder_runtime_as_long_as_that_of_the_login)
+{
+    static const struct names_thing good = {'d', false, 0700}, open_to_all = {'d', false, 0777};
+    struct leat_hub *hub = login_begin();
+    const char *path = kit_simulated() ? "/run/bad0/1000" : "/run/bad0/0";
+    REQUIRE(names_make("/run/bad0", &open_to_all));
+    REQUIRE(names_make(path, &good));
+    runtime_try(path, "passed over: a folder above the runtime folder may be changed by others");
+    names_remove(path, &good);
+    names_remove("/run/bad0", &open_to_all);
+    login_end(hub);
+}
+
 /* Who may write above a folder may put another in its place, between the look and the use. */
 TEST(folder_above_must_not_be_changed_by_others)
 {

@@ -318,3 +318,105 @@ TEST(unasked_descriptors_wait_for_a_thread)
     kit_end(hub);
     threads_fail(false);
 }
+
+/* ---- More than there is room for ------------------------------------------------------------- */
+
+#define CLIENTS_MAX 400
+#define LISTENERS 3
+
+/* So many clients of a name that nobody accepts; their listener is told of room for them. */
+static leat_listener crowd_listen(struct leat_hub *hub, const char *name, int *clients, int count)
+{
+    const struct leat_listen_options options = {.size = sizeof options, .backlog = CLIENTS_MAX};
+    leat_listener listener;
+    REQUIRE_ERROR(leat_listen(hub, name, &options, &listener), LEAT_OK);
+    for (int i = 0; i < count; i++)
+        clients[i] = kit_raw_connect(name);
+    return listener;
+}
+
+static void crowd_close(const int *clients, int count)
+{
+    for (int i = 0; i < count; i++)
+        kit_raw_close(clients[i]);
+}
+
+/* Beyond so many it goes elsewhere as it is, and its name is free all the same. */
+TEST(unasked_descriptors_of_hundreds_that_nobody_accepted)
+{
+    static int clients[CLIENTS_MAX];
+    const int count = lti_sim_begin ? 300 : 30;
+    struct leat_hub *hub = unasked_begin(0);
+    int64_t descriptors = lti_test_descriptors_live();
+    leat_listener listener = crowd_listen(hub, "crowd", clients, count);
+    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+    REQUIRE_ERROR(leat_listen(hub, "crowd", NULL, &listener), LEAT_OK);
+    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+    unasked_closed(hub, descriptors + count);
+    for (int i = 0; i < count; i++) {
+        char byte;
+        CHECK(kit_raw_recv(clients[i], &byte, 1) < 0);
+    }
+    crowd_close(clients, count);
+    kit_end(hub);
+}
+
+/* Nobody closes them, and no more find a place: those are closed at once, in the loop. */
+TEST(unasked_descriptors_that_find_no_place_are_closed_at_once)
+{
+    static const char *const names[LISTENERS] = {"first", "second", "third"};
+    static int clients[LISTENERS][CLIENTS_MAX];
+    const int count = lti_sim_begin ? 250 : 20;
+    leat_listener listeners[LISTENERS];
+    struct leat_hub *hub = unasked_begin(4096);
+    int64_t descriptors = lti_test_descriptors_live();
+    int fd = -1;
+    leat_conn conn = unasked_open(hub, false, &fd);
+    for (int i = 0; i < LISTENERS; i++)
+        listeners[i] = crowd_listen(hub, names[i], clients[i], count);
+    threads_fail(true);
+    unasked_send(fd, "left", 4, 1);
+    for (int i = 0; i < LISTENERS; i++)
+        CHECK_ERROR(leat_listener_close(hub, listeners[i]), LEAT_OK);
+    for (int i = 0; i < LISTENERS; i++)
+        for (int k = 0; k < count; k++) {
+            char byte;
+            int64_t size = kit_raw_recv(clients[i][k], &byte, 1);
+            /* Of three times 250 in the simulated world 512 wait. */
+            CHECK(size < 0 || (lti_sim_begin && i * count + k < 512));
+        }
+    CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
+    char byte;
+    CHECK_INT(kit_raw_recv(fd, &byte, 1), -2);
+    threads_fail(false);
+    for (int i = 0; i < LISTENERS; i++)
+        crowd_close(clients[i], count);
+    kit_raw_close(fd);
+    unasked_closed(hub, descriptors);
+    kit_end(hub);
+}
+
+/* No client can be accepted, because this process has no descriptor left: then it goes with the
+ * listener, elsewhere; and a listener without clients goes as ever. */
+TEST(unasked_descriptors_of_clients_that_cannot_be_accepted)
+{
+    const struct lti_sim_faults none_left = {.descriptors = 1000000};
+    for (int count = 0; count < 2; count++) {
+        struct leat_hub *hub = unasked_begin(0);
+        int64_t descriptors = lti_test_descriptors_live();
+        int client = -1;
+        leat_listener listener = crowd_listen(hub, "crowd", &client, count);
+        if (count && lti_sim_begin)
+            unasked_send(client, "left", 4, 3);
+        if (lti_sim_set_faults)
+            lti_sim_set_faults(&none_left);
+        CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+        if (lti_sim_set_faults)
+            lti_sim_set_faults(NULL);
+        if (lti_sim_begin)
+            CHECK_INT(kit_hub_info(hub).threads, count);
+        crowd_close(&client, count);
+        unasked_closed(hub, descriptors);
+        kit_end(hub);
+    }
+}

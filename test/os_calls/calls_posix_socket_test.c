@@ -46,6 +46,24 @@ TEST(calls_sockets_that_cannot_be_made)
     CHECK_INT(fds[0], -7);
 }
 
+/* Whatever is wrong with a listener is for an accept to say, so it is said to be ready; and an
+ * accept never waits from then on. */
+TEST(calls_accept_ready_of_what_is_none)
+{
+    struct two two = two_open(false);
+    int flags = fcntl(two.fds[0], F_GETFL);
+    CHECK(flags >= 0 && fcntl(two.fds[0], F_SETFL, flags & ~O_NONBLOCK) == 0);
+    lti_call_fails("fcntl", 1, EBADF);
+    CHECK(!lti_os_accept_ready(two.fds[0]));
+    CHECK_INT(fcntl(two.fds[0], F_GETFL) & O_NONBLOCK, 0);
+    CHECK(!lti_os_accept_ready(two.fds[0]));
+    CHECK_INT(fcntl(two.fds[0], F_GETFL) & O_NONBLOCK, O_NONBLOCK);
+    CHECK_INT(lti_os_close(two.fds[1]), 0);
+    CHECK(lti_os_accept_ready(two.fds[0]));
+    CHECK_INT(lti_os_close(two.fds[0]), 0);
+    CHECK(lti_os_accept_ready(two.fds[0]));
+}
+
 TEST(calls_addresses_that_do_not_fit)
 {
     char path[LTI_OS_PATH_MAX + 2];
