@@ -58,6 +58,10 @@ WRAP(pipe_create,
 WRAP(pipe_listen, (intptr_t handle, struct lti_os_op *op), (handle, op))
 WRAP(signal_create, (void), ())
 WRAP(thread_start, (void (*function)(void *argument), void *argument), (function, argument))
+WRAP(thread_join, (intptr_t thread), (thread))
+WRAP(queue_wait,
+     (intptr_t queue, struct lti_os_completion *completions_out, size_t count, int64_t timeout_ns),
+     (queue, completions_out, count, timeout_ns))
 
 static void put(char to[LTI_OS_SID_BYTES], const char *text)
 {

@@ -25,6 +25,41 @@ static void hub_refused(const void *options)
     CHECK(hub == untouched());
 }
 
+/* More connections than one look at the system brings news of: each is told of, and the time of a
+ * timer that is due does not wait for them all. */
+TEST(hub_tells_of_all_that_have_news_at_once)
+{
+    enum { PAIRS = 70 };
+    struct leat_hub *hub = kit_begin();
+    leat_conn ends[PAIRS][2];
+    leat_timer timer;
+    uint32_t told[PAIRS * 2] = {0}, all = 0;
+    bool due = false;
+    for (uint64_t i = 0; i < PAIRS; i++) {
+        REQUIRE_ERROR(leat_pair(hub, hub, NULL, &ends[i][0], &ends[i][1]), LEAT_OK);
+        for (uint64_t k = 0; k < 2; k++) {
+            CHECK_ERROR(leat_set_tag(hub, ends[i][k], 2 * i + k), LEAT_OK);
+            kit_write_text(hub, ends[i][k], "x");
+        }
+    }
+    CHECK_ERROR(leat_timer_start(hub, 0, 1000, &timer), LEAT_OK);
+    uint64_t end_ms = lti_test_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
+    while ((all < PAIRS * 2 || !due) && lti_test_now_ms() < end_ms) {
+        struct leat_event event;
+        if (leat_next(hub, &event, 20) != LEAT_OK || event.type == LEAT_EVENT_CONNECTED)
+            continue;
+        due = due || event.type == LEAT_EVENT_TIMER;
+        if (event.type != LEAT_EVENT_READABLE)
+            continue;
+        kit_read_text(hub, event.conn, "x");
+        all += ++told[event.tag] == 1;
+        CHECK_INT(told[event.tag], 1);
+    }
+    CHECK_INT(all, PAIRS * 2);
+    CHECK(due);
+    kit_end(hub);
+}
+
 TEST(hub_create_and_destroy)
 {
     struct leat_hub *hub = kit_begin();

@@ -190,6 +190,26 @@ TEST(nt_one_way_overlapped)
     kit_end(hub);
 }
 
+/* A reader that goes while something is being written to it has not read that. */
+TEST(nt_one_way_vanished_while_a_write_waits)
+{
+    struct leat_hub *hub = kit_begin();
+    intptr_t handles[2] = {-1, -1};
+    const struct lti_sync_kind kind = {.one_way = true, .quota = SYNC_QUOTA};
+    REQUIRE(lti_sync_pipe(kit_path("half"), kind, handles));
+    leat_conn out = sync_adopt(hub, handles[1], &kit_roomy);
+    (void)kit_fill(hub, out, 0);
+    KIT_QUIET(hub);
+    uint64_t outbox = kit_info(hub, out).outbox_bytes;
+    REQUIRE(outbox > 0);
+    sync_close(handles[0]);
+    kit_pass(100); /* so that it is looked at before the completion of the write is heard */
+    struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
+    CHECK_ERROR(event.error, LEAT_E_BROKEN);
+    CHECK_INT(event.bytes_undelivered, outbox);
+    kit_end(hub);
+}
+
 TEST(nt_sync_messages)
 {
     struct leat_hub *hub = kit_begin();
