@@ -146,7 +146,7 @@ class Counts:
                 if not re.search(r"\bLTI_ASSERT\(", text) or text.startswith("#define"):
                     continue
                 last = first
-                while not lines[last].rstrip().endswith(");"):
+                while not re.search(r"\);\s*(/\*.*)?$", lines[last]):
                     last += 1
                 inside.update(range(first + 1, last + 2))
             self.assertions[name] = inside
