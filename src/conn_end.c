@@ -25,6 +25,7 @@ static const struct os_code no_code = {LTI_OS_NONE, 0};
 void lti_conn_linger_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error)
 {
     /* A peer that went, or a deadline that passed, after everything was taken is no loss. */
+    LTI_ASSERT(conn->closing);
     bool lost = conn->undelivered + lti_conn_unsent(conn) > 0;
     if (error == LEAT_E_CLOSED)
         error = LEAT_E_BROKEN; /* an orderly end that loses something is none */

@@ -63,6 +63,7 @@ void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
     lti_inbox_clear(&conn->inbox, &hub->pool);
     lti_common_drop(hub, conn->common);
     lti_deadlines_unreserve(&hub->deadlines);
+    LTI_ASSERT(hub->conns_used > 0);
     lti_slots_remove(&hub->conns, lti_conn_id(conn));
     lti_pool_free(&hub->pool, conn, sizeof *conn);
     hub->conns_used--;

@@ -41,6 +41,7 @@ void lti_conn_packet_patience(struct leat_hub *hub, struct lti_conn *conn)
 /* A whole packet stands at the head of the inbox. */
 static void packet_take(struct leat_hub *hub, struct lti_conn *conn)
 {
+    LTI_ASSERT(lti_inbox_size(&conn->inbox) >= LTI_FRAME_HEADER_BYTES && !conn->message_ready);
     size_t size = lti_inbox_size(&conn->inbox) - LTI_FRAME_HEADER_BYTES;
     if (conn->peer_finished) {
         packet_fail(hub, conn, LEAT_E_PROTOCOL);
@@ -152,8 +153,10 @@ static void packet_sent(struct leat_hub *hub, struct lti_conn *conn)
     lti_conn_sent(hub, conn, &packet, 1, packet.size);
     lti_outbox_consume(&conn->outbox, &hub->pool, first.size);
     conn->stall_at = 0;
+    LTI_ASSERT(conn->own_bytes >= LTI_FRAME_HEADER_BYTES);
     conn->own_bytes -= LTI_FRAME_HEADER_BYTES;
     if (frame.type == LTI_FRAME_MESSAGE) {
+        LTI_ASSERT(conn->outbox.messages > 0);
         conn->outbox.messages--;
         conn->stats.messages_sent++;
     }

@@ -167,6 +167,7 @@ void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn)
     uint32_t held = sum < UINT32_MAX
                         ? (uint32_t)sum
                         : UINT32_MAX; /* one message of 4 GiB, which is far over any bound */
+    LTI_ASSERT(listener->queued_bytes >= conn->queued_bytes);
     listener->queued_bytes = listener->queued_bytes - conn->queued_bytes + held;
     conn->queued_bytes = held;
     if (conn->state != LTI_CONN_OPEN || conn->closing || share_again(conn))

@@ -82,6 +82,7 @@ static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size
             conn->head_message = frame.type == LTI_FRAME_MESSAGE;
         }
         size_t part = size < conn->head_left ? size : conn->head_left;
+        LTI_ASSERT(part > 0 && (conn->head_message || conn->own_bytes >= part));
         lti_outbox_consume(&conn->outbox, &hub->pool, part);
         if (!conn->head_message)
             conn->own_bytes -= (uint32_t)part;
@@ -89,6 +90,7 @@ static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size
         size -= part;
         if (conn->head_left == 0 && conn->head_message) {
             conn->head_message = false;
+            LTI_ASSERT(conn->outbox.messages > 0);
             conn->outbox.messages--;
             conn->stats.messages_sent++;
         }
@@ -125,6 +127,7 @@ static void first_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 {
     struct leat_slice first;
     (void)lti_outbox_slices(&conn->outbox, &first, 1);
+    LTI_ASSERT(size <= first.size); /* no more than was given to the port */
     lti_conn_sent(hub, conn, &first, 1, size);
     outbox_sent(hub, conn, size);
 }

@@ -34,6 +34,7 @@ static void deadlines_put(struct lti_deadlines *heap, uint32_t index, struct lti
 /* Finds the node's place, beginning at index, which is free. */
 static void deadlines_settle(struct lti_deadlines *heap, uint32_t index, struct lti_deadline *node)
 {
+    LTI_ASSERT(index < heap->count && heap->count <= heap->reserved);
     while (index > 0) {
         uint32_t parent = (index - 1) / 2;
         if (!deadline_before(node, heap->nodes[parent]))
@@ -57,6 +58,7 @@ static void deadlines_remove(struct lti_deadlines *heap, struct lti_deadline *no
 {
     uint32_t index = node->place - 1;
     LTI_ASSERT(index < heap->count && heap->nodes[index] == node);
+    LTI_ASSERT(node->time_ns != LTI_NEVER);
     struct lti_deadline *last = heap->nodes[--heap->count];
     if (last != node)
         deadlines_settle(heap, index, last);
@@ -78,6 +80,7 @@ bool lti_deadlines_reserve(struct lti_deadlines *heap, struct lti_pool *pool)
         heap->capacity = capacity;
     }
     heap->reserved++;
+    LTI_ASSERT(heap->reserved <= heap->capacity);
     return true;
 }
 
@@ -89,7 +92,7 @@ void lti_deadlines_unreserve(struct lti_deadlines *heap)
 
 void lti_deadlines_end(struct lti_deadlines *heap, struct lti_pool *pool)
 {
-    LTI_ASSERT(heap->count == 0);
+    LTI_ASSERT(heap->count == 0 && heap->reserved == 0);
     lti_pool_free(pool, heap->nodes, heap->capacity * sizeof *heap->nodes);
     memset(heap, 0, sizeof *heap);
 }

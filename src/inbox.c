@@ -41,6 +41,7 @@ static size_t inbox_capacity_for(size_t needed, size_t capacity, size_t capacity
 static void inbox_compact(struct lti_inbox *inbox)
 {
     size_t size = lti_inbox_size(inbox);
+    LTI_ASSERT(!inbox->pinned);
     memmove(inbox->data, inbox->data + inbox->head, size);
     inbox->head = 0;
     inbox->tail = (uint32_t)size;
@@ -52,6 +53,7 @@ static bool inbox_grow(struct lti_inbox *inbox, struct lti_pool *pool, size_t ca
     if (data == NULL)
         return false;
     size_t size = lti_inbox_size(inbox);
+    LTI_ASSERT(!inbox->pinned && capacity > size);
     if (size > 0)
         memcpy(data, inbox->data + inbox->head, size);
     lti_pool_free(pool, inbox->data, inbox->capacity);
@@ -91,6 +93,7 @@ static bool inbox_make_room(struct lti_inbox *inbox, struct lti_pool *pool, size
 size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t want, size_t limit,
                       uint8_t **room_out)
 {
+    LTI_ASSERT(inbox->head <= inbox->tail && inbox->tail <= inbox->capacity);
     size_t size = lti_inbox_size(inbox);
     if (size >= limit)
         return 0;

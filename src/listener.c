@@ -47,6 +47,7 @@ static struct queue waiting_queue(struct lti_listener *listener)
 
 static void queue_add(struct queue queue, struct lti_conn *conn)
 {
+    LTI_ASSERT(!conn->queue_previous && !conn->queue_next && *queue.last != conn);
     conn->queue_previous = *queue.last;
     conn->queue_next = 0;
     if (*queue.last)
@@ -58,6 +59,8 @@ static void queue_add(struct queue queue, struct lti_conn *conn)
 
 static void queue_remove(struct queue queue, struct lti_conn *conn)
 {
+    LTI_ASSERT(conn->queue_previous || *queue.first == conn); /* it is in this queue */
+    LTI_ASSERT(conn->queue_next || *queue.last == conn);
     if (conn->queue_previous)
         conn->queue_previous->queue_next = conn->queue_next;
     else
@@ -144,6 +147,7 @@ void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool 
     listener->common->listener = 0;
     lti_common_drop(hub, listener->common);
     lti_deadlines_unreserve(&hub->deadlines);
+    LTI_ASSERT(hub->listeners_used > 0);
     lti_slots_remove(&hub->listeners, lti_listener_id(listener));
     lti_pool_free(&hub->pool, listener, sizeof *listener);
     hub->listeners_used--;
@@ -224,6 +228,7 @@ static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, st
     conn->base.tag = listener->base.tag;
     conn->listened = true;
     listener->conns++;
+    LTI_ASSERT(listener->conns <= listener->conns_max);
     if (messages || listener->common->access->who == LEAT_WHO_ASK) {
         if (listener->handshakes >= listener->handshakes_max) {
             struct os_code none = no_code;
@@ -231,6 +236,7 @@ static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, st
         }
         conn->handshaking = true;
         listener->handshakes++;
+        LTI_ASSERT(listener->handshakes <= listener->handshakes_max);
         queue_add(handshake_queue(listener), conn);
     }
     if (messages && !lti_conn_queue_hello(hub, conn)) {
@@ -273,6 +279,7 @@ void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
 static void handshake_over(struct lti_listener *listener, struct lti_conn *conn)
 {
     if (conn->handshaking) {
+        LTI_ASSERT(listener->handshakes > 0);
         queue_remove(handshake_queue(listener), conn);
         conn->handshaking = false;
         listener->handshakes--;
@@ -301,6 +308,7 @@ void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn)
         lti_users_remove(&listener->users, &hub->pool, conn->peer.user);
     conn->user_counted = false;
     lti_share_leave(hub, conn);
+    LTI_ASSERT(listener->conns > 0);
     listener->conns--;
     lti_listener_update(hub, listener);
 }

@@ -67,6 +67,7 @@ static void blocks_free(struct lti_pool *pool, struct lti_outbox_block *block)
 static void blocks_add(struct lti_outbox *outbox, struct lti_outbox_block *added,
                        struct lti_outbox_block *last)
 {
+    LTI_ASSERT(added != NULL && last != NULL && last->next == NULL);
     if (outbox->first == NULL) {
         outbox->first = added;
         added->fill = added;
@@ -133,6 +134,7 @@ bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, 
 void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size)
 {
     const uint8_t *from = data;
+    LTI_ASSERT(data != NULL || size == 0);
     while (size > 0) {
         LTI_ASSERT(outbox->first != NULL);
         struct lti_outbox_block *block = outbox->first->fill;
@@ -176,6 +178,7 @@ void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t
     /* Bytes are left behind those that go, so no block that is freed here is the last or fill. */
     while (size > 0) {
         struct lti_outbox_block *block = outbox->first;
+        LTI_ASSERT(block != NULL && block->tail > block->head);
         size_t part = block->tail - block->head;
         if (size < part)
             part = size;
@@ -183,6 +186,7 @@ void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t
         size -= part;
         if (block->head < block->tail)
             break;
+        LTI_ASSERT(block != block->fill && block != block->last);
         outbox->first = block->next;
         outbox->first->last = block->last;
         outbox->first->fill = block->fill;

@@ -57,7 +57,9 @@ static uint32_t pool_list(size_t size)
 
 static void *pool_take_kept(struct lti_pool *pool, uint32_t list)
 {
+    LTI_ASSERT(pool->free_count[list] > 0 && pool->free_count[list] <= LTI_POOL_KEEP);
     void *memory = pool->free[list][--pool->free_count[list]];
+    LTI_ASSERT(memory != NULL);
     pool->free[list][pool->free_count[list]] = NULL;
     pool_unpoison(memory, list_sizes[list]);
     return memory;
@@ -70,6 +72,7 @@ static bool pool_give_up_kept(struct lti_pool *pool)
     for (uint32_t list = 0; list < LISTS; list++) {
         while (pool->free_count[list] > 0) {
             lti_os_free(pool_take_kept(pool, list));
+            LTI_ASSERT(pool->bytes >= list_sizes[list]);
             pool->bytes -= list_sizes[list];
             any = true;
         }
@@ -91,7 +94,7 @@ void lti_pool_end(struct lti_pool *pool)
 
 void *lti_pool_alloc(struct lti_pool *pool, size_t size)
 {
-    LTI_ASSERT(size > 0);
+    LTI_ASSERT(size > 0 && pool->bytes <= pool->bytes_max);
     uint32_t list = pool_list(size);
     if (list < LISTS && pool->free_count[list] > 0)
         return pool_take_kept(pool, list);

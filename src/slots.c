@@ -96,8 +96,11 @@ uint64_t lti_slots_add(struct lti_slots *slots, struct lti_pool *pool, void *obj
         index = slots->used++;
         slots->slots[index].generation = slots->generation_first != 0 ? slots->generation_first : 1;
     }
-    slots->slots[index].object = object;
-    slots->slots[index].next_free = 0;
+    struct lti_slot *slot = &slots->slots[index];
+    LTI_ASSERT(slot->generation > 0 && slot->generation <= LTI_GENERATION_MAX);
+    LTI_ASSERT(slots->count < slots->used && slots->used <= slots->capacity);
+    slot->object = object;
+    slot->next_free = 0;
     slots->count++;
     return slots_id(slots, index);
 }
@@ -105,7 +108,7 @@ uint64_t lti_slots_add(struct lti_slots *slots, struct lti_pool *pool, void *obj
 void lti_slots_remove(struct lti_slots *slots, uint64_t id)
 {
     struct lti_slot *slot = slots_slot(slots, id);
-    LTI_ASSERT(slot != NULL);
+    LTI_ASSERT(slot != NULL && slots->count > 0);
     slot->object = NULL;
     slots->count--;
     if (slot->generation == LTI_GENERATION_MAX)

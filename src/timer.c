@@ -9,6 +9,8 @@
  */
 #include "core.h"
 
+#include "lti_assert.h"
+
 #include <string.h>
 
 #define TIMERS_MAX 65536u
@@ -57,6 +59,7 @@ void lti_timer_end(struct leat_hub *hub, struct lti_timer *timer)
     lti_hub_list(hub, &timer->base, LTI_LIST_NONE);
     lti_deadline_set(&hub->deadlines, &timer->base.deadline, LTI_NEVER);
     lti_deadlines_unreserve(&hub->deadlines);
+    LTI_ASSERT(hub->timers_used > 0);
     lti_slots_remove(&hub->timers, timer->id);
     lti_pool_free(&hub->pool, timer, sizeof *timer);
     hub->timers_used--;

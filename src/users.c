@@ -57,8 +57,12 @@ static bool users_grow(struct lti_users *users, struct lti_pool *pool)
 uint32_t lti_users_add(struct lti_users *users, struct lti_pool *pool, uint32_t user)
 {
     uint32_t at = users_find(users, user);
-    if (users_has(users, at, user))
+    if (users_has(users, at, user)) {
+        LTI_ASSERT(users->places[at].count > 0 && users->places[at].count < UINT32_MAX);
         return ++users->places[at].count;
+    }
+    LTI_ASSERT(at == 0 || users->places[at - 1].user < user); /* the places are in order */
+    LTI_ASSERT(at == users->used || users->places[at].user > user);
     if (users->used == users->capacity && !users_grow(users, pool))
         return 0;
     memmove(users->places + at + 1, users->places + at, users_bytes(users->used - at));
@@ -70,7 +74,7 @@ uint32_t lti_users_add(struct lti_users *users, struct lti_pool *pool, uint32_t 
 void lti_users_remove(struct lti_users *users, struct lti_pool *pool, uint32_t user)
 {
     uint32_t at = users_find(users, user);
-    LTI_ASSERT(users_has(users, at, user));
+    LTI_ASSERT(users_has(users, at, user) && users->places[at].count > 0);
     if (--users->places[at].count > 0)
         return;
     users->used--;
