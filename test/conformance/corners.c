@@ -263,10 +263,16 @@ TEST(corner_an_id_that_was_not_told_is_no_handle)
 
 /* ---- Memory ---------------------------------------------------------------------------------- */
 
-/* The hub has no block left: unread bytes hold them all. Timers fill what is smaller. */
+/* The hub has no block left: unread bytes hold them all. Timers fill what is smaller than a buffer,
+ * until their table cannot grow; the unsent bytes of others fill what that leaves. */
 static void memory_use_up(struct leat_hub *hub, leat_conn from, leat_conn to)
 {
     static const uint8_t bytes[65536];
+    leat_conn full[5], paused;
+    for (int i = 0; i < 5; i++) {
+        REQUIRE_ERROR(leat_pair(hub, hub, NULL, &full[i], &paused), LEAT_OK);
+        REQUIRE_ERROR(leat_pause(hub, paused), LEAT_OK);
+    }
     for (int i = 0; i < 64; i++) {
         size_t accepted = 0;
         enum leat_error error = leat_write(hub, from, bytes, sizeof bytes, &accepted);
@@ -283,6 +289,14 @@ static void memory_use_up(struct leat_hub *hub, leat_conn from, leat_conn to)
     for (int i = 0; i < 65536 && error == LEAT_OK; i++)
         error = leat_timer_start(hub, 1000000, 0, &timer);
     CHECK_ERROR(error, LEAT_E_MEMORY);
+    for (int i = 0; i < 5; i++) { /* each takes small blocks first */
+        error = LEAT_OK;
+        for (int j = 0; j < 1000 && error == LEAT_OK; j++) {
+            size_t accepted = 0;
+            error = leat_write(hub, full[i], bytes, 1000, &accepted);
+        }
+        CHECK_ERROR(error, LEAT_E_MEMORY);
+    }
 }
 
 TEST(corner_close_without_memory_for_the_goodbye)
