@@ -7,9 +7,9 @@
  *             that became empty.
  * Fails:      only reserve can, for want of memory; nothing has changed then.
  * Invariants: the first block knows the last one and fill, where the next byte goes, so that an
- *             empty outbox is a pointer and a number. All bytes lie between first and fill; the blocks behind fill are empty, and none in
- *             front of it is; with no byte left there is no block but reserved ones. A block's
- *             bytes stay where they are until consumed.
+ *             empty outbox is a pointer and a number. All bytes lie between first and fill; the
+ *             blocks behind fill are empty, and none in front of it is; with no byte left there is
+ *             no block but reserved ones. A block's bytes stay where they are until consumed.
  */
 #include "outbox.h"
 
