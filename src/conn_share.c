@@ -164,9 +164,9 @@ void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn)
 {
     struct lti_listener *listener = conn->common->listener;
     uint64_t sum = (uint64_t)lti_inbox_size(&conn->inbox) + conn->outbox.size;
-    uint32_t held = sum < UINT32_MAX
-                        ? (uint32_t)sum
-                        : UINT32_MAX; /* one message of 4 GiB, which is far over any bound */
+    uint32_t held = UINT32_MAX; /* one message near 4 GiB: far over any bound as it is */
+    if (sum < held)
+        held = (uint32_t)sum;
     LTI_ASSERT(listener->queued_bytes >= conn->queued_bytes);
     listener->queued_bytes = listener->queued_bytes - conn->queued_bytes + held;
     conn->queued_bytes = held;

@@ -33,7 +33,7 @@
 #define LTI_PENDING_ASKED 2048u
 
 /* Which of the hub's lists an endpoint is on. */
-enum lti_listed { LTI_LIST_NONE = 0, LTI_LIST_READY, LTI_LIST_CHORES };
+enum lti_listed { LTI_LIST_NONE = 0, LTI_LIST_READY, LTI_LIST_CHORES, LTI_LISTS };
 
 struct lti_list {
     struct lti_endpoint *first, *last;
@@ -225,8 +225,14 @@ struct leat_hub {
     struct lti_slots conns, listeners, timers;
     struct lti_os_mutex *mutex; /* null: single_thread */
     struct leat_hub_options options;
-    struct lti_list ready;  /* has an event, or bytes to look at for one */
-    struct lti_list chores; /* has work that no event comes from: handshakes, lingering */
+    union {
+        struct lti_list lists[LTI_LISTS]; /* by enum lti_listed */
+        struct {
+            struct lti_list none;   /* stays empty */
+            struct lti_list ready;  /* has an event, or bytes to look at for one */
+            struct lti_list chores; /* has work that no event comes from: handshakes, lingering */
+        };
+    };
     struct lti_common *commons[LTI_COMMONS_RECENT]; /* null: none; held by others */
     uint32_t commons_next;                          /* place of the next one */
     struct lti_conn *graveyard;                     /* to be freed when nobody holds a pointer */
@@ -450,7 +456,13 @@ void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn);
 void lti_share_leave(struct leat_hub *hub, struct lti_conn *conn); /* has no listener any more */
 static inline void lti_share_check(struct leat_hub *hub, struct lti_conn *conn)
 {
-    if (conn->listened)
+    if (!conn->listened)
+        return;
+    /* Most changes are none of its share: it holds what it held, nobody waits, it has no turn. */
+    const struct lti_listener *listener = conn->common->listener;
+    if (lti_inbox_size(&conn->inbox) + conn->outbox.size != conn->queued_bytes ||
+        conn->want_writable || conn->share_held || conn->share_waits || listener->waiting_first ||
+        listener->turns[LTI_SHARE_READ] == conn || listener->turns[LTI_SHARE_WRITE] == conn)
         lti_share_changed(hub, conn);
 }
 

@@ -246,14 +246,9 @@ void lti_hub_log(struct leat_hub *hub, const char *what, enum leat_error error)
     hub->options.log(hub->options.hook_context, line);
 }
 
-static struct lti_list *list_of(struct leat_hub *hub, enum lti_listed list)
-{
-    return list == LTI_LIST_READY ? &hub->ready : &hub->chores;
-}
-
 static void list_remove(struct leat_hub *hub, struct lti_endpoint *endpoint)
 {
-    struct lti_list *list = list_of(hub, endpoint->list);
+    struct lti_list *list = &hub->lists[endpoint->list];
     if (endpoint->previous)
         endpoint->previous->next = endpoint->next;
     else
@@ -275,7 +270,7 @@ void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, enum lti_
         list_remove(hub, endpoint);
     if (listed == LTI_LIST_NONE)
         return;
-    struct lti_list *list = list_of(hub, listed);
+    struct lti_list *list = &hub->lists[listed];
     endpoint->list = (uint8_t)listed;
     endpoint->previous = list->last;
     if (list->last)
