@@ -107,7 +107,6 @@ struct lti_conn {
     bool announced : 1;      /* the user has it: CONNECTED or ACCEPTED, or dialled it */
     bool ask_due : 1;        /* ASKED is to be told */
     bool asked_told : 1;     /* the user knows it from ASKED */
-    bool listened : 1;       /* the listener counts it as one of its own */
     bool handshaking : 1;    /* counts in the listener's handshakes */
     bool accepted_queue : 1; /* waits in the listener's accepted queue */
     bool readable : 1;       /* the port may have bytes for us */
@@ -127,10 +126,8 @@ struct lti_conn {
     bool hangup_told : 1;
     bool closed_told : 1;
     bool message_ready : 1;  /* a whole message is at the inbox's head */
-    bool skipping : 1;       /* what comes is an ignorable frame's payload */
     bool need_more : 1;      /* the user looked for a delimiter in vain: new bytes are news */
     bool view : 1;           /* the user looks at it */
-    bool heard : 1;          /* keep-alive: something came since the last look */
     bool asked : 1;          /* keep-alive: nothing was heard since we asked */
     bool goodbye_queued : 1; /* our CLOSE frame is in the outbox */
     bool report : 1;         /* leat_close_report: an event is due at the end */
@@ -146,6 +143,9 @@ struct lti_conn {
     bool absent_waits : 1;   /* CONNECTING: nobody there is no end, but a reason to try again */
     bool peer_known : 1;
     bool peer_other : 1; /* neither this user nor the system's own */
+    bool listened : 1;   /* the listener counts it as one of its own */
+    bool skipping : 1;   /* what comes is an ignorable frame's payload */
+    bool heard : 1;      /* keep-alive: something came since the last look */
     uint8_t operation;   /* enum leat_operation; what failed */
     uint8_t attempts;    /* CONNECTING: so many failed, or more */
     union {
