@@ -29,7 +29,7 @@ static inline const uint8_t *lti_inbox_bytes(const struct lti_inbox *inbox)
 }
 
 /* Makes room for at least one and at best `want` bytes behind the unread ones, never holding more
- * than `limit` unread bytes plus room, at most LTI_INBOX_LIMIT_MAX. Returns the room (0: the limit
+ * than `limit` unread bytes, at most LTI_INBOX_LIMIT_MAX, plus room. Returns the room (0: the limit
  * is reached, or pinned and no place; SIZE_MAX: no memory) and where it is. */
 size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t want, size_t limit,
                       uint8_t **room_out);

@@ -33,8 +33,8 @@ void lti_pool_end(struct lti_pool *pool);
 void *lti_pool_alloc(struct lti_pool *pool, size_t size);
 void lti_pool_free(struct lti_pool *pool, void *memory, size_t size);
 
-/* The next capacity of a table that is full: twice as much at first, later a quarter more, so that a
- * large one has few places that nobody needs. At most `cap`. */
+/* The next capacity of a table that is full: twice as much at first, later a quarter more, so that
+ * a large one has few places that nobody needs. At most `cap`. */
 uint32_t lti_pool_larger(uint32_t capacity, uint32_t first, uint32_t cap);
 
 #endif
