@@ -12,6 +12,7 @@
 #include <string.h>
 
 #define PINGS_MAX 20000u
+#define PINGS_A_TURN 16u /* one turn of the hub costs much more than a ping */
 
 /* A raw peer that shook hands, on a hub that has nothing else. */
 struct corner {
@@ -40,8 +41,10 @@ static void pongs_pile_up(const struct corner *corner)
     for (uint32_t i = 0; i < PINGS_MAX && kit_info(corner->hub, corner->conn).outbox_bytes == 0;
          i++) {
         kit_raw_frame(corner->fd, 4, payload, sizeof payload);
-        KIT_QUIET(corner->hub);
+        if (i % PINGS_A_TURN == 0)
+            KIT_QUIET(corner->hub);
     }
+    KIT_QUIET(corner->hub);
     REQUIRE(kit_info(corner->hub, corner->conn).outbox_bytes > 0);
 }
 
