@@ -218,20 +218,21 @@ static bool is_chore(const struct lti_conn *conn, uint32_t pending)
 static void conn_check(const struct lti_conn *conn)
 {
     bool over = conn->state == LTI_CONN_ENDED || conn->state == LTI_CONN_GONE;
-    LTI_ASSERT(over || conn->error == LEAT_OK);
-    LTI_ASSERT(!over || first_time(conn) == LTI_NEVER);
-    LTI_ASSERT(!conn->eof || !conn->readable);
-    LTI_ASSERT(!conn->view || conn->message_ready);
-    LTI_ASSERT(conn->inbox.pinned == conn->view);
-    LTI_ASSERT(!conn->message_ready || conn->closing || conn->state == LTI_CONN_GONE ||
-               lti_inbox_size(&conn->inbox) >= LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
-    LTI_ASSERT(!conn->writing || conn->outbox.size > 0 || over);
-    LTI_ASSERT(conn->outbox.messages == 0 || conn->outbox.size > 0);
-    LTI_ASSERT(!conn->want_writable || !conn->writable_due);
-    LTI_ASSERT(!conn->handshaking || !conn->accepted_queue);
-    LTI_ASSERT(conn->listened || !(conn->handshaking || conn->accepted_queue ||
-                                   conn->user_counted || conn->share_waits));
-    LTI_ASSERT(!conn->share_held || conn->share_waits);
+    LTI_INVARIANT(over || conn->error == LEAT_OK);
+    LTI_INVARIANT(!over || first_time(conn) == LTI_NEVER);
+    LTI_INVARIANT(!conn->eof || !conn->readable);
+    LTI_INVARIANT(!conn->view || conn->message_ready);
+    LTI_INVARIANT(conn->inbox.pinned == conn->view);
+    LTI_INVARIANT(!conn->message_ready || conn->closing || conn->state == LTI_CONN_GONE ||
+                  lti_inbox_size(&conn->inbox) >=
+                      LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
+    LTI_INVARIANT(!conn->writing || conn->outbox.size > 0 || over);
+    LTI_INVARIANT(conn->outbox.messages == 0 || conn->outbox.size > 0);
+    LTI_INVARIANT(!conn->want_writable || !conn->writable_due);
+    LTI_INVARIANT(!conn->handshaking || !conn->accepted_queue);
+    LTI_INVARIANT(conn->listened || !(conn->handshaking || conn->accepted_queue ||
+                                      conn->user_counted || conn->share_waits));
+    LTI_INVARIANT(!conn->share_held || conn->share_waits);
 }
 
 void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)

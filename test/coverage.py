@@ -143,7 +143,9 @@ class Counts:
             inside = set()
             lines = self.lines_of(name)
             for first, text in enumerate(lines):
-                if not re.search(r"\bLTI_ASSERT\(", text) or text.startswith("#define"):
+                if not re.search(r"\bLTI_(?:ASSERT|INVARIANT)\(", text):
+                    continue
+                if text.startswith("#define"):
                     continue
                 last = first
                 while not re.search(r"\);\s*(/\*.*)?$", lines[last]):

@@ -165,7 +165,7 @@ def sources():
 
 
 def assertions():
-    count = len(re.findall(r"\bLTI_ASSERT\(", sources()))
+    count = len(re.findall(r"\bLTI_(?:ASSERT|INVARIANT)\(", sources()))
     tests = code_lines("src/*_test.c")
     return f"1 in {(code_lines('src/*.c') - tests) // max(count, 1)} lines, {count} in all"
 
