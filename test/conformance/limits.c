@@ -229,7 +229,7 @@ TEST(limits_idle_connections_hold_no_buffers)
     for (int i = 0; i < 50; i++)
         ends[i] = kit_pair(hub, NULL);
     uint64_t idle = kit_hub_info(hub).memory_bytes - before;
-    CHECK(idle / 100 < 1024);
+    CHECK(idle / 100 < 400); /* what they have in common with others is there once */
     for (int i = 0; i < 50; i++) {
         kit_write_text(hub, ends[i].dialled, "hello");
         kit_read_text(hub, ends[i].accepted, "hello");
