@@ -84,6 +84,19 @@ static bool address_equal(const struct lti_address *a, const struct lti_address 
     return a->size == b->size && a->guarded == b->guarded && memcmp(a->text, b->text, a->size) == 0;
 }
 
+/* In an empty place, or in that of the one that was remembered first. */
+static void common_remember(struct leat_hub *hub, struct lti_common *common)
+{
+    for (uint32_t i = 0; i < LTI_COMMONS_RECENT; i++) {
+        if (!hub->commons[i]) {
+            hub->commons[i] = common;
+            return;
+        }
+    }
+    hub->commons[hub->commons_next] = common;
+    hub->commons_next = (hub->commons_next + 1) % LTI_COMMONS_RECENT;
+}
+
 enum leat_error lti_common_share(struct leat_hub *hub, const struct leat_conn_options *options,
                                  struct lti_access *access, const struct lti_address *address,
                                  struct lti_common **common_out)
@@ -104,7 +117,6 @@ enum leat_error lti_common_share(struct leat_hub *hub, const struct leat_conn_op
         lti_common_drop(hub, *common_out);
         return LEAT_E_MEMORY;
     }
-    hub->commons[hub->commons_next] = *common_out;
-    hub->commons_next = (hub->commons_next + 1) % LTI_COMMONS_RECENT;
+    common_remember(hub, *common_out);
     return LEAT_OK;
 }

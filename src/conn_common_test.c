@@ -87,6 +87,9 @@ TEST(conn_common_tells_any_difference)
         if (!CHECK(other != first))
             fprintf(stderr, "difference %d is not seen\n", kind);
         lti_common_drop(&hub, other);
+        REQUIRE_ERROR(share(&first_options, LEAT_WHO_SAME_USER, &here, &other), LEAT_OK);
+        CHECK(other == first); /* it is remembered still */
+        lti_common_drop(&hub, other);
     }
     lti_common_drop(&hub, first);
     lti_pool_end(&hub.pool);

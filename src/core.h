@@ -234,7 +234,7 @@ struct leat_hub {
         };
     };
     struct lti_common *commons[LTI_COMMONS_RECENT]; /* null: none; held by others */
-    uint32_t commons_next;                          /* place of the next one */
+    uint32_t commons_next;                          /* place of the one to be forgotten next */
     struct lti_conn *graveyard;                     /* to be freed when nobody holds a pointer */
     uint32_t round_left; /* of the ready list, until the port is asked again */
     uint32_t conns_used, listeners_used, timers_used;
