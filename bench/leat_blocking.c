@@ -19,7 +19,8 @@ static void check(const char *what, enum leat_error error)
 
 static struct leat_hub *hub_open(const struct bench *b)
 {
-    struct leat_hub_options options = {.size = sizeof options, .single_thread = b->single_thread};
+    struct leat_hub_options options = {
+        .size = sizeof options, .single_thread = b->single_thread, .spin_us = b->spin_us};
     struct leat_hub *hub;
     check("hub", leat_hub_create(&options, &hub));
     return hub;

@@ -126,6 +126,8 @@ enum leat_error leat_hub_info_get(struct leat_hub *hub, struct leat_hub_info *in
     info.waits = hub->waits;
     info.os_code = hub->os_code.raw;
     info.threads = lti_port_threads(hub->port);
+    info.spins = hub->spin.tries;
+    info.spin_hits = hub->spin.hits;
     lti_hub_leave(hub);
     return lti_struct_give(info_out, &info, sizeof info);
 }

@@ -14,6 +14,7 @@
 #include "outbox.h"
 #include "port.h"
 #include "slots.h"
+#include "spin.h"
 #include "users.h"
 
 #include <stdatomic.h>
@@ -242,6 +243,7 @@ struct leat_hub {
     uint64_t retire; /* the conn whose CLOSED was handed out */
     uint64_t random; /* state of the generator for jitter */
     uint64_t waits;
+    struct lti_spin spin;
     uint32_t full_batches;  /* in a row */
     uint32_t unasked;       /* turns in a row that had an event without asking the port */
     struct os_code os_code; /* of the last call that failed by the system's word */

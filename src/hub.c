@@ -17,6 +17,16 @@
 static const uint64_t second_ns = UINT64_C(1000000000);
 static const uint64_t millisecond_ns = UINT64_C(1000000);
 
+/* With one CPU the peer cannot run while we ask. Who gives a number knows better. */
+static uint32_t spin_us(uint32_t option)
+{
+    if (option == LEAT_SPIN_OFF)
+        return 0;
+    if (option != 0)
+        return option;
+    return lti_port_spins() && lti_os_cpus() > 1 ? LTI_SPIN_US_DEFAULT : 0;
+}
+
 static enum leat_error hub_start(struct leat_hub *hub)
 {
     struct os_code code = {LTI_OS_NONE, 0};
@@ -31,6 +41,7 @@ static enum leat_error hub_start(struct leat_hub *hub)
     lti_slots_init(&hub->listeners, LTI_KIND_LISTENER, salt);
     lti_slots_init(&hub->timers, LTI_KIND_TIMER, salt);
     atomic_init(&hub->woken, false);
+    lti_spin_init(&hub->spin, spin_us(hub->options.spin_us));
     if (!hub->options.single_thread && lti_os_mutex_create(&hub->mutex) < 0)
         return LEAT_E_MEMORY;
     enum leat_error error = lti_port_create(&hub->port, &code);

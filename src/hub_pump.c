@@ -17,6 +17,9 @@
 /* How many turns in a row may leave the system unasked, because an event is at hand already. */
 #define TURNS_UNASKED_MAX 7
 
+/* How many times the system is asked between two looks at the clock, which cost a tenth of that. */
+#define ASKS_A_LOOK 4u
+
 /* How many chores one turn does before it looks at the port again. */
 #define CHORES_MAX 32
 
@@ -127,19 +130,65 @@ static void batch_dispatch(struct leat_hub *hub, int count)
         done_dispatch(hub, &hub->done[i]);
 }
 
+/* Asks again and again. True when that ended the wait; else *left_out is what is left of it. No
+ * lock is held: of the hub it reads what nobody changes meanwhile. */
+static bool port_spin(struct leat_hub *hub, int64_t timeout_ns, uint64_t began_ns,
+                      struct os_code *code_out, int *count_out, int64_t *left_out)
+{
+    uint64_t bound_ns = hub->spin.bound_ns;
+    uint64_t passed_ns = 0;
+    if (timeout_ns > 0 && (uint64_t)timeout_ns < bound_ns)
+        bound_ns = (uint64_t)timeout_ns;
+    for (uint32_t left = lti_spin_asks_max(&hub->spin); left > 0 && passed_ns < bound_ns; left--) {
+        *count_out = lti_port_wait(hub->port, hub->done, 0, code_out);
+        if (*count_out != 0 || lti_port_woken(hub->port))
+            return true;
+        if (left % ASKS_A_LOOK == 0)
+            passed_ns = lti_os_now_ns() - began_ns;
+    }
+    *left_out = timeout_ns;
+    if (timeout_ns > 0)
+        *left_out = (uint64_t)timeout_ns > passed_ns ? timeout_ns - (int64_t)passed_ns : 0;
+    return false;
+}
+
+/* The wait proper: first by asking, if that has paid of late. */
+static int port_sleep(struct leat_hub *hub, int64_t timeout_ns, enum lti_spin_plan plan,
+                      bool *asking_out, uint64_t *gap_out, struct os_code *code_out)
+{
+    int count = 0;
+    uint64_t began_ns = plan == LTI_SPIN_SLEEP ? 0 : lti_os_now_ns();
+    *asking_out =
+        plan == LTI_SPIN_TRY && port_spin(hub, timeout_ns, began_ns, code_out, &count, &timeout_ns);
+    if (!*asking_out)
+        count = lti_port_wait(hub->port, hub->done, timeout_ns, code_out);
+    *gap_out = plan == LTI_SPIN_SLEEP ? 0 : lti_os_now_ns() - began_ns;
+    return count;
+}
+
 /* A wait is made without the lock. */
 static int port_ask(struct leat_hub *hub, int64_t timeout_ns, struct os_code *code_out)
 {
     hub->waits++;
-    if (timeout_ns != 0 && hub->mutex) {
+    if (timeout_ns == 0)
+        return lti_port_wait(hub->port, hub->done, 0, code_out);
+    uint64_t gap_ns = 0;
+    bool asking = false;
+    /* Who waits elsewhere as well, in a loop of his own, has us look only when there is news. */
+    enum lti_spin_plan plan = hub->foreign ? LTI_SPIN_SLEEP : lti_spin_next(&hub->spin);
+    if (hub->mutex) {
         hub->waiting = true;
         lti_os_mutex_unlock(hub->mutex);
     }
-    int count = lti_port_wait(hub->port, hub->done, timeout_ns, code_out);
-    if (hub->waiting) {
+    int count = port_sleep(hub, timeout_ns, plan, &asking, &gap_ns, code_out);
+    if (hub->mutex) {
         lti_os_mutex_lock(hub->mutex);
         hub->waiting = false;
     }
+    if (plan == LTI_SPIN_TRY)
+        lti_spin_tried(&hub->spin, asking, gap_ns);
+    else if (plan == LTI_SPIN_MEASURE)
+        lti_spin_slept(&hub->spin, gap_ns);
     return count;
 }
 

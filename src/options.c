@@ -81,7 +81,9 @@ enum leat_error lti_options_hub(const struct leat_hub_options *from, struct leat
         return error;
     if (to->memory_bytes_max == 0)
         to->memory_bytes_max = 1024 * MIB;
-    return number_take(&to->conns_max, 65536, 65536) ? LEAT_OK : LEAT_E_OPTIONS;
+    bool good = number_take(&to->conns_max, 65536, 65536);
+    good = good && (to->spin_us <= LTI_SPIN_US_MAX || to->spin_us == LEAT_SPIN_OFF);
+    return good ? LEAT_OK : LEAT_E_OPTIONS;
 }
 
 enum leat_error lti_options_conn(const struct leat_conn_options *from, struct leat_conn_options *to)

@@ -25,6 +25,7 @@ void lti_os_mutex_lock(struct lti_os_mutex *mutex);
 void lti_os_mutex_unlock(struct lti_os_mutex *mutex);
 
 uint64_t lti_os_thread_id(void);  /* never 0 */
+uint32_t lti_os_cpus(void);       /* that this thread may run on; 1 also where nobody says */
 uint32_t lti_os_fork_count(void); /* grows by one in a forked child */
 
 #endif

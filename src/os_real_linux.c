@@ -11,6 +11,7 @@
 #ifdef __linux__
 
 #include <errno.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/auxv.h>
 #include <sys/random.h>
@@ -27,6 +28,19 @@
 int64_t lti_os_random(void *buffer, size_t size)
 {
     return lti_real_result(getrandom(buffer, size, 0));
+}
+
+#define CPUS_MAX 8192u
+
+uint32_t lti_os_cpus(void)
+{
+    union {
+        cpu_set_t set;
+        unsigned char bytes[CPUS_MAX / 8];
+    } cpus = {.bytes = {0}};
+    if (sched_getaffinity(0, sizeof cpus, &cpus.set) != 0)
+        return 1;
+    return (uint32_t)CPU_COUNT_S(sizeof cpus, &cpus.set);
 }
 
 bool lti_os_privileged(void)

@@ -109,6 +109,17 @@ uint64_t lti_os_thread_id(void)
     return GetCurrentThreadId();
 }
 
+uint32_t lti_os_cpus(void)
+{
+    DWORD_PTR ours = 0, all = 0;
+    uint32_t count = 0;
+    if (!GetProcessAffinityMask(GetCurrentProcess(), &ours, &all))
+        return 1;
+    for (; ours; ours &= ours - 1)
+        count++;
+    return count > 0 ? count : 1; /* none: it has those of several groups, and has not said which */
+}
+
 uint32_t lti_os_fork_count(void)
 {
     return 0; /* this system has no fork */

@@ -47,6 +47,12 @@ bool lti_os_privileged(void)
 
 #ifndef __APPLE__
 
+uint32_t lti_os_cpus(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (uint32_t)count : 1;
+}
+
 const char *lti_os_place(enum lti_os_place place)
 {
     switch (place) {

@@ -34,6 +34,12 @@ static void darwin_find_folder(void)
     memcpy(darwin_folder, DARWIN_PRIVATE, at);
 }
 
+uint32_t lti_os_cpus(void)
+{
+    long count = sysconf(_SC_NPROCESSORS_ONLN);
+    return count > 0 ? (uint32_t)count : 1;
+}
+
 const char *lti_os_place(enum lti_os_place place)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;

@@ -111,6 +111,10 @@ uint64_t lti_port_due(const struct lti_port *port);
  * fails (code_out). */
 int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t timeout_ns,
                   struct os_code *code_out);
+/* The last wait took a wake: nobody will hear of that one again. */
+bool lti_port_woken(const struct lti_port *port);
+/* Asking again and again, with waits of no time, is known to be faster here than sleeping. */
+bool lti_port_spins(void);
 /* The last wait asked for fewer than there may be, and got them: before a time counts as over, a
  * wait of no time asks for the rest. */
 bool lti_port_unheard(const struct lti_port *port);

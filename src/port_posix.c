@@ -25,6 +25,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
     }
     port->poller = (int)poller;
     port->unasked = 0;
+    port->woken = false;
     int64_t event = lti_os_event_create();
     int64_t added = event;
     if (event >= 0) {
@@ -55,6 +56,7 @@ int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t time
                   struct os_code *code_out)
 {
     int64_t count = lti_os_poller_wait(port->poller, port->ready, LTI_DONE_MAX, timeout_ns);
+    port->woken = false;
     if (count < 0) {
         *code_out = lti_os_code_of(count);
         return code_out->kind == LTI_OS_INTERRUPTED ? 0 : -1;
@@ -62,6 +64,7 @@ int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t time
     int done = 0;
     for (int64_t i = 0; i < count; i++) {
         if (port->ready[i].cookie == 0) {
+            port->woken = true;
             (void)lti_os_event_clear(port->event);
             continue;
         }
@@ -85,6 +88,16 @@ uint64_t lti_port_due(const struct lti_port *port)
 {
     (void)port;
     return UINT64_MAX;
+}
+
+bool lti_port_woken(const struct lti_port *port)
+{
+    return port->woken;
+}
+
+bool lti_port_spins(void)
+{
+    return true;
 }
 
 bool lti_port_unheard(const struct lti_port *port)

@@ -27,6 +27,7 @@
 struct lti_port {
     int poller;
     int event;
+    bool woken;                  /* the last wait took a wake */
     struct lti_unasked *unasked; /* null: every connection is LTI_LINK_PLAIN */
     uint32_t forks;              /* as many as there had been when it was made */
     struct lti_os_ready ready[LTI_DONE_MAX];

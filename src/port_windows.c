@@ -42,6 +42,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
     port->threads = 0;
     port->ask = 1;
     port->unheard = false;
+    port->woken = false;
     atomic_init(&port->posted, false);
     *port_out = port;
     return LEAT_OK;
@@ -143,6 +144,7 @@ int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t time
     int64_t count = port->forward
                         ? lti_nt_forward_wait(port, timeout_ns)
                         : lti_os_queue_wait(port->queue, port->completions, ask, timeout_ns);
+    port->woken = false;
     port->unheard = !port->forward && ask < port->ask && count == ask;
     if (count < 0) {
         *code_out = lti_os_code_of(count);
@@ -153,6 +155,7 @@ int lti_port_wait(struct lti_port *port, struct lti_done *done_out, int64_t time
         const struct lti_nt_op *op = (const struct lti_nt_op *)port->completions[i].op;
         if (!op) {
             atomic_store(&port->posted, false);
+            port->woken = true;
             continue;
         }
         int64_t result = port->completions[i].result;
@@ -191,6 +194,17 @@ uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struc
         break;
     }
     return lti_nt_listen_done(op->owner, result);
+}
+
+bool lti_port_woken(const struct lti_port *port)
+{
+    return port->woken;
+}
+
+/* Nobody has measured it on a real system. */
+bool lti_port_spins(void)
+{
+    return false;
 }
 
 bool lti_port_unheard(const struct lti_port *port)

@@ -155,6 +155,7 @@ struct lti_port {
     uint32_t threads;     /* for the waitable, and one a synchronous handle */
     uint32_t ask;         /* how many completions may come */
     bool unheard;         /* the last wait did not ask for all of them */
+    bool woken;           /* the last wait took a wake */
     atomic_bool posted;
     struct lti_os_completion completions[LTI_DONE_MAX];
 };

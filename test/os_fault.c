@@ -375,6 +375,13 @@ uint64_t lti_os_thread_id(void)
     return lti_real_thread_id();
 }
 
+/* One unless a suite wants spinning, so that a run makes the same calls on every machine. */
+uint32_t lti_os_cpus(void)
+{
+    const char *cpus = getenv("LEAT_TEST_CPUS");
+    return cpus ? (uint32_t)strtoul(cpus, 0, 10) : 1;
+}
+
 uint32_t lti_os_fork_count(void)
 {
     return lti_real_fork_count();

@@ -16,6 +16,7 @@
 #define lti_os_mutex_unlock lti_real_mutex_unlock
 #define lti_os_thread_id lti_real_thread_id
 #define lti_os_fork_count lti_real_fork_count
+#define lti_os_cpus lti_real_cpus
 #define lti_os_socket lti_real_socket
 #define lti_os_socketpair lti_real_socketpair
 #define lti_os_bind lti_real_bind

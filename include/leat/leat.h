@@ -174,7 +174,15 @@ struct leat_hub_options {
     void (*trace)(void *context, const struct leat_trace *record);
     void (*log)(void *context, const char *text); /* one line, at most 10 a second */
     void *hook_context;
+    /* Microseconds that a wait may ask the system again and again, before it sleeps: an answer that
+     * comes meanwhile costs no waking, which is most of a round trip between two CPUs, and less of
+     * the processor's time. Whether it asks is learned: after a long wait, or in vain, it does not,
+     * so that who is idle sleeps. 0, the default: 50 where this thread may run on more than one
+     * CPU, else never (Windows: never); LEAT_SPIN_OFF: never; else so many, at most 1000, however
+     * many CPUs there are. leat_hub_info has how it went. */
+    uint32_t spin_us;
 };
+#define LEAT_SPIN_OFF UINT32_MAX
 
 /* leat_hub_create makes a hub.
  *
@@ -1071,14 +1079,16 @@ struct leat_hub_info {
     size_t size;
     uint32_t conns, listeners, timers;
     uint64_t memory_bytes, memory_bytes_high;
-    uint64_t waits; /* times the system's event source was asked */
+    uint64_t waits; /* times the system's event source was asked; once a wait */
     int64_t
         os_code; /* of the last leat_listen, leat_connect, leat_peer_* or adopting call that failed
                       * because of the system: errno or GetLastError, 0 when that says nothing (a
                       * lock that another holds); connections keep their own */
-    uint32_t threads; /* that the hub has started and that still run; POSIX: one while descriptors
+    uint32_t threads;   /* that the hub has started and that still run; POSIX: one while descriptors
                        * that a peer sent along are closed, where they come; Windows: one for the
                        * waitable, one for each handle that was opened for synchronous I/O */
+    uint64_t spins;     /* of the waits, those that began with asking again and again: spin_us */
+    uint64_t spin_hits; /* of these, those that were over before they slept */
 };
 
 /* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the

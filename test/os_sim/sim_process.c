@@ -262,6 +262,11 @@ uint64_t lti_os_thread_id(void)
     return sim_world.running + 1;
 }
 
+uint32_t lti_os_cpus(void)
+{
+    return 1; /* fibers take turns */
+}
+
 uint32_t lti_os_fork_count(void)
 {
     return sim_process_now()->forks;

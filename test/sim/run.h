@@ -84,6 +84,7 @@ struct run_plan {
     uint32_t server_dies, client_dies; /* before that call; 0: never */
     size_t memory_bytes_max;
     bool single_thread, helpers;
+    uint32_t spin_us;
 };
 
 /* One end of one connection. */

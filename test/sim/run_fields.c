@@ -75,6 +75,7 @@ static const struct field fields[] = {
     FIELD("descriptors_pass", sim.descriptors_pass, BOOL, 0),
     FIELD("schedule", sim.schedule, ENUM, 0),
     FIELD("single_thread", single_thread, BOOL, 0),
+    FIELD("spin", spin_us, U32, 0),
 };
 
 uint32_t run_field_count(void)

@@ -146,6 +146,8 @@ void run_plan_draw(uint64_t seed, struct run_plan *plan_out)
     if (run_chance(&random, 4))
         plan_out->client_dies = 1 + run_below(&random, 1000);
     draw_packets(&random, &plan_out->messages);
+    if (run_chance(&random, 4))
+        plan_out->spin_us = 1 + run_below(&random, 200);
 }
 
 void run_plan_print(const struct run_plan *plan)
@@ -168,9 +170,11 @@ void run_plan_print(const struct run_plan *plan)
                      it->frame_bytes_max, it->write_stall_ms, it->partial_frame_ms,
                      it->handshake_ms, it->keepalive_ms);
     }
-    (void)printf("server dies %u, client dies %u, buffer %u, grain %u, schedule %d, yield %u\n",
+    (void)printf("server dies %u, client dies %u, buffer %u, grain %u, schedule %d, yield %u, "
+                 "spin %u\n",
                  plan->server_dies, plan->client_dies, plan->sim.buffer_bytes,
-                 plan->sim.clock_grain_ns, (int)plan->sim.schedule, plan->sim.yield_one_in);
+                 plan->sim.clock_grain_ns, (int)plan->sim.schedule, plan->sim.yield_one_in,
+                 plan->spin_us);
     (void)printf("faults: read %u write %u interrupt %u again %u spurious %u duplicate %u empty %u "
                  "shuffle %u delay %u memory %u descriptors %u clock %u pend %u resources %u "
                  "cancel %u linger %u\n",

@@ -352,6 +352,7 @@ static void process_begin(struct run_process *process)
         .size = sizeof options,
         .single_thread = run_state.plan.single_thread,
         .memory_bytes_max = run_state.plan.memory_bytes_max,
+        .spin_us = run_state.plan.spin_us,
     };
     enum leat_error error = leat_hub_create(&options, &process->hub);
     while (error == LEAT_E_MEMORY || error == LEAT_E_LIMIT) {
