@@ -191,6 +191,10 @@ static inline void bench_parse(struct bench *b, int argc, char **argv)
             b->run_ns = bench_number(argv[i]) * 1000000;
         else if (strcmp(option, "--count") == 0)
             b->count_max = bench_number(argv[i]);
+        else if (strcmp(option, "--gather") == 0)
+            b->gather = (size_t)bench_number(argv[i]);
+        else if (strcmp(option, "--chunk") == 0)
+            b->chunk = (size_t)bench_number(argv[i]);
         else if (strcmp(option, "--spin") == 0)
             b->spin_us = strcmp(argv[i], "off") == 0 ? UINT32_MAX : 50;
         else if (strcmp(option, "--role") == 0)

@@ -42,9 +42,10 @@ struct bench {
     uint32_t conns;
     uint64_t run_ns, count_max; /* a run ends by time, or after so many operations if not 0 */
     bool check_all, one_core, two_cores, messages, single_thread;
-    uint32_t spin_us; /* of leat's hubs; 0: its default */
-    char role;        /* 's', 'c', or 0: both */
-    char folder[96];  /* the run's own, or the one given for a role */
+    size_t gather, chunk; /* of leat's streams: gather_bytes; how much a call writes, 0: a block */
+    uint32_t spin_us;     /* of leat's hubs; 0: its default */
+    char role;            /* 's', 'c', or 0: both */
+    char folder[96];      /* the run's own, or the one given for a role */
     char path[128];
     intptr_t ready;            /* the system's: where the server says that it listens */
     intptr_t server;           /* the system's: its process, or 0 */

@@ -31,6 +31,7 @@ static struct leat_conn_options conn_options(const struct bench *b)
     return (struct leat_conn_options){
         .size = sizeof(struct leat_conn_options),
         .protocol = b->messages ? LEAT_MESSAGES : LEAT_BYTES,
+        .gather_bytes = b->gather,
     };
 }
 
@@ -98,10 +99,29 @@ static void count_memory(const struct bench *b, struct leat_hub *hub, struct ben
 
 /* ---- Server ---------------------------------------------------------------------------------- */
 
+/* Small messages are taken until there is none: an event for each would cost more than they do. */
+static void serve_messages(struct bench *b, struct leat_hub *hub, leat_conn conn)
+{
+    enum leat_error error;
+    const void *data;
+    size_t size;
+    while ((error = leat_view(hub, conn, &data, &size)) == LEAT_OK) {
+        bool over = bench_stream_got(b, data, size);
+        check("release", leat_release(hub, conn));
+        if (over)
+            give(b, hub, conn, &b->stream_bytes, sizeof b->stream_bytes);
+    }
+    check("view", error == LEAT_E_EMPTY ? LEAT_OK : error);
+}
+
 static void serve_readable(struct bench *b, struct leat_hub *hub, leat_conn conn)
 {
     const void *data;
     size_t size;
+    if (b->messages && b->chunk && b->kind == BENCH_STREAM) {
+        serve_messages(b, hub, conn);
+        return;
+    }
     look(b, hub, conn, &data, &size);
     if (b->kind != BENCH_STREAM)
         give(b, hub, conn, data, size);
@@ -218,11 +238,11 @@ static void client_echo(struct bench *b)
 static void stream_block(const struct bench *b, struct leat_hub *hub, leat_conn conn,
                          const unsigned char *data)
 {
+    size_t chunk = b->chunk ? b->chunk : BENCH_BLOCK;
     for (size_t done = 0; done < BENCH_BLOCK;) {
-        size_t part = BENCH_BLOCK;
-        enum leat_error error = b->messages
-                                    ? leat_send(hub, conn, data, BENCH_BLOCK)
-                                    : leat_write(hub, conn, data + done, BENCH_BLOCK - done, &part);
+        size_t part = BENCH_BLOCK - done < chunk ? BENCH_BLOCK - done : chunk;
+        enum leat_error error = b->messages ? leat_send(hub, conn, data + done, part)
+                                            : leat_write(hub, conn, data + done, part, &part);
         if (error == LEAT_OK) {
             done += part;
             continue;

@@ -97,6 +97,31 @@ enum leat_error leat_read_until(struct leat_hub *hub, leat_conn conn, char delim
     return error;
 }
 
+/* What a reader of messages found. */
+struct reader {
+    size_t size;
+    bool ready, stalled;
+};
+
+static struct reader reader_begin(const struct lti_conn *conn)
+{
+    return (struct reader){lti_inbox_size(&conn->inbox), conn->message_ready, conn->read_stalled};
+}
+
+/* leave_conn after `taken` bytes were read. Where the next message was right behind them, nothing
+ * has changed that an event or a deadline comes from: that is seen at less cost than looked for. */
+static void reader_leave(struct leat_hub *hub, struct lti_conn *conn, const struct reader *before,
+                         size_t taken)
+{
+    bool told = taken == 0 || (conn->base.list && (conn->base.pending & LTI_PENDING_READABLE));
+    if (before->ready && conn->message_ready && told && before->stalled == conn->read_stalled &&
+        before->size - taken == lti_inbox_size(&conn->inbox))
+        lti_share_check(hub, conn);
+    else
+        lti_conn_update(hub, conn);
+    lti_hub_leave(hub);
+}
+
 enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn, void *buffer, size_t size,
                              size_t *size_out)
 {
@@ -106,8 +131,9 @@ enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn, void *buffer,
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
+    struct reader before = reader_begin(found);
     error = lti_conn_receive(hub, found, buffer, size, size_out);
-    lti_hub_leave_conn(hub, found);
+    reader_leave(hub, found, &before, error == LEAT_OK ? LTI_FRAME_HEADER_BYTES + *size_out : 0);
     return error;
 }
 
@@ -120,6 +146,7 @@ enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **dat
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
+    struct reader before = reader_begin(found);
     error = lti_conn_want(hub, found, false);
     if (error == LEAT_OK) {
         found->view = true;
@@ -127,7 +154,7 @@ enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **dat
         *data_out = lti_inbox_bytes(&found->inbox) + LTI_FRAME_HEADER_BYTES;
         *size_out = found->message_size;
     }
-    lti_hub_leave_conn(hub, found);
+    reader_leave(hub, found, &before, 0);
     return error;
 }
 
@@ -137,6 +164,8 @@ enum leat_error leat_release(struct leat_hub *hub, leat_conn conn)
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
+    struct reader before = reader_begin(found);
+    size_t taken = LTI_FRAME_HEADER_BYTES + (size_t)found->message_size;
     if (found->view) {
         found->view = false;
         found->inbox.pinned = false;
@@ -144,7 +173,7 @@ enum leat_error leat_release(struct leat_hub *hub, leat_conn conn)
     } else {
         error = LEAT_E_STATE;
     }
-    lti_hub_leave_conn(hub, found);
+    reader_leave(hub, found, &before, error == LEAT_OK ? taken : 0);
     return error;
 }
 

@@ -251,7 +251,7 @@ enum leat_error leat_hub_deadline(struct leat_hub *hub, uint32_t *timeout_ms_out
     if (port < first)
         first = port;
     hub->wait_end_ns = first;
-    if (hub->ready.count || hub->chores.count || atomic_load(&hub->woken)) {
+    if (hub->ready.count || hub->chores.count || hub->gathered || atomic_load(&hub->woken)) {
         timeout_ms = 0;
     } else if (first != LTI_NEVER) {
         uint64_t now = lti_hub_now(hub);

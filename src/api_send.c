@@ -24,6 +24,11 @@ static enum leat_error send_state(const struct lti_conn *conn, bool bytes)
     return conn->write_error;
 }
 
+static inline bool slice_good(const struct leat_slice *slice)
+{
+    return (slice->data || slice->size == 0) && slice->size <= SIZE_MAX / 2;
+}
+
 /* Adds the sizes up; false when the sum or a slice makes no sense. */
 static bool slices_total(const struct leat_slice *slices, size_t count, size_t *total_out)
 {
@@ -31,7 +36,7 @@ static bool slices_total(const struct leat_slice *slices, size_t count, size_t *
     if (count > LEAT_SLICES_MAX || (count && !slices))
         return false;
     for (size_t i = 0; i < count; i++) {
-        if ((slices[i].size && !slices[i].data) || slices[i].size > SIZE_MAX / 2 - total)
+        if (!slice_good(slices + i) || slices[i].size > SIZE_MAX / 2 - total)
             return false;
         total += slices[i].size;
     }
@@ -39,11 +44,56 @@ static bool slices_total(const struct leat_slice *slices, size_t count, size_t *
     return true;
 }
 
-/* Both forms of writing. Inline: each function between the caller and the system call makes the way
- * back slower. */
-static inline enum leat_error bytes_write(struct leat_hub *hub, leat_conn conn,
+/* Puts pieces one behind the other. */
+static void slices_copy(uint8_t *room, const struct leat_slice *slices, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (slices[i].size)
+            memcpy(room, slices[i].data, slices[i].size);
+        room += slices[i].size;
+    }
+}
+
+/* leave_conn after something gathered: no event and no deadline comes from that. */
+static void gathered_leave(struct leat_hub *hub, struct lti_conn *conn)
+{
+    lti_share_check(hub, conn);
+    lti_hub_leave(hub);
+}
+
+/* Both forms of writing, once the connection was found. Inline: each function between the caller
+ * and the system call makes the way back slower. */
+static inline enum leat_error bytes_offer(struct leat_hub *hub, struct lti_conn *conn,
                                           const struct leat_slice *slices, size_t count,
-                                          size_t *accepted_out)
+                                          size_t total, size_t *accepted_out)
+{
+    enum leat_error error = send_state(conn, true);
+    if (error == LEAT_OK && total == 0)
+        *accepted_out = 0;
+    else if (error == LEAT_OK)
+        error = lti_conn_offer(hub, conn, slices, count, total, false, accepted_out);
+    lti_hub_leave_conn(hub, conn);
+    return error;
+}
+
+/* True when all of it gathers, and the hub was left. Else send_state is to be asked again: what had
+ * gathered may have met a dead peer. */
+static inline bool bytes_gather(struct leat_hub *hub, struct lti_conn *conn,
+                                const struct leat_slice *slices, size_t count, size_t total)
+{
+    if (!conn->gathering || total == 0 || send_state(conn, true) != LEAT_OK)
+        return false;
+    uint8_t *room = lti_gather_room(hub, conn, total);
+    if (!room)
+        return false;
+    slices_copy(room, slices, count);
+    gathered_leave(hub, conn);
+    return true;
+}
+
+enum leat_error leat_write_slices(struct leat_hub *hub, leat_conn conn,
+                                  const struct leat_slice *slices, size_t count,
+                                  size_t *accepted_out)
 {
     struct lti_conn *found;
     size_t total = 0;
@@ -52,27 +102,26 @@ static inline enum leat_error bytes_write(struct leat_hub *hub, leat_conn conn,
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = send_state(found, true);
-    if (error == LEAT_OK && total == 0)
-        *accepted_out = 0;
-    else if (error == LEAT_OK)
-        error = lti_conn_offer(hub, found, slices, count, total, false, accepted_out);
-    lti_hub_leave_conn(hub, found);
-    return error;
-}
-
-enum leat_error leat_write_slices(struct leat_hub *hub, leat_conn conn,
-                                  const struct leat_slice *slices, size_t count,
-                                  size_t *accepted_out)
-{
-    return bytes_write(hub, conn, slices, count, accepted_out);
+    if (!bytes_gather(hub, found, slices, count, total))
+        return bytes_offer(hub, found, slices, count, total, accepted_out);
+    *accepted_out = total;
+    return LEAT_OK;
 }
 
 enum leat_error leat_write(struct leat_hub *hub, leat_conn conn, const void *data, size_t size,
                            size_t *accepted_out)
 {
     struct leat_slice slice = {data, size};
-    return bytes_write(hub, conn, &slice, 1, accepted_out);
+    struct lti_conn *found;
+    if (!accepted_out || !slice_good(&slice))
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    if (!bytes_gather(hub, found, &slice, 1, size))
+        return bytes_offer(hub, found, &slice, 1, size, accepted_out);
+    *accepted_out = size;
+    return LEAT_OK;
 }
 
 /* What a message may measure now. Before the hello came, what every peer accepts goes. */
@@ -122,11 +171,8 @@ static void message_frame(struct framed *framed, const struct leat_slice *slices
     lti_frame_encode(&frame, framed->piece);
     framed->count = 1;
     if (total <= COPY_BYTES_MAX) {
-        for (size_t i = 0; i < count; i++) {
-            if (slices[i].size)
-                memcpy(framed->piece + size, slices[i].data, slices[i].size);
-            size += slices[i].size;
-        }
+        slices_copy(framed->piece + size, slices, count);
+        size += total;
     } else {
         memcpy(framed->slices + 1, slices, count * sizeof *slices);
         framed->count += count;
@@ -134,33 +180,84 @@ static void message_frame(struct framed *framed, const struct leat_slice *slices
     framed->slices[0] = (struct leat_slice){framed->piece, size};
 }
 
+/* As bytes_gather; message_check is to be asked again. */
+static inline bool message_gather(struct leat_hub *hub, struct lti_conn *conn,
+                                  const struct leat_slice *slices, size_t count, size_t total)
+{
+    struct lti_frame frame = {.size = (uint32_t)total, .type = LTI_FRAME_MESSAGE};
+    if (!conn->gathering || message_check(conn, total) != LEAT_OK)
+        return false;
+    uint8_t *room = lti_gather_room(hub, conn, LTI_FRAME_HEADER_BYTES + total);
+    if (!room)
+        return false;
+    lti_frame_encode(&frame, room);
+    slices_copy(room + LTI_FRAME_HEADER_BYTES, slices, count);
+    conn->outbox.messages++;
+    gathered_leave(hub, conn);
+    return true;
+}
+
+/* One message, which leaves by itself. */
+static enum leat_error message_offer(struct leat_hub *hub, struct lti_conn *conn,
+                                     const struct leat_slice *slices, size_t count, size_t total)
+{
+    struct framed framed;
+    size_t accepted = 0;
+    enum leat_error error = message_check(conn, total);
+    if (error == LEAT_OK && conn->protocol == LEAT_PACKETS) {
+        error = lti_conn_packet_offer(hub, conn, slices, count, total);
+    } else if (error == LEAT_OK) {
+        message_frame(&framed, slices, count, total);
+        error = lti_conn_offer(hub, conn, framed.slices, framed.count,
+                               total + LTI_FRAME_HEADER_BYTES, true, &accepted);
+    }
+    lti_hub_leave_conn(hub, conn);
+    return error;
+}
+
 enum leat_error leat_send_slices(struct leat_hub *hub, leat_conn conn,
                                  const struct leat_slice *slices, size_t count)
 {
     struct lti_conn *found;
-    struct framed framed;
-    size_t total = 0, accepted = 0;
+    size_t total = 0;
     if (!slices_total(slices, count, &total))
         return LEAT_E_ARGUMENT;
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    error = message_check(found, total);
-    if (error == LEAT_OK && found->protocol == LEAT_PACKETS) {
-        error = lti_conn_packet_offer(hub, found, slices, count, total);
-    } else if (error == LEAT_OK) {
-        message_frame(&framed, slices, count, total);
-        error = lti_conn_offer(hub, found, framed.slices, framed.count,
-                               total + LTI_FRAME_HEADER_BYTES, true, &accepted);
-    }
-    lti_hub_leave_conn(hub, found);
-    return error;
+    if (message_gather(hub, found, slices, count, total))
+        return LEAT_OK;
+    return message_offer(hub, found, slices, count, total);
 }
 
 enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data, size_t size)
 {
     struct leat_slice slice = {data, size};
-    return leat_send_slices(hub, conn, &slice, 1);
+    struct lti_conn *found;
+    if (!slice_good(&slice))
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    if (message_gather(hub, found, &slice, 1, size))
+        return LEAT_OK;
+    return message_offer(hub, found, &slice, 1, size);
+}
+
+enum leat_error leat_flush(struct leat_hub *hub, leat_conn conn)
+{
+    struct lti_conn *found;
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    if (found->gathering && found->outbox.size > 0)
+        lti_conn_flush(hub, found);
+    if (found->state == LTI_CONN_ENDED)
+        error = found->error != LEAT_OK ? found->error : LEAT_E_STATE;
+    else
+        error = found->write_error;
+    lti_hub_leave_conn(hub, found);
+    return error;
 }
 
 /* The end comes behind all that was accepted: as a frame, as an empty packet, or by the system. */

@@ -156,16 +156,16 @@ void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn)
         return;
     while (!conn->message_ready && head_take(hub, conn))
         ;
-    if (conn->state != LTI_CONN_OPEN)
+    if (conn->message_ready)
+        conn->partial_at = 0;
+    if (conn->message_ready || conn->state != LTI_CONN_OPEN)
         return;
-    if (!conn->message_ready && conn->eof)
+    if (conn->eof)
         messages_end(hub, conn);
     /* Half a frame that fills the inbox cannot be read by anybody: only more of it helps. */
-    if (!conn->message_ready)
-        conn->read_stalled = false;
+    conn->read_stalled = false;
     bool partial = lti_inbox_size(&conn->inbox) > 0 || conn->skipping;
-    if (conn->state != LTI_CONN_OPEN || conn->message_ready || conn->paused || conn->share_held ||
-        !partial)
+    if (conn->state != LTI_CONN_OPEN || conn->paused || conn->share_held || !partial)
         conn->partial_at = 0;
     else if (conn->partial_at == 0)
         conn->partial_at = lti_hub_after(hub, conn->common->options.partial_frame_ms);

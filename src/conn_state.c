@@ -100,6 +100,8 @@ void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_s
     LTI_ASSERT(legal[conn->state] & BIT(state));
     conn->state = state;
     hub->changed = true; /* a thread may wait for just this connection */
+    if (state != LTI_CONN_OPEN)
+        lti_gather_end(hub, conn);
     if (state == LTI_CONN_ENDED || state == LTI_CONN_GONE) {
         link_end(hub, conn);
         outbox_drop(hub, conn);

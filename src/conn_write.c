@@ -66,6 +66,14 @@ static void outbox_sent(struct leat_hub *hub, struct lti_conn *conn, size_t size
         lti_outbox_consume(&conn->outbox, &hub->pool, size);
         return;
     }
+    if (size == conn->outbox.size) {
+        conn->stats.messages_sent += conn->outbox.messages;
+        conn->outbox.messages = conn->head_left = 0;
+        conn->own_bytes = 0;
+        conn->head_message = false;
+        lti_outbox_consume(&conn->outbox, &hub->pool, size);
+        return;
+    }
     while (size > 0) {
         if (conn->head_left == 0) {
             struct leat_slice pieces[LTI_FRAME_HEADER_BYTES];
@@ -362,6 +370,8 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
         return conn->write_error;
     }
     *accepted_out = sent + rest;
+    if (conn->common->options.gather_bytes)
+        lti_gather_begin(hub, conn);
     return LEAT_OK;
 }
 
@@ -405,6 +415,8 @@ void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_err
     uint8_t bytes[LTI_FRAME_HEADER_BYTES + 1];
     struct lti_frame frame = {.size = 1, .type = LTI_FRAME_CLOSE};
     size_t sent = 0;
+    if (conn->gathering) /* it comes behind what was accepted before */
+        lti_conn_flush(hub, conn);
     if (conn->protocol != LEAT_MESSAGES || !lti_conn_connected(conn) || conn->outbox.size > 0 ||
         conn->goodbye_queued || conn->write_error)
         return;

@@ -147,6 +147,7 @@ struct lti_conn {
     bool listened : 1;   /* the listener counts it as one of its own */
     bool skipping : 1;   /* what comes is an ignorable frame's payload */
     bool heard : 1;      /* keep-alive: something came since the last look */
+    bool gathering : 1;  /* among the hub's gatherers: a write went since its last turn */
     uint8_t operation;   /* enum leat_operation; what failed */
     uint8_t attempts;    /* CONNECTING: so many failed, or more */
     union {
@@ -237,7 +238,11 @@ struct leat_hub {
     struct lti_common *commons[LTI_COMMONS_RECENT]; /* null: none; held by others */
     uint32_t commons_next;                          /* place of the one to be forgotten next */
     struct lti_conn *graveyard;                     /* to be freed when nobody holds a pointer */
-    uint32_t round_left; /* of the ready list, until the port is asked again */
+    uint32_t round_left;         /* of the ready list, until the port is asked again */
+    struct lti_conn **gatherers; /* what they write now waits for the next
+                                                     * turn; null: no room yet */
+    uint32_t gatherers_count, gatherers_room;
+    bool gathered; /* something does wait */
     uint32_t conns_used, listeners_used, timers_used;
     uint64_t now_ns; /* at the last look at the clock */
     uint64_t retire; /* the conn whose CLOSED was handed out */
@@ -446,6 +451,15 @@ bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t t
                           const void *data, uint32_t size);
 /* Tells the peer why, if that is possible without waiting. */
 void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
+
+/* conn_gather.c */
+void lti_gather_forget(struct leat_hub *hub); /* gives the list's memory back */
+void lti_gather_begin(struct leat_hub *hub, struct lti_conn *conn); /* a write went out */
+void lti_gather_end(struct leat_hub *hub, struct lti_conn *conn);
+/* Of one that gathers: where the next `size` bytes are to be put, which then belong to the outbox.
+ * Null: they are not to wait, and nothing does any more; the connection may have ended. */
+void *lti_gather_room(struct leat_hub *hub, struct lti_conn *conn, size_t size);
+void lti_gather_flush(struct leat_hub *hub); /* a turn: all that gathered goes out */
 
 /* conn_share.c */
 bool lti_share_read(struct lti_conn *conn, size_t want);         /* it may read; else it waits */

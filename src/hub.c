@@ -129,6 +129,7 @@ enum leat_error leat_hub_destroy(struct leat_hub *hub)
     if (!lti_port_destroy(hub->port))
         return LEAT_E_SYSTEM;
     hub_end_lent(hub);
+    lti_gather_forget(hub);
     lti_slots_end(&hub->conns, &hub->pool);
     lti_slots_end(&hub->listeners, &hub->pool);
     lti_slots_end(&hub->timers, &hub->pool);

@@ -236,6 +236,8 @@ enum leat_error lti_hub_wait_enter(struct leat_hub *hub)
         return LEAT_E_BUSY;
     }
     hub->waiter = true;
+    if (hub->gatherers_count > 0)
+        lti_gather_flush(hub);
     return LEAT_OK;
 }
 

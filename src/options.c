@@ -17,6 +17,7 @@
 #define MIB (KIB * KIB)
 #define BOX_BYTES_CAP (1024 * MIB)
 #define FRAME_BYTES_CAP ((uint32_t)(256 * MIB))
+#define GATHER_BYTES_CAP (64 * KIB)
 #define FRAME_ROOM (LTI_FRAME_HEADER_BYTES)
 /* No struct will ever be larger: a size above is no size, and nothing is cleared up to there. */
 #define STRUCT_BYTES_MAX 4096u
@@ -106,6 +107,8 @@ enum leat_error lti_options_conn(const struct leat_conn_options *from, struct le
     good = good && box_take(&to->inbox_bytes, &to->inbox_low_bytes, inbox);
     good = good && box_take(&to->outbox_bytes, &to->outbox_low_bytes, 128 * KIB);
     good = good && to->inbox_bytes >= frame;
+    good = good && to->gather_bytes <= GATHER_BYTES_CAP && to->gather_bytes <= to->outbox_bytes;
+    good = good && (to->gather_bytes == 0 || to->protocol != LEAT_PACKETS);
     number_default(&to->outbox_messages_max, 65536);
     number_default(&to->handshake_ms, 5000);
     number_default(&to->partial_frame_ms, 30000);

@@ -224,6 +224,7 @@ int64_t lti_os_thread_run(void (*function)(void *argument), void *argument)
 static atomic_uint base_forks;
 static atomic_bool base_has_forked;
 static bool base_forks_unseen;
+static atomic_bool base_forks_seen; /* saves the look that pthread_once takes, at every call */
 
 static void base_forking(void)
 {
@@ -238,11 +239,14 @@ static void base_forked(void)
 static void base_watch_forks(void)
 {
     base_forks_unseen = pthread_atfork(base_forking, NULL, base_forked) != 0;
+    atomic_store_explicit(&base_forks_seen, !base_forks_unseen, memory_order_release);
 }
 
 uint32_t lti_os_fork_count(void)
 {
     static pthread_once_t once = PTHREAD_ONCE_INIT;
+    if (atomic_load_explicit(&base_forks_seen, memory_order_acquire))
+        return atomic_load_explicit(&base_forks, memory_order_relaxed);
     base_must(pthread_once(&once, base_watch_forks) == 0);
     /* Without a handler (out of memory) the process id still tells a child from its parent. */
     if (base_forks_unseen)

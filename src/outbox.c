@@ -153,6 +153,17 @@ void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size)
     }
 }
 
+void *lti_outbox_extend(struct lti_outbox *outbox, size_t size)
+{
+    struct lti_outbox_block *block = outbox->first != NULL ? outbox->first->fill : NULL;
+    if (block == NULL || block_room(block) < size)
+        return NULL;
+    void *room = block->data + block->tail;
+    block->tail += (uint32_t)size;
+    outbox->size += (uint32_t)size;
+    return room;
+}
+
 size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *slices_out,
                          size_t count)
 {

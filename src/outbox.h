@@ -26,6 +26,9 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
 bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
 /* Copies; the bytes must have been reserved. */
 void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size);
+/* Appends `size` bytes that the caller is to fill, in one piece. Null: what was reserved has no
+ * such piece next; nothing has changed. */
+void *lti_outbox_extend(struct lti_outbox *outbox, size_t size);
 /* Describes the first bytes; returns the number of slices, at most `count`. */
 size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *slices_out,
                          size_t count);

@@ -378,3 +378,29 @@ TEST(outbox_piece_without_memory_changes_nothing)
     CHECK(outbox.first == NULL && outbox.size == 0);
     lti_pool_end(&pool);
 }
+
+TEST(outbox_extend_within_what_is_reserved)
+{
+    struct lti_pool pool;
+    struct lti_outbox outbox = {0};
+    uint64_t put = 0;
+    lti_pool_init(&pool, SIZE_MAX);
+    CHECK(lti_outbox_extend(&outbox, 1) == NULL);
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, 65536));
+    while (put < 65536) {
+        size_t size = put + 1000 <= 65536 ? 1000 : (size_t)(65536 - put);
+        uint8_t *room = lti_outbox_extend(&outbox, size);
+        REQUIRE(room != NULL);
+        for (size_t i = 0; i < size; i++)
+            room[i] = byte_at(put++);
+        outbox_expect(&outbox, 0, put);
+    }
+    CHECK(lti_outbox_extend(&outbox, LTI_BLOCK_LARGE) == NULL);
+    outbox_expect(&outbox, 0, put);
+    lti_outbox_consume(&outbox, &pool, 100);
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, 5000));
+    outbox_put(&outbox, 5000, &put);
+    outbox_expect(&outbox, 100, put - 100);
+    lti_outbox_clear(&outbox, &pool);
+    lti_pool_end(&pool);
+}

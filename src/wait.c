@@ -125,6 +125,8 @@ enum leat_error lti_conn_wait(struct leat_hub *hub, leat_conn conn, struct lti_p
     enum leat_error error = waiter ? lti_hub_wait_enter(hub) : lti_hub_enter(hub);
     if (error != LEAT_OK)
         return error;
+    if (hub->gatherers_count > 0)
+        lti_gather_flush(hub);
     do {
         struct lti_conn *found = lti_hub_conn(hub, conn);
         if (!found) {

@@ -333,7 +333,10 @@ struct leat_conn_options {
     uint32_t keepalive_ms;        /* messages: a peer that was silent so long is asked for a sign of
                                    * life, and cut off when silent as long again; default 0, which
                                    * is never */
-    bool empty_is_finish;         /* packets: an empty one means that no more will come, in both
+    size_t gather_bytes;  /* bytes, messages: small writes go to the system together, so many
+                                   * bytes at a time: see leat_flush; default 0, each by itself;
+                                   * [0, 64 KiB], at most outbox_bytes */
+    bool empty_is_finish; /* packets: an empty one means that no more will come, in both
                                    * directions; leat_finish sends it */
 };
 
@@ -724,6 +727,25 @@ LEAT_API LEAT_CHECKED enum leat_error leat_send(struct leat_hub *hub, leat_conn 
 LEAT_API LEAT_CHECKED enum leat_error leat_send_slices(struct leat_hub *hub, leat_conn conn,
                                                        const struct leat_slice *slices,
                                                        size_t count);
+
+/* leat_flush gives the system what gathers: see gather_bytes.
+ *
+ * A connection with gather_bytes keeps what is written or sent to it, but for the first since the
+ * hub last turned, until there are so many bytes, or the user next calls leat_next or a wait on the
+ * hub (before it looks for anything), leat_flush, leat_finish or leat_close. While a thread is
+ * inside leat_next or a wait, nothing is kept. leat_hub_deadline says 0 while something is. So it
+ * is for whoever calls one of these soon; nobody else sends what is kept. leat_abort and
+ * leat_hub_destroy drop it. A system call then moves a thousand messages, not one. Named pipes
+ * gather by themselves while a write is under way.
+ *
+ * Waits:   never.
+ * Thread:  any.
+ * Owns:    nothing of the caller's.
+ * Fails:   CLOSED, BROKEN or another reason the connection ended for, STATE (ended in good order).
+ * Systems: the same everywhere.
+ * Since:   0.1
+ */
+LEAT_API enum leat_error leat_flush(struct leat_hub *hub, leat_conn conn);
 
 /* leat_receive copies the next whole message and removes it from the inbox.
  *

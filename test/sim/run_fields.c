@@ -33,7 +33,8 @@ struct field {
         FIELD(#side ".outbox", side.outbox_bytes, SIZE, 0),                                        \
         FIELD(#side ".outbox_low", side.outbox_low_bytes, SIZE, 0),                                \
         FIELD(#side ".stall", side.write_stall_ms, U32, 0),                                        \
-        FIELD(#side ".handshake", side.handshake_ms, U32, 0)
+        FIELD(#side ".handshake", side.handshake_ms, U32, 0),                                      \
+        FIELD(#side ".gather", side.gather_bytes, SIZE, 0)
 
 /* What takes most away comes first. */
 static const struct field fields[] = {

@@ -111,6 +111,18 @@ static void draw_packets(struct run_random *random, struct leat_conn_options *op
     options->empty_is_finish = run_chance(random, 2);
 }
 
+/* In a third of the runs. */
+static void draw_gather(struct run_random *random, struct leat_conn_options *options)
+{
+    static const uint32_t most[4] = {1, 100, 4000, 65536};
+    uint32_t bytes = most[run_below(random, 4)];
+    if (!run_chance(random, 3) || options->protocol == LEAT_PACKETS)
+        return;
+    options->gather_bytes = 1 + run_below(random, bytes);
+    if (options->outbox_bytes != 0 && options->gather_bytes > options->outbox_bytes)
+        options->gather_bytes = options->outbox_bytes;
+}
+
 static void draw_less(uint32_t *chunk_max, uint32_t buffer_bytes)
 {
     if (buffer_bytes != 0 && buffer_bytes < 20000 && *chunk_max > 2 * buffer_bytes + 100)
@@ -148,6 +160,8 @@ void run_plan_draw(uint64_t seed, struct run_plan *plan_out)
     draw_packets(&random, &plan_out->messages);
     if (run_chance(&random, 4))
         plan_out->spin_us = 1 + run_below(&random, 200);
+    draw_gather(&random, &plan_out->bytes);
+    draw_gather(&random, &plan_out->messages);
 }
 
 void run_plan_print(const struct run_plan *plan)
@@ -164,11 +178,11 @@ void run_plan_print(const struct run_plan *plan)
     for (int i = 0; i < 2; i++) {
         const struct leat_conn_options *it = i == 0 ? &plan->bytes : &plan->messages;
         (void)printf("%s: inbox %zu (%zu), outbox %zu (%zu, %u), frame %u, stall %u, partial %u, "
-                     "handshake %u, keepalive %u\n",
+                     "handshake %u, keepalive %u, gather %zu\n",
                      names[it->protocol - 1], it->inbox_bytes, it->inbox_low_bytes,
                      it->outbox_bytes, it->outbox_low_bytes, it->outbox_messages_max,
                      it->frame_bytes_max, it->write_stall_ms, it->partial_frame_ms,
-                     it->handshake_ms, it->keepalive_ms);
+                     it->handshake_ms, it->keepalive_ms, it->gather_bytes);
     }
     (void)printf("server dies %u, client dies %u, buffer %u, grain %u, schedule %d, yield %u, "
                  "spin %u\n",

@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: MIT
+ *
+ * gather_bytes beside threads: while one waits in the hub, what others write leaves at once.
+ */
+#include "conformance/kit.h"
+
+#define ROUNDS 500
+
+static void events_take(void *argument)
+{
+    struct leat_event event;
+    do
+        REQUIRE_ERROR(leat_next(argument, &event, LEAT_FOREVER), LEAT_OK);
+    while (event.type != LEAT_EVENT_WOKEN);
+}
+
+static bool somebody_waits(struct leat_hub *hub)
+{
+    struct leat_event event;
+    return leat_next(hub, &event, 0) == LEAT_E_BUSY;
+}
+
+TEST(gather_keeps_nothing_while_a_thread_waits)
+{
+    struct leat_hub *hub = kit_begin(), *other = kit_hub(NULL);
+    const struct leat_conn_options options = {.size = sizeof options, .gather_bytes = 65536};
+    leat_conn ours, theirs;
+    REQUIRE_ERROR(leat_pair(hub, other, &options, &ours, &theirs), LEAT_OK);
+    struct kit_thread *thread = kit_thread_start(events_take, hub);
+    CHECK_WITHIN(5000, somebody_waits(hub));
+    for (int i = 0; i < ROUNDS; i++) {
+        char back[3];
+        size_t done;
+        for (int j = 0; j < 3; j++)
+            kit_write(hub, ours, "abc" + j, 1);
+        /* Nobody turns the hub: its thread sleeps until it is woken at the end. */
+        REQUIRE_ERROR(leat_read_full(other, theirs, back, 3, KIT_SOON_MS, &done), LEAT_OK);
+        CHECK(back[0] == 'a' && back[1] == 'b' && back[2] == 'c');
+    }
+    CHECK_ERROR(leat_wake(hub), LEAT_OK);
+    kit_thread_join(thread);
+    CHECK_ERROR(leat_hub_destroy(other), LEAT_OK);
+    kit_end(hub);
+}
+
+/* A loop elsewhere is told by its waitable that another thread's write is kept. */
+static void two_writes(void *argument)
+{
+    const struct kit_ends *ends = argument;
+    struct leat_hub *hub = *(struct leat_hub **)(ends + 1);
+    kit_write(hub, ends->dialled, "a", 1);
+    kit_write(hub, ends->dialled, "b", 1);
+}
+
+TEST(gather_tells_a_foreign_loop)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_conn_options options = {.size = sizeof options, .gather_bytes = 65536};
+    struct {
+        struct kit_ends ends;
+        struct leat_hub *hub;
+    } with = {.hub = hub};
+    struct leat_event event;
+    intptr_t waitable;
+    uint32_t timeout_ms;
+    if (!kit_waitable_there())
+        SKIP_NEEDS("a poller to wait on");
+    with.ends = kit_pair(hub, &options);
+    REQUIRE_ERROR(leat_hub_waitable(hub, &waitable), LEAT_OK);
+    while (leat_next(hub, &event, 0) == LEAT_OK)
+        continue;
+    CHECK_ERROR(leat_hub_deadline(hub, &timeout_ms), LEAT_OK);
+    kit_thread_join(kit_thread_start(two_writes, &with));
+    CHECK(kit_waitable_ready(waitable, KIT_SOON_MS));
+    kit_read_text(hub, with.ends.accepted, "ab");
+    kit_end(hub);
+}
