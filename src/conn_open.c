@@ -58,7 +58,8 @@ void lti_conn_join(struct lti_conn *conn, struct lti_common *common)
 
 void lti_conn_free(struct leat_hub *hub, struct lti_conn *conn)
 {
-    LTI_ASSERT(conn->link.handle < 0 && conn->base.list == LTI_LIST_NONE && !conn->listened);
+    LTI_ASSERT(conn->link.handle < 0 && conn->base.list == LTI_LIST_NONE && !conn->listened &&
+               !conn->gathering);
     lti_outbox_clear(&conn->outbox, &hub->pool);
     lti_inbox_clear(&conn->inbox, &hub->pool);
     lti_common_drop(hub, conn->common);

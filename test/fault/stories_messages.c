@@ -83,6 +83,31 @@ void lti_story_of_messages_view(struct lti_story *story)
     (void)lti_story_receive(story, 2, b);
 }
 
+/* What gathers without memory leaves at once; what cannot leave is told. */
+void lti_story_of_gather(struct lti_story *story)
+{
+    leat_conn a, b;
+    struct leat_conn_options options = messages_options;
+    options.gather_bytes = 65536;
+    if (!messages_pair(story, &options, &a, &b))
+        return;
+    for (int turn = 0; turn < 2; turn++) {
+        (void)lti_story_send(story, 1, a, "one");
+        (void)lti_story_send(story, 1, a, "two");
+        (void)lti_story_send(story, 1, a, "three");
+        if (turn == 0)
+            (void)lti_story_note(story, 1, "leat_flush", leat_flush(story->hub, a));
+        for (int i = 0; i < 3; i++)
+            (void)lti_story_receive(story, 2, b);
+    }
+    (void)lti_story_send(story, 1, a, "four");
+    (void)lti_story_send(story, 1, a, "five");
+    (void)lti_story_close_wait(story, 1, a, LTI_STORY_MS);
+    (void)lti_story_receive(story, 2, b);
+    (void)lti_story_receive(story, 2, b);
+    (void)lti_story_wait_closed(story, 2, b);
+}
+
 /* Counts what is received in `bytes`, and notes the first message that is not as it was sent. */
 static enum leat_error bulk_receive(struct lti_story *story, leat_conn conn, const char *expected,
                                     int *received)

@@ -138,6 +138,7 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
     X(messages, LTI_STORY_PAIR, E(FINISHED))                                                       \
     X(messages_served, LTI_STORY_INDIRECT, 0)                                                      \
     X(messages_view, LTI_STORY_PAIR, 0)                                                            \
+    X(gather, LTI_STORY_PAIR, 0)                                                                   \
     X(messages_bulk, LTI_STORY_BULK | LTI_STORY_PAIR, 0)                                           \
     X(packets, LTI_STORY_PAIR, 0)                                                                  \
     X(packets_finish, LTI_STORY_PAIR, E(FINISHED))                                                 \
