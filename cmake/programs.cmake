@@ -224,7 +224,7 @@ endif()
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     set(calls setsockopt getsockopt socketpair connect poll epoll_wait pipe read write chmod access
         clock_gettime pthread_mutex_init pthread_once pthread_atfork pthread_create kevent malloc
-        fcntl recvmsg abort)
+        fcntl recvmsg abort sched_getaffinity)
     list(TRANSFORM calls PREPEND "-Wl,--wrap=")
     leat_glob(sources HERE test/os_calls/*.c)
     leat_test(os_calls_epoll ${sources} ${harness} ${fault})

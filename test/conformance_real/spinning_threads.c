@@ -10,6 +10,9 @@
 #include "conformance/kit.h"
 #include "conformance_real/cost.h"
 
+#include <stdlib.h>
+#include <string.h>
+
 #define ROUNDS 3000u
 #define IDLE_MS (KIT_PIPES ? 2000u : 1000u)
 #define IDLE_US_MAX                                                                                \
@@ -28,9 +31,9 @@ static struct leat_hub *spinning(bool single_thread)
     return kit_hub(&options);
 }
 
-static void sides_begin(struct side *one, struct side *other, bool single_thread)
+static void sides_begin(struct side *one, struct side *other, struct leat_hub *hub)
 {
-    *one = (struct side){.hub = spinning(single_thread), .rounds = ROUNDS};
+    *one = (struct side){.hub = hub, .rounds = ROUNDS};
     *other = (struct side){.hub = spinning(false), .rounds = ROUNDS};
     REQUIRE_ERROR(leat_pair(one->hub, other->hub, NULL, &one->conn, &other->conn), LEAT_OK);
 }
@@ -74,7 +77,7 @@ static void talks(bool single_thread)
 {
     struct leat_hub *base = kit_begin();
     struct side one, other;
-    sides_begin(&one, &other, single_thread);
+    sides_begin(&one, &other, spinning(single_thread));
     talk(&one, &other);
     struct leat_hub_info info = kit_hub_info(one.hub);
     CHECK(info.spins > 0);
@@ -91,6 +94,20 @@ TEST(spin_between_two_threads)
 TEST(spin_between_two_threads_without_a_lock)
 {
     talks(true);
+}
+
+/* By default with more than one CPU only, and not over pipes. */
+TEST(spin_default_follows_the_cpus)
+{
+    struct leat_hub *base = kit_begin();
+    const char *cpus = getenv("LEAT_TEST_CPUS"); /* else the fault object says one */
+    bool expected = !KIT_PIPES && cpus && strcmp(cpus, "1") != 0;
+    struct side one, other;
+    sides_begin(&one, &other, kit_hub(NULL));
+    talk(&one, &other);
+    CHECK_INT(kit_hub_info(one.hub).spins > 0, expected);
+    sides_end(&one, &other);
+    kit_end(base);
 }
 
 static void woken_answer(void *argument)
@@ -113,7 +130,7 @@ TEST(spin_loses_no_wake_up)
 {
     struct leat_hub *base = kit_begin();
     struct side one, other;
-    sides_begin(&one, &other, false);
+    sides_begin(&one, &other, spinning(false));
     KIT_NEXT(other.hub, LEAT_EVENT_CONNECTED);
     struct kit_thread *thread = kit_thread_start(woken_answer, &other);
     for (uint32_t i = 0; i < ROUNDS; i++) {
@@ -169,7 +186,7 @@ TEST(spin_ends_when_nothing_comes)
     struct leat_hub *base = kit_begin();
     struct side one, other;
     struct leat_event event;
-    sides_begin(&one, &other, false);
+    sides_begin(&one, &other, spinning(false));
     talk(&one, &other);
     while (leat_next(one.hub, &event, 0) == LEAT_OK)
         continue;

@@ -74,6 +74,7 @@ TEST(nt_base_never_forked)
     CHECK_INT(lti_os_fork_count(), 0);
     CHECK(lti_os_thread_id() != 0);
     CHECK_INT(lti_os_thread_id(), lti_os_thread_id());
+    CHECK(lti_os_cpus() >= 1);
 }
 
 /* ---- Signals --------------------------------------------------------------------------------- */

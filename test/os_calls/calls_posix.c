@@ -101,6 +101,8 @@ WRAP(int, connect, (int fd, const struct sockaddr *name, socklen_t size), (fd, n
 WRAP(int, epoll_wait, (int poller, struct epoll_event *events, int count, int timeout_ms),
      (poller, events, count, timeout_ms))
 WRAP(int, pipe, (int ends[2]), (ends))
+WRAP(int, sched_getaffinity, (pid_t process, size_t size, cpu_set_t *set_out),
+     (process, size, set_out))
 WRAP(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))
 WRAP(ssize_t, write, (int fd, const void *buffer, size_t size), (fd, buffer, size))
 WRAP(int, chmod, (const char *path, mode_t mode), (path, mode))

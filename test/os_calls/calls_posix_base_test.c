@@ -9,7 +9,10 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <sched.h>
 #include <unistd.h>
+
+extern __typeof__(lti_os_cpus) lti_real_cpus; /* the fault object answers for itself */
 
 static enum lti_os_kind kind(int number)
 {
@@ -87,6 +90,24 @@ TEST(calls_a_lock_that_cannot_be_made)
     CHECK_FAILS("malloc", 1, ENOMEM, LTI_OS_MEMORY, lti_os_mutex_create(&mutex));
     CHECK_FAILS("pthread_mutex_init", 1, EAGAIN, LTI_OS_AGAIN, lti_os_mutex_create(&mutex));
     CHECK(!mutex);
+}
+
+/* Who is not told, or is bound to one, has one: then nobody asks instead of sleeping. */
+TEST(calls_cpus_of_this_thread)
+{
+    cpu_set_t set;
+    REQUIRE_INT(sched_getaffinity(0, sizeof set, &set), 0);
+    CHECK_INT(lti_real_cpus(), CPU_COUNT(&set));
+    lti_call_fails("sched_getaffinity", 1, EPERM);
+    CHECK_INT(lti_real_cpus(), 1);
+    CHECK(!lti_call_waits());
+    size_t first = 0;
+    while (!CPU_ISSET(first, &set))
+        first++;
+    CPU_ZERO(&set);
+    CPU_SET(first, &set);
+    REQUIRE_INT(sched_setaffinity(0, sizeof set, &set), 0);
+    CHECK_INT(lti_real_cpus(), 1);
 }
 
 static void nothing(void *argument)

@@ -277,6 +277,7 @@ TEST(poll_clock_and_identity)
     CHECK(lti_os_thread_id() != 0);
     CHECK_INT(lti_os_thread_id(), lti_os_thread_id());
     CHECK_INT(lti_os_fork_count(), lti_os_fork_count());
+    CHECK(lti_os_cpus() >= 1);
     CHECK(!lti_os_privileged());
     CHECK(lti_os_getenv("LEAT_NO_SUCH_VARIABLE") == NULL);
 }
