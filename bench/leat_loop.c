@@ -103,15 +103,11 @@ static void count_memory(const struct bench *b, struct leat_hub *hub, struct ben
 static void serve_messages(struct bench *b, struct leat_hub *hub, leat_conn conn)
 {
     enum leat_error error;
-    const void *data;
     size_t size;
-    while ((error = leat_view(hub, conn, &data, &size)) == LEAT_OK) {
-        bool over = bench_stream_got(b, data, size);
-        check("release", leat_release(hub, conn));
-        if (over)
+    while ((error = leat_receive(hub, conn, b->buffer, BENCH_BLOCK, &size)) == LEAT_OK)
+        if (bench_stream_got(b, b->buffer, size))
             give(b, hub, conn, &b->stream_bytes, sizeof b->stream_bytes);
-    }
-    check("view", error == LEAT_E_EMPTY ? LEAT_OK : error);
+    check("receive", error == LEAT_E_EMPTY ? LEAT_OK : error);
 }
 
 static void serve_readable(struct bench *b, struct leat_hub *hub, leat_conn conn)

@@ -255,8 +255,8 @@ def report_calls(bench, verdicts):
         return
     worst = 0
     for name, title, arguments, peers in (
-            ("pingpong-64", "ping-pong, 64 B", ["echo"], LINUX),
-            ("stream", "one-way stream, 64 KiB blocks", ["stream"], LINUX)):
+            ("pingpong-64", "ping-pong, 64 B", ["echo", "--spin", "off"], LINUX),
+            ("stream", "one-way stream, 64 KiB blocks", ["stream", "--spin", "off"], LINUX)):
         print(f"system calls per message and side, strace -f -c; {title}  [{name}]")
         rows = [["peer"] + [f"{side} {kind}" for side in ("client", "server")
                             for kind in ("wait", "read", "write", "other")]]
