@@ -150,6 +150,18 @@ TEST_TIMEOUT(stress_both_send_more_than_anything_holds, 300)
     CHECK(both_send(&options, false, much(), NO_ROOM) > 0);
 }
 
+/* The same in small pieces that gather. */
+TEST_TIMEOUT(stress_both_send_what_gathers, 300)
+{
+    const struct leat_conn_options options = {.size = sizeof options, .gather_bytes = 10000};
+    CHECK(both_send(&options, false, much(), NO_ROOM) > 0);
+    const struct leat_conn_options messages = {.size = sizeof messages,
+                                               .protocol = LEAT_MESSAGES,
+                                               .outbox_bytes = 2 * much(),
+                                               .gather_bytes = 65536};
+    CHECK(both_send(&messages, true, much() / (32 * STRESS_KIB), ROOM_TO_SEND) > 0);
+}
+
 TEST_TIMEOUT(stress_both_send_messages_before_they_read, 300)
 {
     const struct leat_conn_options options = {

@@ -180,6 +180,8 @@ static void options_make(struct call *call, struct leat_conn_options *options, u
                                           .protocol = kind == 1 ? LEAT_MESSAGES : LEAT_BYTES,
                                           .frame_bytes_max = 65536,
                                           .outbox_bytes = 8192};
+    if (chance(&call->caller->random, 1, 3))
+        options->gather_bytes = 4096;
     if (chance(&call->caller->random, 1, 4))
         options->inbox_bytes = kind == 1 ? 65536u + 4096u : 4096;
 }
@@ -291,6 +293,10 @@ static void call_write(struct call *call, uint32_t how)
     uint8_t bytes[STRESS_PIECE_MAX];
     size_t size = 0;
     enum leat_error error;
+    if (how > 1 && chance(&call->caller->random, 1, 2)) {
+        allow("flush", leat_flush(call->hub, call->conn), TALK_BITS);
+        return;
+    }
     if (!stress_write_begin(call->end, bytes, sizeof bytes)) {
         allow("write", leat_write(call->hub, call->conn, NULL, 0, &size), TALK_BITS);
         return;
