@@ -185,7 +185,11 @@ static inline bool message_gather(struct leat_hub *hub, struct lti_conn *conn,
                                   const struct leat_slice *slices, size_t count, size_t total)
 {
     struct lti_frame frame = {.size = (uint32_t)total, .type = LTI_FRAME_MESSAGE};
-    if (!conn->gathering || message_check(conn, total) != LEAT_OK)
+    if (!conn->gathering)
+        return false;
+    if (conn->outbox_messages >= conn->options.outbox_messages_max && !conn->writing)
+        lti_conn_flush(hub, conn); /* it is full of what nobody but us holds back */
+    if (message_check(conn, total) != LEAT_OK)
         return false;
     uint8_t *room = lti_gather_room(hub, conn, LTI_FRAME_HEADER_BYTES + total);
     if (!room)

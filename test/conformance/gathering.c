@@ -198,6 +198,25 @@ TEST(gather_thousands_of_messages)
     kit_end(hub);
 }
 
+/* What gathers leaves before there are too many. */
+TEST(gather_few_messages)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_conn_options options = gathers(LEAT_MESSAGES, 65536);
+    options.outbox_messages_max = 3;
+    struct kit_ends ends = kit_pair(hub, &options);
+    for (int i = 0; i < (KIT_PIPES ? 3 : 20); i++)
+        CHECK_ERROR(leat_send(hub, ends.dialled, &i, sizeof i), LEAT_OK);
+    for (int i = 0; i < (KIT_PIPES ? 3 : 20); i++) {
+        int got = -1;
+        size_t size;
+        REQUIRE_ERROR(leat_receive_wait(hub, ends.accepted, &got, sizeof got, KIT_SOON_MS, &size),
+                      LEAT_OK);
+        CHECK_INT(got, i);
+    }
+    kit_end(hub);
+}
+
 /* Until FULL, and on: while the system takes nothing, what is written waits as it always does. */
 TEST(gather_until_full_and_on)
 {
