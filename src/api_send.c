@@ -187,7 +187,7 @@ static inline bool message_gather(struct leat_hub *hub, struct lti_conn *conn,
     struct lti_frame frame = {.size = (uint32_t)total, .type = LTI_FRAME_MESSAGE};
     if (!conn->gathering)
         return false;
-    if (conn->outbox_messages >= conn->options.outbox_messages_max && !conn->writing)
+    if (conn->outbox.messages >= conn->common->options.outbox_messages_max && !conn->writing)
         lti_conn_flush(hub, conn); /* it is full of what nobody but us holds back */
     if (message_check(conn, total) != LEAT_OK)
         return false;

@@ -74,8 +74,12 @@ static bool options_equal(const struct leat_conn_options *a, const struct leat_c
            a->outbox_messages_max == b->outbox_messages_max &&
            a->frame_bytes_max == b->frame_bytes_max && a->handshake_ms == b->handshake_ms &&
            a->partial_frame_ms == b->partial_frame_ms && a->write_stall_ms == b->write_stall_ms &&
-           a->keepalive_ms == b->keepalive_ms && a->empty_is_finish == b->empty_is_finish;
+           a->keepalive_ms == b->keepalive_ms && a->gather_bytes == b->gather_bytes &&
+           a->empty_is_finish == b->empty_is_finish;
 }
+/* A new option is to be compared, too: where pointers have 64 bits, the struct grows by it. */
+_Static_assert(sizeof(void *) != 8 || sizeof(struct leat_conn_options) == 88,
+               "options_equal compares every option");
 
 static bool address_equal(const struct lti_address *a, const struct lti_address *b)
 {
