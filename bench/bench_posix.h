@@ -8,6 +8,7 @@
 
 #include "bench_base.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <sched.h>
@@ -23,7 +24,7 @@
 
 static cpu_set_t bench_cores; /* those that this process may use */
 
-_Noreturn static inline void bench_die(const char *what)
+BENCH_NORETURN static inline void bench_die(const char *what)
 {
     fprintf(stderr, "bench: %s (%s)\n", what, strerror(errno));
     exit(1);
@@ -65,6 +66,32 @@ static inline uint64_t bench_private_dirty(intptr_t process)
     return kilobytes * 1024;
 }
 
+/* How often the system took a core from a thread of the process, or the thread gave it away. */
+static inline uint64_t bench_switches(intptr_t process)
+{
+    char path[300], line[128];
+    unsigned long long count, sum = 0;
+    int pid = process != 0 ? (int)process : (int)getpid();
+    const struct dirent *entry;
+    snprintf(path, sizeof path, "/proc/%d/task", pid);
+    DIR *folder = opendir(path);
+    bench_need(folder != NULL, path);
+    while ((entry = readdir(folder)) != NULL) {
+        if (entry->d_name[0] == '.')
+            continue;
+        snprintf(path, sizeof path, "/proc/%d/task/%s/status", pid, entry->d_name);
+        FILE *file = fopen(path, "re");
+        while (file != NULL && fgets(line, sizeof line, file)) /* null: the thread has ended */
+            if (sscanf(line, "voluntary_ctxt_switches: %llu", &count) == 1 ||
+                sscanf(line, "nonvoluntary_ctxt_switches: %llu", &count) == 1)
+                sum += count;
+        if (file != NULL)
+            fclose(file);
+    }
+    closedir(folder);
+    return sum;
+}
+
 /* Runs on one core only: the first or the second of those that this process may use. */
 static inline void bench_pin(unsigned number)
 {
@@ -86,19 +113,35 @@ static inline bool bench_system_option(const char *option, const char *value)
     return false;
 }
 
-static inline void bench_system_prepare(struct bench *b)
+/* So many descriptors in each process, or this peer cannot take part. */
+static inline void bench_descriptors(uint64_t count)
 {
     struct rlimit files;
-    bench_need(sched_getaffinity(0, sizeof bench_cores, &bench_cores) == 0, "affinity");
+    count += 64;
     bench_need(getrlimit(RLIMIT_NOFILE, &files) == 0, "limit");
+    if (files.rlim_max < count) {
+        struct rlimit more;
+        more.rlim_cur = more.rlim_max = (rlim_t)count;
+        if (setrlimit(RLIMIT_NOFILE, &more) == 0) /* only root may */
+            return;
+        fprintf(stderr, "left out: %llu descriptors are needed, %llu are allowed\n",
+                (unsigned long long)count, (unsigned long long)files.rlim_max);
+        exit(BENCH_LEFT_OUT);
+    }
     files.rlim_cur = files.rlim_max;
     bench_need(setrlimit(RLIMIT_NOFILE, &files) == 0, "limit");
+}
+
+static inline void bench_system_prepare(struct bench *b)
+{
+    bench_need(sched_getaffinity(0, sizeof bench_cores, &bench_cores) == 0, "affinity");
     signal(SIGPIPE, SIG_IGN);
     alarm(BENCH_SECONDS_MAX);
     b->ready = STDOUT_FILENO;
-    b->served =
+    void *shared =
         mmap(NULL, sizeof *b->served, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
-    bench_need(b->served != MAP_FAILED, "mmap");
+    bench_need(shared != MAP_FAILED, "mmap");
+    b->served = (struct bench_side *)shared;
     snprintf(b->path, sizeof b->path, "%s/s", b->folder);
 }
 

@@ -19,7 +19,7 @@ static struct {
     HANDLE shared, parent; /* given to a server by --shared and --parent */
 } bench_given;
 
-_Noreturn static inline void bench_die(const char *what)
+BENCH_NORETURN static inline void bench_die(const char *what)
 {
     fprintf(stderr, "bench: %s (error %lu)\n", what, GetLastError());
     exit(1);
@@ -53,6 +53,19 @@ static inline uint64_t bench_private_dirty(intptr_t process)
     HANDLE handle = process != 0 ? (HANDLE)process : GetCurrentProcess();
     bench_need(K32GetProcessMemoryInfo(handle, &counters, sizeof counters), "memory");
     return counters.PagefileUsage;
+}
+
+/* The system does not count them for a process. */
+static inline uint64_t bench_switches(intptr_t process)
+{
+    (void)process;
+    return 0;
+}
+
+/* Handles have no such limit. */
+static inline void bench_descriptors(uint64_t count)
+{
+    (void)count;
 }
 
 /* Runs on one core only: the first or the second of the machine. */

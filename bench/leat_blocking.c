@@ -8,6 +8,7 @@
 #include "bench.h"
 
 #define PATIENCE_MS 20000u
+#define SPIN_US 50u /* leat's default, also where a process may use one core only */
 
 static void check(const char *what, enum leat_error error)
 {
@@ -22,6 +23,10 @@ static struct leat_hub *hub_open(const struct bench *b)
     struct leat_hub_options options = {
         .size = sizeof options, .single_thread = b->single_thread, .spin_us = b->spin_us};
     struct leat_hub *hub;
+#ifdef LEAT_SPIN_OFF
+    if (b->spin != BENCH_SPIN_DEFAULT)
+        options.spin_us = b->spin == BENCH_SPIN_ON ? SPIN_US : LEAT_SPIN_OFF;
+#endif
     check("hub", leat_hub_create(&options, &hub));
     return hub;
 }
@@ -129,15 +134,15 @@ static void client_stream(struct bench *b)
 {
     struct leat_hub *hub = hub_open(b);
     leat_conn conn = dial(b, hub);
+    const unsigned char *chunk;
     uint64_t arrived;
     size_t done;
     bench_begin(b);
-    for (uint64_t began_ns = b->begin_ns; !b->over; began_ns = bench_done(b, began_ns))
-        write_full(hub, conn, b->pattern, BENCH_BLOCK);
-    write_full(hub, conn, bench_last_block(b), BENCH_BLOCK);
+    while ((chunk = bench_stream_next(b)) != NULL)
+        write_full(hub, conn, chunk, b->size);
     check("total", leat_read_full(hub, conn, &arrived, sizeof arrived, PATIENCE_MS, &done));
     bench_end(b);
-    bench_need(arrived == bench_stream_total(b), "bytes were lost");
+    bench_stream_total(b, &arrived, sizeof arrived);
     count_calls(hub, conn, &b->client);
     check("destroy", leat_hub_destroy(hub));
 }
@@ -159,10 +164,15 @@ static void client_connect(struct bench *b)
 
 int main(int argc, char **argv)
 {
-    static const struct bench_peer peer = {
+#ifndef LEAT_SPIN_OFF
+    if (bench_asks(argc, argv, "--spin", "on"))
+        bench_leave_out("this leat does not spin");
+#endif
+    const struct bench_peer peer = {
         "leat-blocking",
+        leat_version(),
         blocking_serve,
-        {client_echo, client_stream, client_connect, NULL},
+        {client_echo, client_stream, client_connect, NULL, NULL, NULL, NULL},
     };
     return bench_main(&peer, argc, argv);
 }

@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: MIT
  *
  * The peer `raw`: plain blocking read and write, no loop. With many connections both sides go
- * through them in one fixed order, which no real server can do.
+ * through them in one fixed order, which no real server can do. With --gather it is `raw-batch`: a
+ * stream's chunks are gathered until there are so many bytes.
  */
 #include "bench.h"
 
@@ -141,20 +142,34 @@ static void raw_client_echo(struct bench *b)
     free(fds);
 }
 
+static void raw_stream_gathered(struct bench *b, int fd)
+{
+    const unsigned char *chunk;
+    size_t held = 0;
+    bench_need(b->gather <= BENCH_BLOCK, "so much cannot be gathered");
+    while ((chunk = bench_stream_next(b)) != NULL) {
+        memcpy(b->buffer + held, chunk, b->size);
+        held += b->size;
+        if (held >= b->gather || b->stream_ended) {
+            write_full(fd, b->buffer, held);
+            held = 0;
+        }
+    }
+}
+
 static void raw_client_stream(struct bench *b)
 {
-    uint64_t arrived = 0, began_ns;
+    const unsigned char *chunk;
+    uint64_t arrived = 0;
     int fd = raw_dial(b);
     bench_begin(b);
-    began_ns = b->begin_ns;
-    while (!b->over) {
-        write_full(fd, b->pattern, BENCH_BLOCK);
-        began_ns = bench_done(b, began_ns);
-    }
-    write_full(fd, bench_last_block(b), BENCH_BLOCK);
+    if (b->gather)
+        raw_stream_gathered(b, fd);
+    while ((chunk = bench_stream_next(b)) != NULL)
+        write_full(fd, chunk, b->size);
     read_full(fd, &arrived, sizeof arrived);
     bench_end(b);
-    bench_need(arrived == bench_stream_total(b), "bytes were lost");
+    bench_stream_total(b, &arrived, sizeof arrived);
     close(fd);
 }
 
@@ -193,8 +208,9 @@ int main(int argc, char **argv)
 {
     static const struct bench_peer peer = {
         "raw",
+        "none",
         raw_serve,
-        {raw_client_echo, raw_client_stream, raw_client_connect, raw_client_idle},
+        {raw_client_echo, raw_client_stream, raw_client_connect, raw_client_idle, NULL, NULL, NULL},
     };
     return bench_main(&peer, argc, argv);
 }

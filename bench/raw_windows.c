@@ -141,17 +141,16 @@ static void overlapped_echo(struct bench *b)
 
 static void overlapped_stream(struct bench *b)
 {
+    const unsigned char *chunk;
     uint64_t arrived = 0;
     struct end end;
     overlapped_dial(b, &end);
     bench_begin(b);
-    for (uint64_t began_ns = b->begin_ns; !b->over; began_ns = bench_done(b, began_ns))
-        end_write(&end, b->pattern, BENCH_BLOCK);
-    end_write(&end, bench_last_block(b), BENCH_BLOCK);
+    while ((chunk = bench_stream_next(b)) != NULL)
+        end_write(&end, chunk, b->size);
     size_t size = end_read(&end, &arrived, sizeof arrived);
     bench_end(b);
-    bench_need(size == sizeof arrived, "no total");
-    bench_need(arrived == bench_stream_total(b), "bytes were lost");
+    bench_stream_total(b, &arrived, size);
     end_close(&end);
 }
 
@@ -159,8 +158,9 @@ int main(int argc, char **argv)
 {
     static const struct bench_peer peer = {
         "raw-overlapped",
+        "none",
         overlapped_serve,
-        {overlapped_echo, overlapped_stream, NULL, NULL},
+        {overlapped_echo, overlapped_stream, NULL, NULL, NULL, NULL, NULL},
     };
     return bench_main(&peer, argc, argv);
 }

@@ -43,7 +43,7 @@ CASES = [
      ("free", "two", "one")),
     ("pingpong-4k", "ping-pong, 4 KiB", ["echo", "--size", "4096"], LINUX,
      ("free", "one")),
-    ("stream", "one-way stream, 64 KiB blocks", ["stream"], LINUX,
+    ("stream", "one-way stream, 64 KiB blocks", ["stream", "--size", "65536"], LINUX,
      ("free", "two", "one")),
     ("conns-64", "round trips over 64 connections, 64 B", ["echo", "--conns", "64"], LOOPS,
      ("free",)),
@@ -54,7 +54,7 @@ CASES = [
 CASES_WINE = [
     ("pingpong-64", "ping-pong, 64 B", ["echo", "--size", "64"], WINDOWS, ("wine",)),
     ("pingpong-4k", "ping-pong, 4 KiB", ["echo", "--size", "4096"], WINDOWS, ("wine",)),
-    ("stream", "one-way stream, 64 KiB blocks", ["stream"], WINDOWS, ("wine",)),
+    ("stream", "one-way stream, 64 KiB blocks", ["stream", "--size", "65536"], WINDOWS, ("wine",)),
 ]
 CORES = {"free": "cores free", "one": "one core", "two": "one core each", "wine": "under wine"}
 PINS = {"free": [], "one": ["--one-core"], "two": ["--two-cores"], "wine": []}
@@ -255,8 +255,8 @@ def report_calls(bench, verdicts):
         return
     worst = 0
     for name, title, arguments, peers in (
-            ("pingpong-64", "ping-pong, 64 B", ["echo", "--spin", "off"], LINUX),
-            ("stream", "one-way stream, 64 KiB blocks", ["stream", "--spin", "off"], LINUX)):
+            ("pingpong-64", "ping-pong, 64 B", ["echo"], LINUX),
+            ("stream", "one-way stream, 64 KiB blocks", ["stream", "--size", "65536"], LINUX)):
         print(f"system calls per message and side, strace -f -c; {title}  [{name}]")
         rows = [["peer"] + [f"{side} {kind}" for side in ("client", "server")
                             for kind in ("wait", "read", "write", "other")]]
@@ -340,7 +340,7 @@ SMOKE = [
     (["echo", "--size", "4096", "--count", "300", "--one-core"], LINUX, 300),
     (["echo", "--size", "65536", "--count", "50"], ("raw", "leat-blocking"), 50),
     (["echo", "--conns", "64", "--count", "2000"], LOOPS, 2000),
-    (["stream", "--count", "300", "--check"], LINUX, 300),
+    (["stream", "--size", "65536", "--count", "300", "--check"], LINUX, 300),
     (["connect", "--count", "50"], LINUX, 50),
     (["idle", "--conns", "200"], LOOPS, 200),
 ]
@@ -349,7 +349,7 @@ SMOKE_WINE = [
     (["echo", "--size", "4096", "--count", "300"], WINDOWS, 300),
     (["echo", "--size", "65536", "--count", "50"], WINDOWS, 50),
     (["echo", "--conns", "20", "--count", "1000"], ("leat-bytes", "leat-messages"), 1000),
-    (["stream", "--count", "200", "--check"], WINDOWS, 200),
+    (["stream", "--size", "65536", "--count", "200", "--check"], WINDOWS, 200),
     (["connect", "--count", "20"], ("leat-bytes", "leat-messages", "leat-blocking"), 20),
 ]
 
