@@ -327,7 +327,7 @@ endif()
 
 include(cmake/fuzz.cmake)
 
-# ---- Examples and benches ------------------------------------------------------------------------
+# ---- Examples ------------------------------------------------------------------------------------
 
 leat_glob(examples HERE examples/*.c)
 foreach(source ${examples})
@@ -343,17 +343,4 @@ foreach(source ${examples})
     endif()
 endforeach()
 
-leat_glob(benches HERE bench/*.c)
-file(GLOB more CONFIGURE_DEPENDS bench/*windows*)
-if(WIN32 AND NOT more) # what they measure with is POSIX
-    set(benches "")
-endif()
-foreach(source ${benches})
-    get_filename_component(name ${source} NAME_WE)
-    add_executable(bench_${name} EXCLUDE_FROM_ALL ${source})
-    leat_program(bench_${name})
-    set_target_properties(bench_${name} PROPERTIES
-        OUTPUT_NAME ${name} RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bench)
-    target_link_libraries(bench_${name} PRIVATE leat_static)
-    add_dependencies(bench bench_${name})
-endforeach()
+include(cmake/bench.cmake)
