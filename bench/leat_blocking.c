@@ -20,13 +20,10 @@ static void check(const char *what, enum leat_error error)
 
 static struct leat_hub *hub_open(const struct bench *b)
 {
-    struct leat_hub_options options = {
-        .size = sizeof options, .single_thread = b->single_thread, .spin_us = b->spin_us};
+    struct leat_hub_options options = {.size = sizeof options, .single_thread = b->single_thread};
     struct leat_hub *hub;
-#ifdef LEAT_SPIN_OFF
     if (b->spin != BENCH_SPIN_DEFAULT)
         options.spin_us = b->spin == BENCH_SPIN_ON ? SPIN_US : LEAT_SPIN_OFF;
-#endif
     check("hub", leat_hub_create(&options, &hub));
     return hub;
 }
@@ -164,10 +161,6 @@ static void client_connect(struct bench *b)
 
 int main(int argc, char **argv)
 {
-#ifndef LEAT_SPIN_OFF
-    if (bench_asks(argc, argv, "--spin", "on"))
-        bench_leave_out("this leat does not spin");
-#endif
     const struct bench_peer peer = {
         "leat-blocking",
         leat_version(),

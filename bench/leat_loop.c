@@ -44,6 +44,7 @@ static struct leat_conn_options conn_options(const struct bench *b)
     struct leat_conn_options options = {
         .size = sizeof options,
         .protocol = b->messages ? LEAT_MESSAGES : LEAT_BYTES,
+        .gather_bytes = b->gather,
     };
     if (b->kind == BENCH_BURST) { /* the outbox is what is measured */
         options.outbox_bytes = bench_high_water(b);
@@ -56,10 +57,8 @@ static void peer_open(struct bench *b)
 {
     static struct loop loop;
     struct leat_hub_options options = {.size = sizeof options, .single_thread = b->single_thread};
-#ifdef LEAT_SPIN_OFF
     if (b->spin != BENCH_SPIN_DEFAULT)
         options.spin_us = b->spin == BENCH_SPIN_ON ? SPIN_US : LEAT_SPIN_OFF;
-#endif
     check("hub", leat_hub_create(&options, &loop.hub));
     b->loop = &loop;
 }
@@ -213,12 +212,6 @@ static void peer_stop(struct bench *b)
 
 int main(int argc, char **argv)
 {
-#ifndef LEAT_SPIN_OFF
-    if (bench_asks(argc, argv, "--spin", "on"))
-        bench_leave_out("this leat does not spin");
-#endif
-    if (bench_asks(argc, argv, "--gather", NULL))
-        bench_leave_out("this leat does not gather");
     return bench_loop_main(bench_asks(argc, argv, "--messages", NULL) ? "leat-messages"
                                                                       : "leat-bytes",
                            leat_version(), argc, argv);
