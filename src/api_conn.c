@@ -50,12 +50,16 @@ enum leat_error leat_peek(struct leat_hub *hub, leat_conn conn, const void **dat
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
+    bool there = lti_conn_has_data(found); /* looking at it changes nothing */
     error = lti_conn_want(hub, found, true);
     if (error == LEAT_OK) {
         *data_out = lti_inbox_bytes(&found->inbox);
         *size_out = lti_inbox_size(&found->inbox);
     }
-    lti_hub_leave_conn(hub, found);
+    if (there)
+        lti_hub_leave(hub);
+    else
+        lti_hub_leave_conn(hub, found);
     return error;
 }
 

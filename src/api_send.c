@@ -54,11 +54,20 @@ static void slices_copy(uint8_t *room, const struct leat_slice *slices, size_t c
     }
 }
 
-/* leave_conn after something gathered: no event and no deadline comes from that. */
-static void gathered_leave(struct leat_hub *hub, struct lti_conn *conn)
+/* leave_conn after something was sent whole, or gathered: no event and no deadline comes of it. */
+static void quietly_leave(struct leat_hub *hub, struct lti_conn *conn)
 {
     lti_share_check(hub, conn);
     lti_hub_leave(hub);
+}
+
+/* The same, unless something is left to be sent. `well`: nothing was before, and all was taken. */
+static inline void offered_leave(struct leat_hub *hub, struct lti_conn *conn, bool well)
+{
+    if (well && conn->outbox.size == 0 && !conn->want_writable && !conn->writable_due)
+        quietly_leave(hub, conn);
+    else
+        lti_hub_leave_conn(hub, conn);
 }
 
 /* Both forms of writing, once the connection was found. Inline: each function between the caller
@@ -68,11 +77,12 @@ static inline enum leat_error bytes_offer(struct leat_hub *hub, struct lti_conn 
                                           size_t total, size_t *accepted_out)
 {
     enum leat_error error = send_state(conn, true);
+    bool empty = conn->outbox.size == 0;
     if (error == LEAT_OK && total == 0)
         *accepted_out = 0;
     else if (error == LEAT_OK)
         error = lti_conn_offer(hub, conn, slices, count, total, false, accepted_out);
-    lti_hub_leave_conn(hub, conn);
+    offered_leave(hub, conn, empty && error == LEAT_OK);
     return error;
 }
 
@@ -87,7 +97,7 @@ static inline bool bytes_gather(struct leat_hub *hub, struct lti_conn *conn,
     if (!room)
         return false;
     slices_copy(room, slices, count);
-    gathered_leave(hub, conn);
+    quietly_leave(hub, conn);
     return true;
 }
 
@@ -197,7 +207,7 @@ static inline bool message_gather(struct leat_hub *hub, struct lti_conn *conn,
     lti_frame_encode(&frame, room);
     slices_copy(room + LTI_FRAME_HEADER_BYTES, slices, count);
     conn->outbox.messages++;
-    gathered_leave(hub, conn);
+    quietly_leave(hub, conn);
     return true;
 }
 
@@ -208,6 +218,7 @@ static enum leat_error message_offer(struct leat_hub *hub, struct lti_conn *conn
     struct framed framed;
     size_t accepted = 0;
     enum leat_error error = message_check(conn, total);
+    bool empty = conn->outbox.size == 0;
     if (error == LEAT_OK && conn->protocol == LEAT_PACKETS) {
         error = lti_conn_packet_offer(hub, conn, slices, count, total);
     } else if (error == LEAT_OK) {
@@ -215,7 +226,7 @@ static enum leat_error message_offer(struct leat_hub *hub, struct lti_conn *conn
         error = lti_conn_offer(hub, conn, framed.slices, framed.count,
                                total + LTI_FRAME_HEADER_BYTES, true, &accepted);
     }
-    lti_hub_leave_conn(hub, conn);
+    offered_leave(hub, conn, empty && error == LEAT_OK);
     return error;
 }
 
