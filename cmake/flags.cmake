@@ -71,6 +71,7 @@ endfunction()
 # Test programs: they may also look at the library's inside.
 function(leat_test_target target)
     leat_program(${target})
+    target_link_libraries(${target} PRIVATE ${LEAT_RING_LIBRARY})
     target_include_directories(${target} PRIVATE
         ${PROJECT_SOURCE_DIR}/src ${PROJECT_SOURCE_DIR}/test)
 endfunction()

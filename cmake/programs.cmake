@@ -53,6 +53,7 @@ add_library(leat_os_real_renamed OBJECT EXCLUDE_FROM_ALL ${real_sources})
 leat_target(leat_os_real_renamed)
 target_compile_options(leat_os_real_renamed PRIVATE
     -include ${PROJECT_SOURCE_DIR}/test/os_fault_rename.h)
+leat_uring(leat_os_real_renamed)
 set(fault $<TARGET_OBJECTS:leat_os_fault> $<TARGET_OBJECTS:leat_os_real_renamed>)
 
 # One simulated kernel has both personalities; it runs on POSIX systems.
@@ -203,6 +204,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         target_compile_options(${real} PRIVATE
             -include ${PROJECT_SOURCE_DIR}/test/os_fault_rename.h)
         leat_poller(${real} ${poller})
+        leat_uring(${real})
         set(seam $<TARGET_OBJECTS:leat_os_fault> $<TARGET_OBJECTS:${real}>)
         if(poller STREQUAL "kqueue")
             add_library(kqueue_model OBJECT EXCLUDE_FROM_ALL ${kqueue_model})
@@ -225,6 +227,10 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     set(calls setsockopt getsockopt socketpair connect poll epoll_wait pipe read write chmod access
         clock_gettime pthread_mutex_init pthread_once pthread_atfork pthread_create kevent malloc
         fcntl recvmsg abort sched_getaffinity)
+    if(LEAT_HAVE_URING)
+        list(APPEND calls io_uring_queue_init io_uring_ring_dontfork io_uring_get_probe_ring
+            io_uring_submit_and_wait)
+    endif()
     list(TRANSFORM calls PREPEND "-Wl,--wrap=")
     leat_glob(sources HERE test/os_calls/*.c)
     leat_test(os_calls_epoll ${sources} ${harness} ${fault})
@@ -237,6 +243,7 @@ if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
         leat_poller(os_calls_${poller} ${poller})
     endforeach()
     foreach(poller epoll poll kqueue)
+        leat_uring(os_calls_${poller})
         target_link_options(os_calls_${poller} PRIVATE ${calls})
     endforeach()
 elseif(WIN32 AND CMAKE_SIZEOF_VOID_P EQUAL 8) # with 32 bits a name has the size of its arguments

@@ -13,6 +13,28 @@ else()
     set(LEAT_SYSTEM_FLAGS "-pthread")
 endif()
 
+# io_uring, if liburing is there for what is built: found by linking with it, as the library of
+# another machine would not. Programs that link the static library need it, too.
+set(LEAT_URING AUTO CACHE STRING "Reading by io_uring, with liburing: AUTO, ON or OFF")
+set(LEAT_HAVE_URING OFF)
+set(LEAT_RING_LIBRARY "")
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT LEAT_URING STREQUAL "OFF")
+    include(CheckCSourceCompiles)
+    set(CMAKE_REQUIRED_LIBRARIES uring)
+    check_c_source_compiles("#include <liburing.h>
+int main(void) { struct io_uring ring; struct io_uring_sqe *sqe;
+    io_uring_queue_init(8, &ring, 0); sqe = io_uring_get_sqe(&ring);
+    io_uring_sqe_set_data64(sqe, 1); return io_uring_ring_dontfork(&ring); }" LEAT_LINKS_URING)
+    unset(CMAKE_REQUIRED_LIBRARIES)
+    if(LEAT_LINKS_URING)
+        set(LEAT_HAVE_URING ON)
+        set(LEAT_RING_LIBRARY uring)
+        string(APPEND LEAT_SYSTEM_FLAGS " -luring")
+    elseif(NOT LEAT_URING STREQUAL "AUTO")
+        message(FATAL_ERROR "LEAT_URING is ${LEAT_URING}, and there is no liburing 2.2 or later")
+    endif()
+endif()
+
 # leat_glob(OUT SYSTEM PATTERN...) lists files. A file that belongs to one system says so in its
 # name: `_posix`, `_linux`, `_epoll`, or `_windows`, `_nt`, before the `.c` or another word. Other
 # systems than Linux leave out `_epoll`.
@@ -53,6 +75,13 @@ function(leat_poller target poller)
         target_compile_definitions(${target} PRIVATE LEAT_POLLER_${word})
     elseif(word)
         message(FATAL_ERROR "LEAT_POLLER is epoll, kqueue or poll, not ${poller}")
+    endif()
+endfunction()
+
+# leat_uring(TARGET) lets the real objects use io_uring, where it is to be had.
+function(leat_uring target)
+    if(LEAT_HAVE_URING)
+        target_compile_definitions(${target} PRIVATE LEAT_HAVE_URING)
     endif()
 endfunction()
 

@@ -194,6 +194,23 @@ int64_t lti_os_poller_remove(int poller, int fd);
 int64_t lti_os_poller_wait(int poller, struct lti_os_ready *ready_out, size_t count,
                            int64_t timeout_ns);
 
+/* Several reads of streams in one call, where the system has one for that: io_uring.
+ * LTI_OS_UNSUPPORTED, or LTI_OS_ACCESS: it has not, or does not let us. */
+#define LTI_OS_JOBS_MAX 64
+struct lti_os_ring;
+struct lti_os_job {
+    int fd;
+    void *into;
+    size_t size;
+    int64_t result; /* as of recv with PLAIN; INTERRUPTED also when it was not tried */
+};
+int64_t lti_os_ring_create(struct lti_os_ring **ring_out);
+/* `forked`: it is a parent's. */
+void lti_os_ring_destroy(struct lti_os_ring *ring, bool forked);
+/* Does them in order and does not wait; afterwards nothing is under way. A failure: the ring is of
+ * no use any more; what the jobs say holds all the same. */
+int64_t lti_os_ring_recv(struct lti_os_ring *ring, struct lti_os_job *jobs, size_t count);
+
 /* Runs the function in a thread of its own, which nobody joins and no signal is delivered to. */
 int64_t lti_os_thread_run(void (*function)(void *argument), void *argument);
 

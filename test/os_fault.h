@@ -131,5 +131,8 @@ void lti_fault_grace(int64_t time_ns);
  * otherwise, cannot be made or removed: access denied. So that what a fault drives the library to
  * stays where the test cleans up. Survives a reset. */
 void lti_fault_jail(const char *folder);
+/* From now on a system without io_uring, or one that lets descriptors through, seems to be another
+ * one: what is told of faults must not depend on where it is told. */
+void lti_fault_ring_stands_in(void);
 
 #endif

@@ -58,6 +58,8 @@
     X(poller_modify)                                                                               \
     X(poller_remove)                                                                               \
     X(poller_wait)                                                                                 \
+    X(ring_create)                                                                                 \
+    X(ring_recv)                                                                                   \
     X(event_create)                                                                                \
     X(event_set)                                                                                   \
     X(event_clear)                                                                                 \

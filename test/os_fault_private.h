@@ -123,6 +123,10 @@ extern __typeof__(lti_os_poller_modify) lti_real_poller_modify;
 extern __typeof__(lti_os_poller_remove) lti_real_poller_remove;
 extern __typeof__(lti_os_poller_wait) lti_real_poller_wait;
 extern __typeof__(lti_os_event_create) lti_real_event_create;
+extern bool lti_fault_stand_in; /* lti_fault_ring_stands_in was called */
+extern __typeof__(lti_os_ring_create) lti_real_ring_create;
+extern __typeof__(lti_os_ring_destroy) lti_real_ring_destroy;
+extern __typeof__(lti_os_ring_recv) lti_real_ring_recv;
 extern __typeof__(lti_os_event_set) lti_real_event_set;
 extern __typeof__(lti_os_event_clear) lti_real_event_clear;
 #endif

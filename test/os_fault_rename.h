@@ -29,6 +29,9 @@
 #define lti_os_close lti_real_close
 #define lti_os_recv lti_real_recv
 #define lti_os_sockets_plain lti_real_sockets_plain
+#define lti_os_ring_create lti_real_ring_create
+#define lti_os_ring_destroy lti_real_ring_destroy
+#define lti_os_ring_recv lti_real_ring_recv
 #define lti_os_accept_ready lti_real_accept_ready
 #define lti_os_listen_over lti_real_listen_over
 #define lti_os_recv_over lti_real_recv_over

@@ -36,6 +36,8 @@ void lti_call_poll(lti_poll_fake *fake);
 typedef ssize_t lti_recvmsg_fake(struct msghdr *message);
 void lti_call_recvmsg(lti_recvmsg_fake *fake);
 void lti_call_option(int option, const void *bytes, socklen_t size);
+/* So many submits to a ring take nothing and fail with the number. */
+void lti_call_submits(int count, int number);
 
 #endif
 

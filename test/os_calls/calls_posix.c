@@ -35,6 +35,16 @@ static struct {
     socklen_t size;
 } option_fake;
 
+static struct {
+    int left, number;
+} submits;
+
+void lti_call_submits(int count, int number)
+{
+    submits.left = count;
+    submits.number = number;
+}
+
 void lti_call_fails(const char *function, int nth, int number)
 {
     waiting.function = function;
@@ -44,7 +54,7 @@ void lti_call_fails(const char *function, int nth, int number)
 
 bool lti_call_waits(void)
 {
-    return waiting.function || poll_fake || recvmsg_fake || option_fake.bytes;
+    return waiting.function || poll_fake || recvmsg_fake || option_fake.bytes || submits.left > 0;
 }
 
 void lti_call_poll(lti_poll_fake *fake)
@@ -131,6 +141,43 @@ int __wrap_kevent(int queue, const struct kevent *changes, int changes_count, st
                ? -1
                : __real_kevent(queue, changes, changes_count, events, events_count, most);
 }
+
+#ifdef LEAT_HAVE_URING
+
+struct io_uring;
+struct io_uring_probe;
+
+/* Calls that give the number, negative. */
+#define WRAP_NEGATIVE(name, parameters, arguments)                                                 \
+    int __real_##name parameters;                                                                  \
+    int __wrap_##name parameters;                                                                  \
+    int __wrap_##name parameters                                                                   \
+    {                                                                                              \
+        int number = fails(#name);                                                                 \
+        return number ? -number : __real_##name arguments;                                         \
+    }
+WRAP_NEGATIVE(io_uring_queue_init, (unsigned entries, struct io_uring *ring, unsigned flags),
+              (entries, ring, flags))
+WRAP_NEGATIVE(io_uring_ring_dontfork, (struct io_uring * ring), (ring))
+
+struct io_uring_probe *__real_io_uring_get_probe_ring(struct io_uring *ring);
+struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *ring);
+struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *ring)
+{
+    return fails("io_uring_get_probe_ring") ? NULL : __real_io_uring_get_probe_ring(ring);
+}
+
+int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned count);
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count);
+int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count)
+{
+    if (submits.left == 0)
+        return __real_io_uring_submit_and_wait(ring, count);
+    submits.left--;
+    return -submits.number;
+}
+
+#endif
 
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);

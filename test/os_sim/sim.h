@@ -60,6 +60,7 @@ struct lti_sim_options {
     uint32_t descriptors_max;  /* a process; default 1024 */
     uint32_t clock_grain_ns;   /* what the clock counts by; default 1 */
     uint32_t yield_one_in;     /* RANDOM, STARVE_ONE: chance of a switch at each call; default 8 */
+    int ring_errno;            /* not 0: nobody can make a ring, and this is why */
     bool descriptors_pass;     /* peers may send descriptors: short reads may say RECV_MORE */
     bool misuse_is_counted;    /* else a call on a closed descriptor ends the program, and so does
                                   what is done to an operation that the system owns */
