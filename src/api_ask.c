@@ -125,6 +125,7 @@ enum leat_error leat_hub_info_get(struct leat_hub *hub, struct leat_hub_info *in
     info.memory_bytes_high = hub->pool.bytes_high;
     info.waits = hub->waits;
     info.os_code = hub->os_code.raw;
+    info.backend = hub->options.backend;
     info.threads = lti_port_threads(hub->port);
     info.spins = hub->spin.tries;
     info.spin_hits = hub->spin.hits;

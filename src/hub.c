@@ -14,6 +14,11 @@
 
 #include <string.h>
 
+/* What a hub has that asks for nothing. */
+#ifndef LTI_BACKEND_USUAL
+#define LTI_BACKEND_USUAL LEAT_BACKEND_ONE_BY_ONE
+#endif
+
 static const uint64_t second_ns = UINT64_C(1000000000);
 static const uint64_t millisecond_ns = UINT64_C(1000000);
 
@@ -25,6 +30,30 @@ static uint32_t spin_us(uint32_t option)
     if (option != 0)
         return option;
     return lti_port_spins() && lti_os_cpus() > 1 ? LTI_SPIN_US_DEFAULT : 0;
+}
+
+/* The backend that was asked for, or none: who asks for one has a reason. */
+static enum leat_error hub_choose(struct leat_hub *hub)
+{
+    struct os_code code = {LTI_OS_NONE, 0};
+    bool asked = hub->options.backend != LEAT_BACKEND_DEFAULT;
+    if (!asked)
+        hub->options.backend = LTI_BACKEND_USUAL;
+    if (hub->options.backend == LEAT_BACKEND_ONE_BY_ONE)
+        return LEAT_OK;
+    bool ring = hub->options.backend == LEAT_BACKEND_URING;
+    enum leat_error error = lti_port_gather(hub->port, ring, &code);
+    if (error == LEAT_OK)
+        return error;
+    bool refused = code.kind == LTI_OS_ACCESS;
+    lti_hub_log(hub, refused ? "the backend is not allowed here" : "the backend is not to be had",
+                error);
+    if (error == LEAT_E_UNSUPPORTED && !asked) {
+        hub->options.backend = LEAT_BACKEND_ONE_BY_ONE;
+        return LEAT_OK;
+    }
+    (void)lti_port_destroy(hub->port);
+    return error;
 }
 
 static enum leat_error hub_start(struct leat_hub *hub)
@@ -45,6 +74,8 @@ static enum leat_error hub_start(struct leat_hub *hub)
     if (!hub->options.single_thread && lti_os_mutex_create(&hub->mutex) < 0)
         return LEAT_E_MEMORY;
     enum leat_error error = lti_port_create(&hub->port, &code);
+    if (error == LEAT_OK)
+        error = hub_choose(hub);
     if (error != LEAT_OK && hub->mutex)
         lti_os_mutex_destroy(hub->mutex);
     return error;

@@ -58,6 +58,9 @@ static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct 
     if (news & LTI_DONE_HANGUP)
         lti_conn_hangup(hub, conn);
     lti_conn_update(hub, conn);
+    if ((news & LTI_DONE_READABLE) && conn->readable && lti_conn_may_read(conn) &&
+        conn->options.protocol != LEAT_PACKETS)
+        lti_port_read_soon(hub->port, &conn->link);
 }
 
 /* The port hears of every completion, also when the endpoint is no more. */
@@ -129,6 +132,7 @@ static void batch_dispatch(struct leat_hub *hub, int count)
 {
     for (int i = 0; i < count; i++)
         done_dispatch(hub, &hub->done[i]);
+    lti_port_read_ahead(hub->port);
 }
 
 /* Asks again and again. True when that ended the wait; else *left_out is what is left of it. No

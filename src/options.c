@@ -82,7 +82,9 @@ enum leat_error lti_options_hub(const struct leat_hub_options *from, struct leat
         return error;
     if (to->memory_bytes_max == 0)
         to->memory_bytes_max = 1024 * MIB;
-    bool good = number_take(&to->conns_max, 65536, 65536);
+    bool good = to->backend == LEAT_BACKEND_DEFAULT || to->backend == LEAT_BACKEND_ONE_BY_ONE ||
+                to->backend == LEAT_BACKEND_AHEAD || to->backend == LEAT_BACKEND_URING;
+    good = number_take(&to->conns_max, 65536, 65536) && good;
     good = good && (to->spin_us <= LTI_SPIN_US_MAX || to->spin_us == LEAT_SPIN_OFF);
     return good ? LEAT_OK : LEAT_E_OPTIONS;
 }

@@ -99,6 +99,10 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
 /* After all links were ended. False: the system still holds memory that it was lent, and did not
  * give it back in time; that memory must never be freed. */
 bool lti_port_destroy(struct lti_port *port);
+/* Before the first link: from now on what has come for several links is read at once, with `ring`
+ * in one system call. UNSUPPORTED: the system cannot, or does not let us (code_out). MEMORY,
+ * LIMIT. */
+enum leat_error lti_port_gather(struct lti_port *port, bool ring, struct os_code *code_out);
 
 /* Under the lock, before each lti_port_wait: does what was put off. Returns how many completions
  * that gave, at most LTI_DONE_MAX. */
@@ -204,6 +208,10 @@ enum leat_error lti_port_read(struct lti_link *link, void *buffer, size_t size, 
  * back as another one of that size: what was read already needs no copy then. */
 enum leat_error lti_port_read_block(struct lti_link *link, void **block, size_t size,
                                     size_t *size_out, bool *more_out, struct os_code *code_out);
+/* The core means to read bytes of this link next. What several such reads would bring is then there
+ * already when lti_port_read_ahead returns, if the port gathers; else nothing happens. */
+void lti_port_read_soon(struct lti_port *port, struct lti_link *link);
+void lti_port_read_ahead(struct lti_port *port);
 /* Writes once. OK with *size_out > 0, perhaps less than all; FULL: not now, use write_start (always
  * where a write cannot be tried, as on a pipe). CLOSED, BROKEN, MEMORY, SYSTEM. */
 enum leat_error lti_port_write(struct lti_link *link, const struct leat_slice *slices, size_t count,

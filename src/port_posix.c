@@ -26,6 +26,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
     port->poller = (int)poller;
     port->unasked = 0;
     port->woken = false;
+    port->ring = 0;
     int64_t event = lti_os_event_create();
     int64_t added = event;
     if (event >= 0) {
@@ -46,6 +47,7 @@ enum leat_error lti_port_create(struct lti_port **port_out, struct os_code *code
 bool lti_port_destroy(struct lti_port *port)
 {
     lti_unasked_end(port);
+    lti_ring_end(port);
     (void)lti_os_close(port->event);
     (void)lti_os_poller_close(port->poller, port->forks != lti_os_fork_count());
     lti_os_free(port);
@@ -149,8 +151,11 @@ uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struc
     uint32_t unsure = LTI_OS_READ_HANGUP | LTI_OS_HANGUP | LTI_OS_ERROR | LTI_OS_URGENT;
     if (flags & unsure)
         link->flags |= LTI_LINK_UNSURE;
-    if (flags & (LTI_OS_IN | unsure))
+    if (flags & (LTI_OS_IN | unsure)) {
         news |= LTI_DONE_READABLE;
+        if (lti_link_held(link))
+            lti_ring_news(port->ring, link);
+    }
     if ((flags & LTI_OS_HANGUP) && !(link->flags & LTI_LINK_HANGUP)) {
         link->flags |= LTI_LINK_HANGUP;
         news |= LTI_DONE_HANGUP;
@@ -176,6 +181,8 @@ enum leat_error lti_link_watch(struct lti_port *port, struct lti_link *link,
         if (error != LEAT_OK)
             return error;
         link->state = port->unasked;
+    } else {
+        link->state = port->ring;
     }
     int64_t result = lti_os_poller_add(port->poller, lti_link_fd(link), LTI_OS_IN, link->cookie);
     if (result < 0)

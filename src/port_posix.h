@@ -23,12 +23,16 @@
 #define LTI_LINK_BROKEN 64u
 #define LTI_LINK_REFUSES 128u /* adopted: none was queued, and none is let through */
 #define LTI_LINK_ADOPTED 256u /* others may have the descriptor, by right */
+#define LTI_LINK_SOON 512u    /* the core means to read from it next: the ring knows */
+/* The number of what the ring has read ahead of it, and one; 0: nothing. */
+#define LTI_LINK_HELD_SHIFT 16
 
 struct lti_port {
     int poller;
     int event;
     bool woken;                  /* the last wait took a wake */
     struct lti_unasked *unasked; /* null: every connection is LTI_LINK_PLAIN */
+    struct lti_ring *ring;       /* null: each read is a call of its own */
     uint32_t forks;              /* as many as there had been when it was made */
     struct lti_os_ready ready[LTI_DONE_MAX];
 };
@@ -44,8 +48,30 @@ static inline int lti_link_fd(const struct lti_link *link)
     return (int)link->handle;
 }
 
-/* port_posix_unasked.c: descriptors that nobody asked for. */
 struct lti_unasked;
+struct lti_ring;
+/* A link's state: who closes what a peer sends along; of a plain one, the ring. */
+static inline struct lti_unasked *lti_link_unasked(const struct lti_link *link)
+{
+    return link->flags & LTI_LINK_PLAIN ? 0 : link->state;
+}
+
+static inline uint32_t lti_link_held(const struct lti_link *link)
+{
+    return link->flags >> LTI_LINK_HELD_SHIFT;
+}
+
+/* port_posix_ring.c: several reads in one call. */
+void lti_ring_end(struct lti_port *port);
+/* As lti_os_recv with PLAIN, of what is held for the link, which holds something. MORE: what is
+ * behind it may be there by now. */
+int64_t lti_ring_recv(struct lti_link *link, void *buffer, size_t size, uint32_t *flags);
+/* Something new is there, or may be: behind what is held. */
+void lti_ring_news(struct lti_ring *ring, const struct lti_link *link);
+/* The link ends, and what is held with it. */
+void lti_ring_forget(struct lti_ring *ring, struct lti_link *link);
+
+/* port_posix_unasked.c: descriptors that nobody asked for. */
 enum leat_error
 lti_unasked_begin(struct lti_port *port); /* before the first link that is not PLAIN */
 void lti_unasked_end(struct lti_port *port);

@@ -69,16 +69,16 @@ enum leat_error lti_port_connect(struct lti_port *port, struct lti_link *link,
 
 static void unasked_came(struct lti_link *link, const struct lti_os_came *came, bool cut)
 {
-    lti_unasked_put_all(link->state, came);
+    lti_unasked_put_all(lti_link_unasked(link), came);
     if (cut)
-        lti_unasked_scarce(link->state);
+        lti_unasked_scarce(lti_link_unasked(link));
 }
 
 /* Where the system lets descriptors through, they are taken, so that they are closed elsewhere. */
 static int64_t recv_unasked(struct lti_link *link, void *buffer, size_t size, uint32_t *flags)
 {
     struct lti_os_came came;
-    if (lti_unasked_may_come(link->state)) {
+    if (lti_unasked_may_come(lti_link_unasked(link))) {
         *flags = 0;
         int64_t result = lti_os_recv(lti_link_fd(link), buffer, size, &came, flags);
         if (result >= 0)
@@ -97,6 +97,8 @@ static int64_t recv_once(struct lti_link *link, void *buffer, size_t size, uint3
 {
     if (!(link->flags & LTI_LINK_PLAIN))
         return recv_unasked(link, buffer, size, flags);
+    if (lti_link_held(link))
+        return lti_ring_recv(link, buffer, size, flags);
     *flags = LTI_OS_RECV_PLAIN;
     return lti_os_recv(lti_link_fd(link), buffer, size, 0, flags);
 }
@@ -194,7 +196,7 @@ static int64_t packet_recv(struct lti_link *link, void *buffer, size_t size, uin
     int64_t result = 0;
     int tries = 0;
     struct lti_os_came came;
-    bool takes = link->state && !(asked & LTI_OS_PACKET_PEEK);
+    bool takes = lti_link_unasked(link) && !(asked & LTI_OS_PACKET_PEEK);
     do {
         *flags = asked;
         result = lti_os_recv_packet(lti_link_fd(link), buffer, size, takes ? &came : 0, flags);
@@ -224,7 +226,8 @@ enum leat_error lti_port_read_packet(struct lti_link *link, void *buffer, size_t
                                      size_t *size_out, bool *whole_out, bool *more_out,
                                      struct os_code *code_out)
 {
-    bool stuck = link->state && !lti_unasked_may_come(link->state);
+    const struct lti_unasked *unasked = lti_link_unasked(link);
+    bool stuck = unasked && !lti_unasked_may_come(unasked);
     uint32_t flags = LTI_OS_PACKET_PEEK;
     *size_out = 0;
     /* What does not fit would be lost: so its size is asked for first. */

@@ -372,7 +372,9 @@ bool lti_port_end(struct lti_port *port, struct lti_link *link, struct lti_claim
     }
     if (!claim && !forked && link->handle >= 0 && !(link->flags & LTI_LINK_ADOPTED))
         lti_os_end_copies(lti_link_fd(link));
-    if (link->state && !forked) {
+    if (port->ring)
+        lti_ring_forget(port->ring, link);
+    if (lti_link_unasked(link) && !forked) {
         if (claim)
             listener_end_unasked(port, link);
         else

@@ -474,6 +474,26 @@ bool lti_port_write_recall(struct lti_link *link)
     return !stream->write.pending;
 }
 
+/* Reads are under way by themselves here, at as many pipes as there are. */
+enum leat_error lti_port_gather(struct lti_port *port, bool ring, struct os_code *code_out)
+{
+    (void)port;
+    (void)ring;
+    (void)code_out;
+    return LEAT_E_UNSUPPORTED;
+}
+
+void lti_port_read_soon(struct lti_port *port, struct lti_link *link)
+{
+    (void)port;
+    (void)link;
+}
+
+void lti_port_read_ahead(struct lti_port *port)
+{
+    (void)port;
+}
+
 bool lti_port_can_finish(const struct lti_link *link)
 {
     (void)link;

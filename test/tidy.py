@@ -16,7 +16,7 @@ ROOT = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
 CODE_DIRS = ("src", "include", "tools", "test", "examples", "bench", "fuzz", "demo")
 COLUMNS_MAX, FUNCTION_LINES_MAX, FILE_LINES_MAX = 100, 70, 600
 # One public header is a decision (docs/adr/0001-shape.md), so it alone may be longer.
-LONG_FILES = {"include/leat/leat.h": 1280}
+LONG_FILES = {"include/leat/leat.h": 1320}
 MADE_FILES = {"bench/report.html", "bench/report.json"}  # by ./dev bench
 LABELS = ["Waits", "Thread", "Owns", "Fails", "Systems", "Since"]
 PLAIN_HEADERS = {"stdalign", "stdatomic", "stdbool", "stddef", "stdint", "limits", "string"}

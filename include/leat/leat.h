@@ -160,6 +160,18 @@ struct leat_trace {
     uint64_t time_ns;      /* monotonic */
 };
 
+/* How a hub reads. What is promised is the same; the last two are to be had on Linux from 6.16 on,
+ * and a hub has a fixed 140 KiB more. */
+enum leat_backend {
+    LEAT_BACKEND_DEFAULT = 0, /* ONE_BY_ONE, unless who built leat chose another; then that where it
+                               * is to be had */
+    LEAT_BACKEND_ONE_BY_ONE,  /* each connection is read when its event is to be handed out */
+    /* What has come for several connections of bytes or messages is read at once, up to 1 KiB of
+     * each, before their events: faster where many speak. */
+    LEAT_BACKEND_AHEAD,
+    LEAT_BACKEND_URING /* the same in one call of io_uring; built with liburing */
+};
+
 /* All options structs: set `size` to sizeof the struct; a member that is zero means its default; a
  * non-zero tail that this version does not know is OPTIONS. A null pointer means all defaults. */
 struct leat_hub_options {
@@ -181,6 +193,7 @@ struct leat_hub_options {
      * CPU, else never (Windows: never); LEAT_SPIN_OFF: never; else so many, at most 1000, however
      * many CPUs there are. leat_hub_info has how it went. */
     uint32_t spin_us;
+    enum leat_backend backend;
 };
 #define LEAT_SPIN_OFF UINT32_MAX
 
@@ -189,8 +202,9 @@ struct leat_hub_options {
  * Waits:   never.
  * Thread:  any.
  * Owns:    the caller owns the hub and gives it back with leat_hub_destroy.
- * Fails:   OPTIONS, MEMORY, LIMIT (descriptors), DENIED or UNSUPPORTED (a sandbox), SYSTEM.
- * Systems: the same everywhere.
+ * Fails:   OPTIONS, MEMORY, LIMIT (descriptors), DENIED or UNSUPPORTED (a sandbox), UNSUPPORTED
+ *          (a backend that is not to be had; the log hook hears why), SYSTEM.
+ * Systems: the same everywhere, save the backends.
  * Since:   0.1
  */
 LEAT_API LEAT_CHECKED enum leat_error leat_hub_create(const struct leat_hub_options *options,
@@ -1111,6 +1125,7 @@ struct leat_hub_info {
                        * waitable, one for each handle that was opened for synchronous I/O */
     uint64_t spins;     /* of the waits, those that began with asking again and again: spin_us */
     uint64_t spin_hits; /* of these, those that were over before they slept */
+    enum leat_backend backend; /* that is used; never DEFAULT */
 };
 
 /* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the

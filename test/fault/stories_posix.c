@@ -222,3 +222,33 @@ void lti_story_of_hand_over(struct lti_story *story)
         (void)lti_story_listener_close(story, 0, old);
     }
 }
+
+/* Two clients speak before either is heard. */
+void lti_story_of_several(struct lti_story *story)
+{
+    leat_listener listener;
+    leat_conn clients[2], servers[2];
+    const char *name = lti_story_path(story, "two");
+    if (!lti_story_listen(story, 0, name, NULL, &listener))
+        return;
+    for (int i = 0; i < 2; i++)
+        if (!lti_story_connect_wait(story, 1 + i, name, NULL, &clients[i]) ||
+            !lti_story_accept(story, 3 + i, listener, &servers[i]))
+            return;
+    (void)lti_story_write(story, 1, clients[0], "first");
+    (void)lti_story_write(story, 2, clients[1], "second");
+    (void)lti_story_read(story, 3, servers[0], 5);
+    (void)lti_story_read(story, 4, servers[1], 6);
+    (void)lti_story_write(story, 3, servers[0], "one");
+    (void)lti_story_write(story, 4, servers[1], "two");
+    (void)lti_story_read(story, 2, clients[1], 3);
+    (void)lti_story_read(story, 1, clients[0], 3);
+    (void)lti_story_close(story, 1, clients[0], LTI_STORY_MS);
+    (void)lti_story_wait_closed(story, 3, servers[0]);
+    (void)lti_story_listener_close(story, 0, listener);
+}
+
+void lti_story_of_ahead(struct lti_story *story)
+{
+    lti_story_of_several(story);
+}

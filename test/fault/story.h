@@ -117,6 +117,9 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
 #define LTI_STORY_PAIR 16u  /* makes a pair: what a stranger does at its name is an error */
 #define LTI_STORY_GIVEN 32u /* both ends are given to it */
 
+#define LTI_STORY_SEVERAL 64u /* its hub reads several connections in one call */
+#define LTI_STORY_AHEAD 128u  /* the same with a call each */
+
 /* X(name, traits, the errors that belong to it). */
 #define LTI_STORIES_ALL(X, E)                                                                      \
     X(hub, 0, E(TIMEOUT))                                                                          \
@@ -178,7 +181,9 @@ void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
     X(adopt_listener, 0, 0)                                                                        \
     X(long_path, 0, 0)                                                                             \
     X(for_a_group, 0, 0)                                                                           \
-    X(hand_over, 0, 0)
+    X(hand_over, 0, 0)                                                                             \
+    X(several, LTI_STORY_SEVERAL, 0)                                                               \
+    X(ahead, LTI_STORY_AHEAD, 0)
 #endif
 
 #define LTI_STORY_ERROR(name) (UINT64_C(1) << LEAT_E_##name)

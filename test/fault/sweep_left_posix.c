@@ -21,6 +21,7 @@ const char *lti_sweep_folder_make(void)
 {
     const char *folder = mkdtemp(left_folder);
     lti_fault_jail(folder);
+    lti_fault_ring_stands_in();
     return folder;
 }
 

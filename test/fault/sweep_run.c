@@ -30,7 +30,12 @@ static void run_told(const struct lti_sweep_story *what, struct lti_story *story
 {
     struct leat_hub *const untouched = story->hub;
     if (!story->hub) {
-        enum leat_error error = leat_hub_create(NULL, &story->hub);
+        struct leat_hub_options options = {.size = sizeof options};
+        if (what->traits & LTI_STORY_SEVERAL)
+            options.backend = LEAT_BACKEND_URING;
+        if (what->traits & LTI_STORY_AHEAD)
+            options.backend = LEAT_BACKEND_AHEAD;
+        enum leat_error error = leat_hub_create(&options, &story->hub);
         if (error != LEAT_OK && story->hub != untouched)
             lti_story_complain(story, "leat_hub_create failed and touched its output");
         if (!lti_story_note(story, 0, "the hub", error))
