@@ -191,6 +191,33 @@ if(NOT WIN32)
     leat_test(real_kernel_test ${probes} ${more} ${harness} ${fault})
 endif()
 
+# The same tests, where every hub reads ahead or has io_uring unless it says otherwise, and does so
+# even for one connection: so nearly each read is made that way. Simulated, that needs no liburing.
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
+    foreach(backend ahead uring)
+        string(TOUPPER ${backend} word)
+        foreach(objects core port)
+            add_library(leat_${objects}_${backend} OBJECT EXCLUDE_FROM_ALL ${${objects}_sources})
+            leat_target(leat_${objects}_${backend})
+            target_compile_definitions(leat_${objects}_${backend} PRIVATE
+                LTI_BACKEND_USUAL=LEAT_BACKEND_${word} LTI_RING_LINKS_MIN=1)
+        endforeach()
+        set(leat $<TARGET_OBJECTS:leat_core_${backend}> $<TARGET_OBJECTS:leat_port_${backend}>)
+        leat_test(conformance_sim_${backend} $<TARGET_OBJECTS:conformance_sim> ${leat} ${sim})
+        leat_test(sim_run_${backend} $<TARGET_OBJECTS:sim_run> ${leat} ${sim})
+        set(programs conformance_sim_${backend} sim_run_${backend})
+        if(LEAT_HAVE_URING OR backend STREQUAL "ahead")
+            leat_test(conformance_real_${backend} $<TARGET_OBJECTS:conformance_real> ${leat}
+                ${fault})
+            leat_test(attack_tests_${backend} $<TARGET_OBJECTS:attack_tests> ${leat} ${fault})
+            leat_test(stress_${backend} $<TARGET_OBJECTS:stress> ${leat} ${fault})
+            list(APPEND programs conformance_real_${backend} attack_tests_${backend}
+                stress_${backend})
+        endif()
+        set_target_properties(${programs} PROPERTIES LINKER_LANGUAGE C)
+    endforeach()
+endif()
+
 # The pollers of other systems, on Linux: poll is there; kqueue is a model in test/kqueue_model.
 # Only the real objects are compiled anew; the conformance tests are those from above.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")

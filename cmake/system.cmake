@@ -35,6 +35,16 @@ int main(void) { struct io_uring ring; struct io_uring_sqe *sqe;
     endif()
 endif()
 
+set(LEAT_BACKEND "" CACHE STRING "What hubs have that ask for no backend: ahead or uring, where it \
+is to be had; nothing: one_by_one")
+set(LEAT_BACKEND_DEFINITION "")
+string(TOUPPER "${LEAT_BACKEND}" word)
+if(word MATCHES "^(ONE_BY_ONE|AHEAD|URING)$")
+    set(LEAT_BACKEND_DEFINITION LTI_BACKEND_USUAL=LEAT_BACKEND_${word})
+elseif(word)
+    message(FATAL_ERROR "LEAT_BACKEND is one_by_one, ahead or uring, not ${LEAT_BACKEND}")
+endif()
+
 # leat_glob(OUT SYSTEM PATTERN...) lists files. A file that belongs to one system says so in its
 # name: `_posix`, `_linux`, `_epoll`, or `_windows`, `_nt`, before the `.c` or another word. Other
 # systems than Linux leave out `_epoll`.

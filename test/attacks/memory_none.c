@@ -30,7 +30,8 @@
 
 enum { SAY_LOOK = 1, SAY_SHARE, SAY_SHARED, SAY_END };
 
-/* How many mappings of a process are shared with others; -errno. */
+/* How many mappings of a process are shared with others; -errno. An io_uring is shared with the
+ * kernel alone. */
 static int64_t mappings_shared(int64_t pid)
 {
     char path[64], line[512], modes[8];
@@ -40,7 +41,8 @@ static int64_t mappings_shared(int64_t pid)
     if (!file)
         return -errno;
     while (fgets(line, sizeof line, file))
-        count += sscanf(line, "%*s %7s", modes) == 1 && modes[3] == 's';
+        count += sscanf(line, "%*s %7s", modes) == 1 && modes[3] == 's' &&
+                 !strstr(line, "anon_inode:[io_uring]");
     (void)fclose(file);
     return count;
 }
