@@ -286,6 +286,8 @@ static inline void bench_value_option(struct bench *b, const char *option, const
         b->spin = strcmp(value, "on") == 0    ? BENCH_SPIN_ON
                   : strcmp(value, "off") == 0 ? BENCH_SPIN_OFF
                                               : BENCH_SPIN_DEFAULT;
+    else if (strcmp(option, "--backend") == 0)
+        b->backend = value;
     else if (strcmp(option, "--role") == 0)
         b->role = value[0];
     else if (strcmp(option, "--folder") == 0)

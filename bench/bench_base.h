@@ -70,8 +70,9 @@ struct bench {
     bool check_all, one_core, two_cores, messages, single_thread;
     size_t
         gather; /* a stream's chunks are gathered until there are so many bytes, where a peer can */
-    char role;  /* 's', 'c', or 0: both */
-    char folder[96]; /* the run's own, or the one given for a role */
+    const char *backend; /* leat's; null: its default */
+    char role;           /* 's', 'c', or 0: both */
+    char folder[96];     /* the run's own, or the one given for a role */
     char path[128];
     intptr_t ready;            /* the system's: where the server says that it listens */
     intptr_t server;           /* the system's: its process, or 0 */

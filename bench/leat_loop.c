@@ -59,6 +59,9 @@ static void peer_open(struct bench *b)
     struct leat_hub_options options = {.size = sizeof options, .single_thread = b->single_thread};
     if (b->spin != BENCH_SPIN_DEFAULT)
         options.spin_us = b->spin == BENCH_SPIN_ON ? SPIN_US : LEAT_SPIN_OFF;
+    if (b->backend)
+        options.backend =
+            strcmp(b->backend, "uring") == 0 ? LEAT_BACKEND_URING : LEAT_BACKEND_AHEAD;
     check("hub", leat_hub_create(&options, &loop.hub));
     b->loop = &loop;
 }
