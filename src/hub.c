@@ -42,7 +42,7 @@ static enum leat_error hub_choose(struct leat_hub *hub)
     if (hub->options.backend == LEAT_BACKEND_ONE_BY_ONE)
         return LEAT_OK;
     bool ring = hub->options.backend == LEAT_BACKEND_URING;
-    enum leat_error error = lti_port_gather(hub->port, ring, &code);
+    enum leat_error error = lti_port_backend(hub->port, ring, &code);
     if (error == LEAT_OK)
         return error;
     bool refused = code.kind == LTI_OS_ACCESS;

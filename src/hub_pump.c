@@ -59,7 +59,7 @@ static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct 
         lti_conn_hangup(hub, conn);
     lti_conn_update(hub, conn);
     if ((news & LTI_DONE_READABLE) && conn->readable && lti_conn_may_read(conn) &&
-        conn->options.protocol != LEAT_PACKETS)
+        conn->protocol != LEAT_PACKETS)
         lti_port_read_soon(hub->port, &conn->link);
 }
 

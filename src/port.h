@@ -102,7 +102,7 @@ bool lti_port_destroy(struct lti_port *port);
 /* Before the first link: from now on what has come for several links is read at once, with `ring`
  * in one system call. UNSUPPORTED: the system cannot, or does not let us (code_out). MEMORY,
  * LIMIT. */
-enum leat_error lti_port_gather(struct lti_port *port, bool ring, struct os_code *code_out);
+enum leat_error lti_port_backend(struct lti_port *port, bool ring, struct os_code *code_out);
 
 /* Under the lock, before each lti_port_wait: does what was put off. Returns how many completions
  * that gave, at most LTI_DONE_MAX. */

@@ -58,7 +58,7 @@ static int64_t sockets_plain(void)
     return lti_os_sockets_plain() ? 0 : lti_os_fail(LTI_OS_UNSUPPORTED, 0);
 }
 
-enum leat_error lti_port_gather(struct lti_port *port, bool native, struct os_code *code_out)
+enum leat_error lti_port_backend(struct lti_port *port, bool native, struct os_code *code_out)
 {
     struct lti_ring *ring = lti_os_alloc(sizeof *ring);
     if (!ring)

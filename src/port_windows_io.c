@@ -475,7 +475,7 @@ bool lti_port_write_recall(struct lti_link *link)
 }
 
 /* Reads are under way by themselves here, at as many pipes as there are. */
-enum leat_error lti_port_gather(struct lti_port *port, bool ring, struct os_code *code_out)
+enum leat_error lti_port_backend(struct lti_port *port, bool ring, struct os_code *code_out)
 {
     (void)port;
     (void)ring;

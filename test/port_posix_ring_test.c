@@ -36,7 +36,7 @@ static void stage_open(struct stage *stage)
     struct os_code code;
     lti_fault_ring_stands_in();
     REQUIRE_ERROR(lti_port_create(&stage->port, &code), LEAT_OK);
-    REQUIRE_ERROR(lti_port_gather(stage->port, true, &code), LEAT_OK);
+    REQUIRE_ERROR(lti_port_backend(stage->port, true, &code), LEAT_OK);
     for (size_t i = 0; i < PAIRS; i++)
         stage_pair(stage, i);
 }
