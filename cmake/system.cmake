@@ -14,11 +14,13 @@ else()
 endif()
 
 # io_uring, if liburing is there for what is built: found by linking with it, as the library of
-# another machine would not. Programs that link the static library need it, too.
-set(LEAT_URING AUTO CACHE STRING "Reading by io_uring, with liburing: AUTO, ON or OFF")
+# another machine would not. Tests have it then. The library has it only when that is asked for:
+# else it would depend on what happens to be installed, and so would each program that links it.
+set(LEAT_URING OFF CACHE STRING "Reading by io_uring, with liburing: OFF, ON, AUTO if it is there")
 set(LEAT_HAVE_URING OFF)
 set(LEAT_RING_LIBRARY "")
-if(CMAKE_SYSTEM_NAME STREQUAL "Linux" AND NOT LEAT_URING STREQUAL "OFF")
+set(LEAT_RING_SHIPPED "")
+if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     include(CheckCSourceCompiles)
     set(CMAKE_REQUIRED_LIBRARIES uring)
     check_c_source_compiles("#include <liburing.h>
@@ -29,8 +31,11 @@ int main(void) { struct io_uring ring; struct io_uring_sqe *sqe;
     if(LEAT_LINKS_URING)
         set(LEAT_HAVE_URING ON)
         set(LEAT_RING_LIBRARY uring)
-        string(APPEND LEAT_SYSTEM_FLAGS " -luring")
-    elseif(NOT LEAT_URING STREQUAL "AUTO")
+        if(LEAT_URING STREQUAL "AUTO" OR LEAT_URING)
+            set(LEAT_RING_SHIPPED uring)
+            string(APPEND LEAT_SYSTEM_FLAGS " -luring")
+        endif()
+    elseif(LEAT_URING AND NOT LEAT_URING STREQUAL "AUTO")
         message(FATAL_ERROR "LEAT_URING is ${LEAT_URING}, and there is no liburing 2.2 or later")
     endif()
 endif()

@@ -144,11 +144,14 @@ void stress_child_good(pid_t child)
         (void)printf("process %d ended with 0x%x\n", (int)child, (unsigned int)status);
 }
 
-void stress_child_stop(pid_t child)
+bool stress_child_stop(pid_t child)
 {
     REQUIRE(kill(child, SIGSTOP) == 0);
     int status = child_wait(child, WUNTRACED);
-    REQUIRE(WIFSTOPPED(status));
+    if (WIFSTOPPED(status))
+        return true;
+    REQUIRE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    return false;
 }
 
 void stress_child_go_on(pid_t child)
@@ -156,12 +159,14 @@ void stress_child_go_on(pid_t child)
     REQUIRE(kill(child, SIGCONT) == 0);
 }
 
-void stress_child_kill(pid_t child, struct stress_tale *tale, uint32_t teller)
+bool stress_child_kill(pid_t child, struct stress_tale *tale, uint32_t teller)
 {
-    stress_child_stop(child);
+    if (!stress_child_stop(child))
+        return false;
     if (tale != NULL)
         stress_tell_killed(tale, teller);
     REQUIRE(kill(child, SIGKILL) == 0);
     int status = child_wait(child, 0);
     CHECK(WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL);
+    return true;
 }

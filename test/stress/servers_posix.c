@@ -221,7 +221,7 @@ static void server_end(struct town *town, const struct person *person, pid_t ser
 {
     CHECK_WITHIN(STRESS_SOON_MS, atomic_load(&town->serving));
     if (kill) {
-        stress_child_kill(server, town->tale, person->teller);
+        REQUIRE(stress_child_kill(server, town->tale, person->teller));
         return;
     }
     atomic_store(&town->stop, true);
