@@ -17,7 +17,7 @@ passed=0
 failed=0
 
 # Some compilers call bcmp where the source says memcmp.
-allowed='^(memcpy|memmove|memset|memcmp|bcmp|memchr|strlen|lti_.*|leat_.*'
+allowed='^(memcpy|memmove|memset|memcmp|bcmp|memchr|strlen|strcmp|lti_.*|leat_.*'
 allowed="$allowed"'|_GLOBAL_OFFSET_TABLE_|__stack_chk_fail)$'
 nm="nm"
 compiler=${CC:-cc}

@@ -386,7 +386,7 @@ TEST(corner_keepalive_without_memory_ends_nobody)
     CHECK_ERROR(leat_abort(hub, to), LEAT_OK);
     CHECK_ERROR(leat_abort(hub, from), LEAT_OK);
     uint64_t end_ms = kit_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
-    while (kit_stats(hub, a).bytes_received == KIT_HELLO_BYTES && kit_now_ms() < end_ms) {
+    while (kit_stats(hub, a).bytes_sent == sent && kit_now_ms() < end_ms) {
         kit_pass(5);
         kit_drain(hub, base, NULL);
     }
