@@ -240,6 +240,34 @@ TEST(gather_until_full_and_on)
     kit_end(hub);
 }
 
+/* A call that does not wait may be the one that finds a peer who breaks the rules. */
+TEST(gather_goes_before_the_goodbye)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_conn_options options = gathers(LEAT_MESSAGES, 1000);
+    uint8_t got[256];
+    char buffer[16];
+    size_t size, expected = KIT_HELLO_BYTES + 2 * 9 + 9;
+    intptr_t handle;
+    leat_conn conn;
+    int fd = kit_raw_pair(&handle);
+    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, &options, &conn), LEAT_OK);
+    kit_raw_send(fd, kit_hello, sizeof kit_hello);
+    KIT_NEXT(hub, LEAT_EVENT_CONNECTED);
+    CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
+    kit_raw_header(fd, 5, 200); /* of no kind that has a payload like that */
+    KIT_QUIET(hub);
+    CHECK_ERROR(leat_send(hub, conn, "a", 1), LEAT_OK);
+    CHECK_ERROR(leat_send(hub, conn, "b", 1), LEAT_OK);
+    CHECK_ERROR(leat_resume(hub, conn), LEAT_OK);
+    CHECK_ERROR(leat_receive(hub, conn, buffer, sizeof buffer, &size), LEAT_E_PROTOCOL);
+    CHECK_INT(came(fd, got, sizeof got), expected);
+    CHECK_INT(got[KIT_HELLO_BYTES + 8], 'a');
+    CHECK_INT(got[KIT_HELLO_BYTES + 9 + 8], 'b');
+    kit_raw_close(fd);
+    kit_end(hub);
+}
+
 /* Each call that may wait sends first, also when it finds at once what it wants. */
 TEST_POSIX(gather_leaves_before_each_wait)
 {

@@ -189,3 +189,20 @@ TEST(nt_squatter_is_told)
     CHECK_STR(text, "again");
     kit_end(hub);
 }
+
+/* ---- Backends -------------------------------------------------------------------------------- */
+
+/* The completion port is all there is: nothing is read ahead of who asks for it. */
+TEST(nt_hub_has_one_backend)
+{
+    const enum leat_backend others[] = {LEAT_BACKEND_AHEAD, LEAT_BACKEND_URING};
+    struct leat_hub *hub = kit_begin();
+    CHECK_INT(kit_hub_info(hub).backend, LEAT_BACKEND_ONE_BY_ONE);
+    for (size_t i = 0; i < 2; i++) {
+        const struct leat_hub_options options = {.size = sizeof options, .backend = others[i]};
+        struct leat_hub *other = NULL;
+        CHECK_ERROR(leat_hub_create(&options, &other), LEAT_E_UNSUPPORTED);
+        CHECK(other == NULL);
+    }
+    kit_end(hub);
+}
