@@ -14,8 +14,9 @@
  */
 #include "core.h"
 
-/* How many turns in a row may leave the system unasked, because an event is at hand already. */
-#define TURNS_UNASKED_MAX 7
+/* How many turns in a row may leave the system unasked, because an event is at hand already. Asking
+ * in vain costs as much as half a message of 64 KiB there. */
+#define TURNS_UNASKED_MAX 31
 
 /* How many times the system is asked between two looks at the clock, which cost a tenth of that. */
 #define ASKS_A_LOOK 4u
@@ -215,7 +216,8 @@ enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
     struct os_code code = {LTI_OS_NONE, 0};
     int prepared = lti_port_prepare(hub->port, hub->done);
     batch_dispatch(hub, prepared);
-    bool ask = !prepared || hub->ready.count == 0 || hub->unasked == TURNS_UNASKED_MAX;
+    bool ask = !prepared || hub->ready.count == 0 || hub->unasked == TURNS_UNASKED_MAX ||
+               time_is_over(hub, LTI_NEVER);
     hub->unasked = ask ? 0 : hub->unasked + 1;
     hub->changed = false;
     int count = ask ? port_ask(hub, prepared ? 0 : patience(hub, deadline_ns), &code) : 0;
