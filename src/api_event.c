@@ -101,7 +101,6 @@ static bool ready_event(struct leat_hub *hub, struct leat_event *event)
 {
     struct lti_endpoint *endpoint = hub->ready.first;
     bool told = false;
-    lti_hub_list(hub, endpoint, LTI_LIST_NONE);
     memset(event, 0, sizeof *event);
     switch ((enum lti_kind)endpoint->kind) {
     case LTI_KIND_CONN: {
@@ -110,9 +109,15 @@ static bool ready_event(struct leat_hub *hub, struct leat_event *event)
             lti_conn_fill(hub, conn);
         lti_conn_update(hub, conn);
         told = conn_event(hub, conn, event);
+        /* It is the others' turn, if it has more to say. */
+        if (endpoint == hub->ready.first && endpoint != hub->ready.last) {
+            lti_hub_list(hub, endpoint, LTI_LIST_NONE);
+            lti_hub_list(hub, endpoint, LTI_LIST_READY);
+        }
         break;
     }
     case LTI_KIND_LISTENER:
+        lti_hub_list(hub, endpoint, LTI_LIST_NONE);
         told = listener_event(hub, (struct lti_listener *)endpoint, event);
         lti_listener_update(hub, (struct lti_listener *)endpoint);
         break;

@@ -34,14 +34,9 @@ enum leat_error lti_conn_read_end(const struct lti_conn *conn)
     return conn->peer_finished || conn->state == LTI_CONN_ENDED ? LEAT_E_FINISHED : LEAT_E_EMPTY;
 }
 
-void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *data, size_t size)
+static void received_trace(struct leat_hub *hub, const struct lti_conn *conn, const void *data,
+                           size_t size)
 {
-    conn->stats.reads++;
-    conn->stats.bytes_received += size;
-    conn->heard = true;
-    conn->asked = false;
-    if (!hub->options.trace)
-        return;
     struct leat_trace record = {
         .kind = LEAT_TRACE_RECEIVED,
         .conn = {lti_conn_id(conn)},
@@ -52,6 +47,16 @@ void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *
         .time_ns = lti_hub_now(hub),
     };
     hub->options.trace(hub->options.hook_context, &record);
+}
+
+void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *data, size_t size)
+{
+    conn->stats.reads++;
+    conn->stats.bytes_received += size;
+    conn->heard = true;
+    conn->asked = false;
+    if (hub->options.trace)
+        received_trace(hub, conn, data, size);
 }
 
 /* Both have said that they will send no more: an orderly end. */
@@ -167,7 +172,8 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
         want = lti_port_expect(&conn->link, read_expected(conn));
     if (want > READ_BYTES)
         want = READ_BYTES;
-    want = lti_share_piece(conn, want);
+    if (!lti_share_free(conn))
+        want = lti_share_piece(conn, want);
     size_t room_size = lti_inbox_room(&conn->inbox, &hub->pool, want, limit, &room);
     if (room_size == SIZE_MAX) {
         lti_conn_read_later(hub, conn);
@@ -204,7 +210,8 @@ void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
 {
     if (conn->readable && lti_conn_may_hear(conn))
         lti_conn_identify(hub, conn);
-    if (!conn->readable || !lti_conn_may_read(conn) || !lti_share_read(conn, 0))
+    if (!conn->readable || !lti_conn_may_read(conn) ||
+        (!lti_share_free(conn) && !lti_share_read(conn, 0)))
         return;
     if (conn->closing && conn->state == LTI_CONN_LINGER) {
         if (conn->protocol == LEAT_PACKETS)

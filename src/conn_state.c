@@ -237,33 +237,39 @@ static void conn_check(const struct lti_conn *conn)
     LTI_INVARIANT(!conn->share_held || conn->share_waits);
 }
 
-void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
+static uint32_t pending_all(const struct lti_conn *conn)
 {
     uint32_t pending = 0;
+    if (conn->state == LTI_CONN_GONE)
+        return conn->report ? LTI_PENDING_REPORT : 0;
+    if (conn->readable && (lti_conn_may_read(conn) || lti_conn_may_hear(conn)))
+        pending |= LTI_PENDING_WORK;
+    if (conn->ask_due)
+        pending |= LTI_PENDING_ASKED;
+    if (conn->announced && !conn->closing)
+        pending |= pending_events(conn);
+    return pending;
+}
+
+void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
+{
     if (conn->buried)
         return;
     conn_check(conn);
     lti_share_check(hub, conn);
-    if (conn->state == LTI_CONN_GONE) {
-        pending = conn->report ? LTI_PENDING_REPORT : 0;
-    } else {
-        if (conn->readable && (lti_conn_may_read(conn) || lti_conn_may_hear(conn)))
-            pending |= LTI_PENDING_WORK;
-        if (conn->ask_due)
-            pending |= LTI_PENDING_ASKED;
-        if (conn->announced && !conn->closing)
-            pending |= pending_events(conn);
-        uint64_t time_ns = first_time(conn);
-        if (conn->base.deadline.time_ns != time_ns)
-            lti_hub_due(hub, &conn->base, time_ns);
-    }
+    bool plain = lti_conn_plain(conn);
+    uint32_t pending = plain ? lti_conn_plain_pending(conn) : pending_all(conn);
+    LTI_INVARIANT(pending == pending_all(conn));
+    uint64_t time_ns = first_time(conn);
+    if (conn->base.deadline.time_ns != time_ns && conn->state != LTI_CONN_GONE)
+        lti_hub_due(hub, &conn->base, time_ns);
     /* On the list already, it is still news to who waits for this connection. */
     if (pending & ~conn->base.pending)
         hub->changed = true;
     conn->base.pending = (uint16_t)pending;
     enum lti_listed list = LTI_LIST_NONE;
     if (pending)
-        list = is_chore(conn, pending) ? LTI_LIST_CHORES : LTI_LIST_READY;
+        list = !plain && is_chore(conn, pending) ? LTI_LIST_CHORES : LTI_LIST_READY;
     if (conn->base.list != list)
         lti_hub_list(hub, &conn->base, list);
 }

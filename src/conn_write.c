@@ -298,58 +298,55 @@ void lti_conn_offer_full(struct lti_conn *conn, size_t want_room)
 static void offer_rest(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
                        size_t sent, size_t rest, bool message, bool direct)
 {
-    if (rest > 0) {
+    LTI_ASSERT(rest > 0 || !message);
+    if (rest > 0)
         slices_append(conn, slices, sent, rest);
-        if (message) {
-            conn->outbox.messages++;
-            if (sent > 0) {
-                conn->head_left = (uint32_t)rest;
-                conn->head_message = true;
-            }
+    if (message) {
+        conn->outbox.messages++;
+        if (sent > 0) {
+            conn->head_left = (uint32_t)rest;
+            conn->head_message = true;
         }
-        if (direct && write_begin(hub, conn))
-            lti_conn_flush(hub, conn);
-    } else if (message) {
-        conn->stats.messages_sent++;
     }
+    if (rest > 0 && direct && write_begin(hub, conn))
+        lti_conn_flush(hub, conn);
     if (conn->state != LTI_CONN_GONE)
         lti_outbox_trim(&conn->outbox, &hub->pool);
 }
 
-enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
-                               const struct leat_slice *slices, size_t count, size_t total,
-                               bool whole, size_t *accepted_out)
+/* Memory for what the port may leave of a message, before its first byte leaves. */
+static enum leat_error whole_begin(struct leat_hub *hub, struct lti_conn *conn, size_t total,
+                                   bool direct)
 {
-    struct os_code code = no_code;
-    size_t sent = 0;
-    bool direct = conn->outbox.size == 0 && lti_conn_connected(conn);
-    LTI_ASSERT(conn->outbox.size > 0 || !conn->writing);
     size_t limit = conn->common->options.outbox_bytes;
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     /* An empty outbox takes any message, so that the limit need not be that of the largest. */
-    if (whole && ((total > room && conn->outbox.size > 0) || !lti_share_fits(conn, total))) {
+    if ((total > room && conn->outbox.size > 0) ||
+        (!lti_share_free(conn) && !lti_share_fits(conn, total))) {
         lti_conn_offer_full(conn, total);
         return LEAT_E_FULL;
     }
-    if (whole)
+    if (!lti_share_free(conn))
         lti_share_sends(conn, total);
-    else
-        room = lti_share_room(conn, room);
-    if (whole && !lti_outbox_reserve(&conn->outbox, &hub->pool, total))
-        return LEAT_E_MEMORY;
-    if (direct) {
-        enum leat_error error = port_write(hub, conn, slices, count, &sent, &code);
-        if (error != LEAT_OK && error != LEAT_E_FULL && error != LEAT_E_MEMORY) {
-            lti_conn_write_dead(hub, conn, error, code);
-            if (conn->state != LTI_CONN_GONE)
-                lti_outbox_trim(&conn->outbox, &hub->pool);
-            return error;
-        }
-    }
+    if (direct && lti_outbox_sure(&conn->outbox, &hub->pool, total))
+        return LEAT_OK;
+    return lti_outbox_reserve(&conn->outbox, &hub->pool, total) ? LEAT_OK : LEAT_E_MEMORY;
+}
+
+/* What the port did not take goes to the outbox: all of a message, or what there is room for. */
+static enum leat_error offer_queue(struct leat_hub *hub, struct lti_conn *conn,
+                                   const struct leat_slice *slices, size_t total, size_t sent,
+                                   bool whole, bool direct, size_t *accepted_out)
+{
     size_t rest = total - sent;
-    if (rest > room && !whole)
-        rest = room;
-    if (!whole && rest > 0 && !lti_outbox_reserve(&conn->outbox, &hub->pool, rest)) {
+    if (!whole) {
+        size_t limit = conn->common->options.outbox_bytes;
+        size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
+        room = lti_share_room(conn, room);
+        rest = rest < room ? rest : room;
+    }
+    if (rest > 0 && !lti_outbox_reserve(&conn->outbox, &hub->pool, whole ? total : rest)) {
+        LTI_ASSERT(!whole); /* there is memory for it: see whole_begin */
         if (sent == 0)
             return LEAT_E_MEMORY;
         /* Nothing is left that the system could tell of: WRITABLE comes after a pause. */
@@ -370,6 +367,38 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
         return conn->write_error;
     }
     *accepted_out = sent + rest;
+    return LEAT_OK;
+}
+
+enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
+                               const struct leat_slice *slices, size_t count, size_t total,
+                               bool whole, size_t *accepted_out)
+{
+    struct os_code code = no_code;
+    size_t sent = 0;
+    bool direct = conn->outbox.size == 0 && lti_conn_connected(conn);
+    LTI_ASSERT(conn->outbox.size > 0 || !conn->writing);
+    enum leat_error error = whole ? whole_begin(hub, conn, total, direct) : LEAT_OK;
+    if (error != LEAT_OK)
+        return error;
+    if (direct) {
+        error = port_write(hub, conn, slices, count, &sent, &code);
+        if (error != LEAT_OK && error != LEAT_E_FULL && error != LEAT_E_MEMORY) {
+            lti_conn_write_dead(hub, conn, error, code);
+            if (conn->state != LTI_CONN_GONE)
+                lti_outbox_trim(&conn->outbox, &hub->pool);
+            return error;
+        }
+    }
+    if (sent < total) {
+        error = offer_queue(hub, conn, slices, total, sent, whole, direct, accepted_out);
+        if (error != LEAT_OK)
+            return error;
+    } else {
+        conn->stats.messages_sent += whole;
+        lti_outbox_trim(&conn->outbox, &hub->pool);
+        *accepted_out = total;
+    }
     if (conn->common->options.gather_bytes)
         lti_gather_begin(hub, conn);
     return LEAT_OK;

@@ -101,58 +101,63 @@ struct lti_conn {
     enum leat_protocol protocol : 8; /* as in its options: every message asks for it */
     enum leat_error write_error : 8; /* OK: writing works */
     enum leat_error error : 8;       /* why it ended; the first one sticks */
-
-    bool dialled : 1;
-    bool head_message : 1;   /* the outbox's first frame is a message */
-    bool closing : 1;        /* the user closed it: the id is dead, no event comes */
-    bool announced : 1;      /* the user has it: CONNECTED or ACCEPTED, or dialled it */
-    bool ask_due : 1;        /* ASKED is to be told */
-    bool asked_told : 1;     /* the user knows it from ASKED */
-    bool handshaking : 1;    /* counts in the listener's handshakes */
-    bool accepted_queue : 1; /* waits in the listener's accepted queue */
-    bool readable : 1;       /* the port may have bytes for us */
-    bool eof : 1;            /* the port has no more */
-    bool paused : 1;
-    bool read_stalled : 1;  /* the inbox was full; until its low mark */
-    bool writing : 1;       /* a write_start is under way */
-    bool want_writable : 1; /* FULL was returned: one WRITABLE is due */
-    bool writable_due : 1;
-    bool connected_due : 1;
-    bool finish_wanted : 1; /* by us: after the outbox */
-    bool finish_done : 1;
-    bool peer_finished : 1; /* no more will come */
-    bool peer_goodbye : 1;  /* a CLOSE frame came */
-    bool finished_told : 1;
-    bool hangup : 1;
-    bool hangup_told : 1;
-    bool closed_told : 1;
-    bool message_ready : 1;  /* a whole message is at the inbox's head */
-    bool need_more : 1;      /* the user looked for a delimiter in vain: new bytes are news */
-    bool view : 1;           /* the user looks at it */
-    bool asked : 1;          /* keep-alive: nothing was heard since we asked */
-    bool goodbye_queued : 1; /* our CLOSE frame is in the outbox */
-    bool report : 1;         /* leat_close_report: an event is due at the end */
-    bool drained : 1;        /* closing: what had come was looked for */
-    bool waited : 1;         /* leat_close_wait: a caller takes the result */
-    bool link_draining : 1;  /* lti_port_end said: not yet */
-    bool buried : 1;         /* in the graveyard */
-    bool unidentified : 1;   /* who it is will be known when its first bytes came */
-    bool user_counted : 1;   /* among the listener's users */
-    bool share_held : 1;     /* is not read: the listener is full */
-    bool share_large : 1;    /* for a packet that is larger than it may hold then */
-    bool share_waits : 1;    /* in the listener's waiting queue */
-    bool absent_waits : 1;   /* CONNECTING: nobody there is no end, but a reason to try again */
-    bool peer_known : 1;
-    bool peer_other : 1; /* neither this user nor the system's own */
-    bool listened : 1;   /* the listener counts it as one of its own */
-    bool skipping : 1;   /* what comes is an ignorable frame's payload */
-    bool heard : 1;      /* keep-alive: something came since the last look */
-    bool gathering : 1;  /* among the hub's gatherers: a write went since its last turn */
-    uint8_t operation;   /* enum leat_operation; what failed */
-    uint8_t attempts;    /* CONNECTING: so many failed, or more */
     union {
         uint32_t message_size; /* of the message at the inbox's head, or of the last one */
         uint32_t skip_left;    /* skipping: of an ignorable frame's payload */
+    };
+
+    union {
+        struct {
+            bool dialled : 1;
+            bool head_message : 1;   /* the outbox's first frame is a message */
+            bool closing : 1;        /* the user closed it: the id is dead, no event comes */
+            bool announced : 1;      /* the user has it: CONNECTED or ACCEPTED, or dialled it */
+            bool ask_due : 1;        /* ASKED is to be told */
+            bool asked_told : 1;     /* the user knows it from ASKED */
+            bool handshaking : 1;    /* counts in the listener's handshakes */
+            bool accepted_queue : 1; /* waits in the listener's accepted queue */
+            bool readable : 1;       /* the port may have bytes for us */
+            bool eof : 1;            /* the port has no more */
+            bool paused : 1;
+            bool read_stalled : 1;  /* the inbox was full; until its low mark */
+            bool writing : 1;       /* a write_start is under way */
+            bool want_writable : 1; /* FULL was returned: one WRITABLE is due */
+            bool writable_due : 1;
+            bool connected_due : 1;
+            bool finish_wanted : 1; /* by us: after the outbox */
+            bool finish_done : 1;
+            bool peer_finished : 1; /* no more will come */
+            bool peer_goodbye : 1;  /* a CLOSE frame came */
+            bool finished_told : 1;
+            bool hangup : 1;
+            bool hangup_told : 1;
+            bool closed_told : 1;
+            bool message_ready : 1; /* a whole message is at the inbox's head */
+            bool need_more : 1; /* the user looked for a delimiter in vain: new bytes are news */
+            bool view : 1;      /* the user looks at it */
+            bool asked : 1;     /* keep-alive: nothing was heard since we asked */
+            bool goodbye_queued : 1; /* our CLOSE frame is in the outbox */
+            bool report : 1;         /* leat_close_report: an event is due at the end */
+            bool drained : 1;        /* closing: what had come was looked for */
+            bool waited : 1;         /* leat_close_wait: a caller takes the result */
+            bool link_draining : 1;  /* lti_port_end said: not yet */
+            bool buried : 1;         /* in the graveyard */
+            bool unidentified : 1;   /* who it is will be known when its first bytes came */
+            bool user_counted : 1;   /* among the listener's users */
+            bool share_held : 1;     /* is not read: the listener is full */
+            bool share_large : 1;    /* for a packet that is larger than it may hold then */
+            bool share_waits : 1;    /* in the listener's waiting queue */
+            bool absent_waits : 1;   /* CONNECTING: nobody there is a reason to try again */
+            bool peer_known : 1;
+            bool peer_other : 1; /* neither this user nor the system's own */
+            bool listened : 1;   /* the listener counts it as one of its own */
+            bool skipping : 1;   /* what comes is an ignorable frame's payload */
+            bool heard : 1;      /* keep-alive: something came since the last look */
+            bool gathering : 1;  /* among the hub's gatherers: a write went since its last turn */
+            uint8_t operation;   /* enum leat_operation; what failed */
+            uint8_t attempts;    /* CONNECTING: so many failed, or more */
+        };
+        uint64_t flags; /* all of them at once, to be compared with LTI_CONN_FLAGS */
     };
 
     struct lti_inbox inbox;
@@ -189,6 +194,11 @@ struct lti_conn {
  * 10,000 idle clients need 4 MB. A new member is to find a place in common, or in a union with one
  * of another state. The figure fits the steps of 16 in which memory is given out. */
 _Static_assert(sizeof(struct lti_conn) <= 312, "an idle connection is small");
+
+/* What `flags` is with just these set: LTI_CONN_FLAGS(.closing = true, .view = true). */
+#define LTI_CONN_FLAGS(...) (((struct lti_conn){__VA_ARGS__}).flags)
+_Static_assert(offsetof(struct lti_conn, attempts) - offsetof(struct lti_conn, flags) == 7,
+               "`flags` has room for all of them");
 
 /* One connection of a listener a direction may go on over its bound; conn_share.c. */
 enum lti_share_turn { LTI_SHARE_READ = 0, LTI_SHARE_WRITE, LTI_SHARE_TURNS };
@@ -315,14 +325,28 @@ static inline bool lti_conn_may_hear(const struct lti_conn *conn)
     return conn->unidentified && (conn->state == LTI_CONN_ASKING || lti_conn_may_read(conn));
 }
 
+/* Open, told of, and nothing beside: what it has to say is soon known. So it is most of the time. */
+static inline bool lti_conn_plain(const struct lti_conn *conn)
+{
+    const uint64_t of =
+        LTI_CONN_FLAGS(.announced = true, .closing = true, .ask_due = true, .eof = true,
+                       .paused = true, .read_stalled = true, .writable_due = true,
+                       .connected_due = true, .peer_finished = true, .hangup = true,
+                       .need_more = true, .view = true, .report = true, .share_held = true);
+    return conn->state == LTI_CONN_OPEN &&
+           (conn->flags & of) == LTI_CONN_FLAGS(.announced = true) &&
+           conn->protocol != LEAT_PACKETS;
+}
+
+static inline uint32_t lti_conn_plain_pending(const struct lti_conn *conn)
+{
+    uint32_t pending = conn->readable ? LTI_PENDING_WORK : 0;
+    return lti_conn_has_data(conn) ? pending | LTI_PENDING_READABLE : pending;
+}
+
 /* hub.c */
-enum leat_error lti_hub_enter(struct leat_hub *hub); /* takes the lock; FORKED, ARGUMENT */
-void lti_hub_leave(
-    struct leat_hub *hub); /* frees the dead and wakes a waiter that must look again */
-/* The same for a call on one connection: enters and finds it, or does not enter (STALE); brings it
- * up to date and leaves. */
-enum leat_error lti_hub_enter_conn(struct leat_hub *hub, leat_conn conn, struct lti_conn **found);
-void lti_hub_leave_conn(struct leat_hub *hub, struct lti_conn *conn);
+void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn); /* what is pending and due */
+void lti_hub_leave_told(struct leat_hub *hub);                     /* lti_hub_leave, in full */
 void lti_hub_reap(struct leat_hub *hub);
 uint64_t lti_hub_now(struct leat_hub *hub);                /* looks at the clock */
 uint64_t lti_hub_after(struct leat_hub *hub, uint32_t ms); /* LTI_NEVER for LEAT_FOREVER */
@@ -330,8 +354,71 @@ uint32_t lti_hub_random(struct leat_hub *hub, uint32_t below);
 void lti_hub_log(struct leat_hub *hub, const char *what, enum leat_error error);
 void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, enum lti_listed list);
 void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t time_ns);
-struct lti_conn *lti_hub_conn(const struct leat_hub *hub, leat_conn conn); /* null: stale */
 struct lti_listener *lti_hub_listener(const struct leat_hub *hub, leat_listener listener);
+
+/* What every call begins and ends with. */
+
+/* Takes the lock. FORKED, ARGUMENT. */
+static inline enum leat_error lti_hub_enter(struct leat_hub *hub)
+{
+    if (!hub)
+        return LEAT_E_ARGUMENT;
+    if (hub->fork_count != lti_os_fork_count())
+        return LEAT_E_FORKED;
+    if (hub->mutex) {
+        lti_os_mutex_lock(hub->mutex);
+        return LEAT_OK;
+    }
+#ifndef NDEBUG
+    /* Without a lock a second thread is a race: stop at the call that makes it. */
+    uint64_t thread = lti_os_thread_id();
+    if (hub->owner_thread == 0)
+        hub->owner_thread = thread;
+    LTI_ASSERT(hub->owner_thread == thread);
+#endif
+    return LEAT_OK;
+}
+
+/* Frees the dead and wakes a waiter that must look again. */
+static inline void lti_hub_leave(struct leat_hub *hub)
+{
+    if (hub->graveyard || hub->waiting || hub->foreign) {
+        lti_hub_leave_told(hub);
+        return;
+    }
+    hub->changed = false;
+    if (hub->mutex)
+        lti_os_mutex_unlock(hub->mutex);
+}
+
+/* Null: stale. */
+static inline struct lti_conn *lti_hub_conn(const struct leat_hub *hub, leat_conn conn)
+{
+    struct lti_conn *found = lti_slots_at(&hub->conns, conn.id);
+    bool known = found && lti_conn_id(found) == conn.id && !found->closing;
+    return known && (found->announced || found->asked_told) ? found : 0;
+}
+
+/* The same for a call on one connection: enters and finds it, or does not enter (STALE). */
+static inline enum leat_error lti_hub_enter_conn(struct leat_hub *hub, leat_conn conn,
+                                                 struct lti_conn **found)
+{
+    enum leat_error error = lti_hub_enter(hub);
+    if (error != LEAT_OK)
+        return error;
+    *found = lti_hub_conn(hub, conn);
+    if (*found)
+        return LEAT_OK;
+    lti_hub_leave(hub);
+    return LEAT_E_STALE;
+}
+
+/* Brings it up to date and leaves. */
+static inline void lti_hub_leave_conn(struct leat_hub *hub, struct lti_conn *conn)
+{
+    lti_conn_update(hub, conn);
+    lti_hub_leave(hub);
+}
 
 /* hub_pump.c */
 enum leat_error lti_hub_wait_enter(struct leat_hub *hub); /* enters as the one who waits; BUSY */
@@ -364,7 +451,6 @@ enum leat_error lti_struct_give(void *to, const void *from, size_t known);
 
 /* conn_state.c */
 void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_state state);
-void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn); /* what is pending and due */
 void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operation operation,
                    enum leat_error error, struct os_code code); /* the first error sticks */
 void lti_conn_bury(struct leat_hub *hub, struct lti_conn *conn);
@@ -462,6 +548,12 @@ void *lti_gather_room(struct leat_hub *hub, struct lti_conn *conn, size_t size);
 void lti_gather_flush(struct leat_hub *hub); /* a turn: all that gathered goes out */
 
 /* conn_share.c */
+/* Nobody has to look at what it takes: it has no listener, or one that is not full. */
+static inline bool lti_share_free(const struct lti_conn *conn)
+{
+    return !conn->listened ||
+           conn->common->listener->queued_bytes < conn->common->listener->queued_bytes_max;
+}
 bool lti_share_read(struct lti_conn *conn, size_t want);         /* it may read; else it waits */
 size_t lti_share_room(const struct lti_conn *conn, size_t room); /* of that, in the outbox */
 /* How much of that one read may bring. */
@@ -474,12 +566,16 @@ static inline void lti_share_check(struct leat_hub *hub, struct lti_conn *conn)
 {
     if (!conn->listened)
         return;
-    /* Most changes are none of its share: it holds what it held, nobody waits, it has no turn. */
-    const struct lti_listener *listener = conn->common->listener;
-    if (lti_inbox_size(&conn->inbox) + conn->outbox.size != conn->queued_bytes ||
-        conn->want_writable || conn->share_held || conn->share_waits || listener->waiting_first ||
-        listener->turns[LTI_SHARE_READ] == conn || listener->turns[LTI_SHARE_WRITE] == conn)
+    struct lti_listener *listener = conn->common->listener;
+    uint64_t held = (uint64_t)lti_inbox_size(&conn->inbox) + conn->outbox.size;
+    /* Most changes are none of the others' business: nobody waits, and it has no turn. */
+    if (conn->want_writable || conn->share_held || conn->share_waits || listener->waiting_first ||
+        listener->turns[LTI_SHARE_READ] || listener->turns[LTI_SHARE_WRITE] || held > UINT32_MAX) {
         lti_share_changed(hub, conn);
+        return;
+    }
+    listener->queued_bytes += (size_t)held - conn->queued_bytes;
+    conn->queued_bytes = (uint32_t)held;
 }
 
 /* conn_packet.c */

@@ -172,27 +172,8 @@ enum leat_error leat_hub_destroy(struct leat_hub *hub)
     return LEAT_OK;
 }
 
-enum leat_error lti_hub_enter(struct leat_hub *hub)
-{
-    if (!hub)
-        return LEAT_E_ARGUMENT;
-    if (hub->fork_count != lti_os_fork_count())
-        return LEAT_E_FORKED;
-    if (hub->mutex)
-        lti_os_mutex_lock(hub->mutex);
-#ifndef NDEBUG
-    /* Without a lock a second thread is a race: stop at the call that makes it. */
-    if (!hub->mutex) {
-        uint64_t thread = lti_os_thread_id();
-        if (hub->owner_thread == 0)
-            hub->owner_thread = thread;
-        LTI_ASSERT(hub->owner_thread == thread);
-    }
-#endif
-    return LEAT_OK;
-}
-
-void lti_hub_leave(struct leat_hub *hub)
+/* Somebody waits, or died. */
+void lti_hub_leave_told(struct leat_hub *hub)
 {
     if (hub->graveyard)
         lti_hub_reap(hub);
@@ -216,24 +197,6 @@ void lti_hub_reap(struct leat_hub *hub)
         hub->graveyard = conn->queue_next;
         lti_conn_free(hub, conn);
     }
-}
-
-enum leat_error lti_hub_enter_conn(struct leat_hub *hub, leat_conn conn, struct lti_conn **found)
-{
-    enum leat_error error = lti_hub_enter(hub);
-    if (error != LEAT_OK)
-        return error;
-    *found = lti_hub_conn(hub, conn);
-    if (*found)
-        return LEAT_OK;
-    lti_hub_leave(hub);
-    return LEAT_E_STALE;
-}
-
-void lti_hub_leave_conn(struct leat_hub *hub, struct lti_conn *conn)
-{
-    lti_conn_update(hub, conn);
-    lti_hub_leave(hub);
 }
 
 uint64_t lti_hub_now(struct leat_hub *hub)
@@ -336,12 +299,6 @@ void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t t
     lti_deadline_set(&hub->deadlines, &endpoint->deadline, time_ns);
     if (time_ns < first)
         hub->changed = true;
-}
-
-struct lti_conn *lti_hub_conn(const struct leat_hub *hub, leat_conn conn)
-{
-    struct lti_conn *found = lti_slots_find(&hub->conns, conn.id);
-    return found && !found->closing && (found->announced || found->asked_told) ? found : 0;
 }
 
 struct lti_listener *lti_hub_listener(const struct leat_hub *hub, leat_listener listener)

@@ -41,6 +41,16 @@ static void chores_do(struct leat_hub *hub)
     }
 }
 
+/* What lti_conn_update makes of the most frequent news there is. */
+static void conn_readable(struct leat_hub *hub, struct lti_conn *conn)
+{
+    conn->readable = true;
+    if (!(conn->base.pending & LTI_PENDING_WORK))
+        hub->changed = true;
+    conn->base.pending |= LTI_PENDING_WORK;
+    lti_hub_list(hub, &conn->base, LTI_LIST_READY);
+}
+
 static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct lti_done *done)
 {
     uint32_t news = lti_port_take(hub->port, &conn->link, done);
@@ -52,15 +62,19 @@ static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct 
         }
         return;
     }
-    if (news & LTI_DONE_READABLE)
-        conn->readable = !conn->eof;
-    if (news & LTI_DONE_WRITTEN)
-        lti_conn_written(hub, conn, done->bytes, (news & LTI_DONE_TAKEN) != 0);
-    if (news & LTI_DONE_HANGUP)
-        lti_conn_hangup(hub, conn);
-    lti_conn_update(hub, conn);
-    if ((news & LTI_DONE_READABLE) && conn->readable && lti_conn_may_read(conn) &&
-        conn->protocol != LEAT_PACKETS)
+    if (news == LTI_DONE_READABLE && lti_conn_plain(conn)) {
+        conn_readable(hub, conn);
+    } else {
+        if (news & LTI_DONE_READABLE)
+            conn->readable = !conn->eof;
+        if (news & LTI_DONE_WRITTEN)
+            lti_conn_written(hub, conn, done->bytes, (news & LTI_DONE_TAKEN) != 0);
+        if (news & LTI_DONE_HANGUP)
+            lti_conn_hangup(hub, conn);
+        lti_conn_update(hub, conn);
+    }
+    if (hub->options.backend != LEAT_BACKEND_ONE_BY_ONE && (news & LTI_DONE_READABLE) &&
+        conn->readable && lti_conn_may_read(conn) && conn->protocol != LEAT_PACKETS)
         lti_port_read_soon(hub->port, &conn->link);
 }
 
@@ -68,8 +82,8 @@ static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct 
 static void done_dispatch(struct leat_hub *hub, const struct lti_done *done)
 {
     if (lti_id_kind(done->cookie) == LTI_KIND_CONN) {
-        struct lti_conn *conn = lti_slots_find(&hub->conns, done->cookie);
-        if (conn && !conn->buried)
+        struct lti_conn *conn = lti_slots_at(&hub->conns, done->cookie);
+        if (conn && lti_conn_id(conn) == done->cookie && !conn->buried)
             conn_done(hub, conn, done);
         else
             (void)lti_port_take(hub->port, 0, done);
@@ -133,7 +147,8 @@ static void batch_dispatch(struct leat_hub *hub, int count)
 {
     for (int i = 0; i < count; i++)
         done_dispatch(hub, &hub->done[i]);
-    lti_port_read_ahead(hub->port);
+    if (hub->options.backend != LEAT_BACKEND_ONE_BY_ONE)
+        lti_port_read_ahead(hub->port);
 }
 
 /* Asks again and again. True when that ended the wait; else *left_out is what is left of it. No

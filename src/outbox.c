@@ -119,6 +119,12 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
     return true;
 }
 
+bool lti_outbox_sure(const struct lti_outbox *outbox, const struct lti_pool *pool, size_t size)
+{
+    LTI_ASSERT(outbox->first == NULL);
+    return size <= LTI_BLOCK_SMALL - OUTBOX_HEADER_BYTES && lti_pool_has_small(pool);
+}
+
 bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
 {
     if (size > UINT32_MAX - OUTBOX_HEADER_BYTES || size > UINT32_MAX - outbox->size)
@@ -203,12 +209,6 @@ void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t
         outbox->first->fill = block->fill;
         lti_pool_free(pool, block, block->size);
     }
-}
-
-void lti_outbox_trim(struct lti_outbox *outbox, struct lti_pool *pool)
-{
-    if (outbox->size == 0)
-        lti_outbox_clear(outbox, pool);
 }
 
 void lti_outbox_clear(struct lti_outbox *outbox, struct lti_pool *pool)

@@ -21,7 +21,10 @@ struct lti_outbox {
 /* Makes sure that an append of `size` bytes will not fail; false when there is no memory, or when
  * the sum would not fit 32 bits (nothing changed). */
 bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
-/* The same for one piece of memory: the bytes appended next will lie in it alone. Nothing else may
+/* True when reserving that for an outbox without any block needs nothing of the system: the pool
+ * has it. It goes on being true until something else is taken out of the pool. */
+bool lti_outbox_sure(const struct lti_outbox *outbox, const struct lti_pool *pool, size_t size);
+/* The same as lti_outbox_reserve for one piece of memory: the bytes appended next will lie in it alone. Nothing else may
  * be reserved or have been reserved in this outbox. */
 bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
 /* Copies; the bytes must have been reserved. */
@@ -35,8 +38,13 @@ size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *sli
 /* Drops the first `size` bytes and frees what became empty; with no byte left, everything,
  * reservations included. */
 void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
-/* Gives unused reserved memory back when the outbox is empty. */
-void lti_outbox_trim(struct lti_outbox *outbox, struct lti_pool *pool);
 void lti_outbox_clear(struct lti_outbox *outbox, struct lti_pool *pool);
+
+/* Gives unused reserved memory back when the outbox is empty. */
+static inline void lti_outbox_trim(struct lti_outbox *outbox, struct lti_pool *pool)
+{
+    if (outbox->size == 0 && outbox->first != NULL)
+        lti_outbox_clear(outbox, pool);
+}
 
 #endif

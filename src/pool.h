@@ -6,6 +6,7 @@
 #ifndef LTI_POOL_H
 #define LTI_POOL_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
@@ -32,6 +33,11 @@ void lti_pool_end(struct lti_pool *pool);
  * `size` must be given again to free. */
 void *lti_pool_alloc(struct lti_pool *pool, size_t size);
 void lti_pool_free(struct lti_pool *pool, void *memory, size_t size);
+/* The next small block is there already. */
+static inline bool lti_pool_has_small(const struct lti_pool *pool)
+{
+    return pool->free_count[0] > 0;
+}
 
 /* The next capacity of a table that is full: twice as much at first, later a quarter more, so that
  * a large one has few places that nobody needs. At most `cap`. */

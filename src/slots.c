@@ -23,12 +23,6 @@
 #define GENERATION_BITS 26u
 #define KIND_BITS 2u
 
-struct lti_slot {
-    void *object; /* null: free or retired */
-    uint32_t generation;
-    uint32_t next_free; /* index + 1; 0: the last */
-};
-
 static uint64_t slots_prefix(const struct lti_slots *slots)
 {
     return (uint64_t)slots->salt << KIND_BITS | (uint64_t)slots->kind;

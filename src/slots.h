@@ -13,7 +13,11 @@
 
 enum lti_kind { LTI_KIND_CONN = 1, LTI_KIND_LISTENER = 2, LTI_KIND_TIMER = 3 };
 
-struct lti_slot; /* object, generation, next free */
+struct lti_slot {
+    void *object; /* null: free or retired */
+    uint32_t generation;
+    uint32_t next_free; /* index + 1; 0: the last */
+};
 
 struct lti_slots {
     struct lti_slot *slots;
@@ -35,6 +39,13 @@ uint64_t lti_slots_add(struct lti_slots *slots, struct lti_pool *pool, void *obj
 void lti_slots_remove(struct lti_slots *slots, uint64_t id); /* id must be valid */
 /* null: stale, foreign, made up */
 void *lti_slots_find(const struct lti_slots *slots, uint64_t id);
+/* What is in the slot that the id names, or null. Its id may be another one: who knows his own id,
+ * as all that is used all the time does, is found by comparing that. */
+static inline void *lti_slots_at(const struct lti_slots *slots, uint64_t id)
+{
+    uint32_t index = (uint32_t)(id & (LTI_SLOTS_CAP - 1u));
+    return index < slots->used ? slots->slots[index].object : NULL;
+}
 /* Walks: the used object at or after *place, which is moved behind it; null at the end. */
 void *lti_slots_next(const struct lti_slots *slots, uint32_t *place);
 enum lti_kind lti_id_kind(uint64_t id);
