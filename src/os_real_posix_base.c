@@ -17,10 +17,6 @@
 #include <time.h>
 #include <unistd.h>
 
-struct lti_os_mutex {
-    pthread_mutex_t native;
-};
-
 /* Numbers that are equal on some systems and not on others (EAGAIN, EWOULDBLOCK) appear once, by
  * the name that POSIX gives the cause; a repeated case would not compile. */
 
@@ -148,37 +144,6 @@ int lti_real_milliseconds(int64_t timeout_ns)
         return -1;
     int64_t timeout_ms = timeout_ns / 1000000 + (timeout_ns % 1000000 != 0);
     return timeout_ms > INT_MAX ? INT_MAX : (int)timeout_ms;
-}
-
-int64_t lti_os_mutex_create(struct lti_os_mutex **mutex_out)
-{
-    struct lti_os_mutex *mutex = lti_os_alloc(sizeof *mutex);
-    if (!mutex)
-        return lti_real_errno(ENOMEM);
-    int number = pthread_mutex_init(&mutex->native, NULL);
-    if (number != 0) {
-        lti_os_free(mutex);
-        return lti_real_errno(number);
-    }
-    *mutex_out = mutex;
-    return 0;
-}
-
-void lti_os_mutex_destroy(struct lti_os_mutex *mutex)
-{
-    /* In a forked child it may be locked for ever; there is nothing to do about the result. */
-    (void)pthread_mutex_destroy(&mutex->native);
-    lti_os_free(mutex);
-}
-
-void lti_os_mutex_lock(struct lti_os_mutex *mutex)
-{
-    base_must(pthread_mutex_lock(&mutex->native) == 0);
-}
-
-void lti_os_mutex_unlock(struct lti_os_mutex *mutex)
-{
-    base_must(pthread_mutex_unlock(&mutex->native) == 0);
 }
 
 uint64_t lti_os_thread_id(void)

@@ -118,8 +118,6 @@ WRAP(ssize_t, write, (int fd, const void *buffer, size_t size), (fd, buffer, siz
 WRAP(int, chmod, (const char *path, mode_t mode), (path, mode))
 WRAP(int, access, (const char *path, int mode), (path, mode))
 WRAP(int, clock_gettime, (clockid_t clock, struct timespec *time_out), (clock, time_out))
-WRAP_NUMBER(pthread_mutex_init, (pthread_mutex_t * mutex, const pthread_mutexattr_t *attributes),
-            (mutex, attributes))
 WRAP_NUMBER(pthread_once, (pthread_once_t * once, void (*function)(void)), (once, function))
 WRAP_NUMBER(pthread_atfork, (void (*before)(void), void (*parent)(void), void (*child)(void)),
             (before, parent, child))
