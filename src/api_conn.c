@@ -50,13 +50,14 @@ enum leat_error leat_peek(struct leat_hub *hub, leat_conn conn, const void **dat
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    bool there = lti_conn_has_data(found); /* looking at it changes nothing */
+    /* Looking at what is there, or seeing that nothing is, changes nothing. */
+    bool still = lti_conn_has_data(found) || !found->readable;
     error = lti_conn_want(hub, found, true);
     if (error == LEAT_OK) {
         *data_out = lti_inbox_bytes(&found->inbox);
         *size_out = lti_inbox_size(&found->inbox);
     }
-    if (there)
+    if (still)
         lti_hub_leave(hub);
     else
         lti_hub_leave_conn(hub, found);
@@ -151,7 +152,12 @@ enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **dat
     if (error != LEAT_OK)
         return error;
     struct reader before = reader_begin(found);
+    bool nothing = !before.ready && !found->readable; /* and so it stays */
     error = lti_conn_want(hub, found, false);
+    if (nothing) {
+        lti_hub_leave(hub);
+        return error;
+    }
     if (error == LEAT_OK) {
         found->view = true;
         found->inbox.pinned = true;

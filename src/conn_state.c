@@ -251,15 +251,12 @@ static uint32_t pending_all(const struct lti_conn *conn)
     return pending;
 }
 
-void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
+static void update_all(struct leat_hub *hub, struct lti_conn *conn)
 {
     if (conn->buried)
         return;
-    conn_check(conn);
     lti_share_check(hub, conn);
-    bool plain = lti_conn_plain(conn);
-    uint32_t pending = plain ? lti_conn_plain_pending(conn) : pending_all(conn);
-    LTI_INVARIANT(pending == pending_all(conn));
+    uint32_t pending = pending_all(conn);
     uint64_t time_ns = first_time(conn);
     if (conn->base.deadline.time_ns != time_ns && conn->state != LTI_CONN_GONE)
         lti_hub_due(hub, &conn->base, time_ns);
@@ -269,7 +266,29 @@ void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
     conn->base.pending = (uint16_t)pending;
     enum lti_listed list = LTI_LIST_NONE;
     if (pending)
-        list = !plain && is_chore(conn, pending) ? LTI_LIST_CHORES : LTI_LIST_READY;
+        list = is_chore(conn, pending) ? LTI_LIST_CHORES : LTI_LIST_READY;
+    if (conn->base.list != list)
+        lti_hub_list(hub, &conn->base, list);
+}
+
+/* The same at less cost, where little can have changed: no time runs, and no other connection has
+ * to do with it. */
+void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
+{
+    bool timed = (conn->limit_at | conn->attempt_at | conn->stall_at | conn->retry_at) != 0 ||
+                 conn->base.deadline.time_ns != LTI_NEVER;
+    if (!conn->buried)
+        conn_check(conn);
+    if (timed || !lti_conn_plain(conn) || !lti_share_counted(conn)) {
+        update_all(hub, conn);
+        return;
+    }
+    uint32_t pending = lti_conn_plain_pending(conn);
+    LTI_INVARIANT(pending == pending_all(conn) && !is_chore(conn, pending));
+    if (pending & ~conn->base.pending)
+        hub->changed = true;
+    conn->base.pending = (uint16_t)pending;
+    enum lti_listed list = pending ? LTI_LIST_READY : LTI_LIST_NONE;
     if (conn->base.list != list)
         lti_hub_list(hub, &conn->base, list);
 }

@@ -562,20 +562,25 @@ bool lti_share_fits(const struct lti_conn *conn, size_t want); /* one message ma
 void lti_share_sends(struct lti_conn *conn, size_t want);      /* which it then is */
 void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn);
 void lti_share_leave(struct leat_hub *hub, struct lti_conn *conn); /* has no listener any more */
-static inline void lti_share_check(struct leat_hub *hub, struct lti_conn *conn)
+/* Counts what it holds now. False when that is more than a number to others: one of them waits, it
+ * waits itself, or somebody has a turn. */
+static inline bool lti_share_counted(struct lti_conn *conn)
 {
     if (!conn->listened)
-        return;
+        return true;
     struct lti_listener *listener = conn->common->listener;
     uint64_t held = (uint64_t)lti_inbox_size(&conn->inbox) + conn->outbox.size;
-    /* Most changes are none of the others' business: nobody waits, and it has no turn. */
     if (conn->want_writable || conn->share_held || conn->share_waits || listener->waiting_first ||
-        listener->turns[LTI_SHARE_READ] || listener->turns[LTI_SHARE_WRITE] || held > UINT32_MAX) {
-        lti_share_changed(hub, conn);
-        return;
-    }
+        listener->turns[LTI_SHARE_READ] || listener->turns[LTI_SHARE_WRITE] || held > UINT32_MAX)
+        return false;
     listener->queued_bytes += (size_t)held - conn->queued_bytes;
     conn->queued_bytes = (uint32_t)held;
+    return true;
+}
+static inline void lti_share_check(struct leat_hub *hub, struct lti_conn *conn)
+{
+    if (!lti_share_counted(conn))
+        lti_share_changed(hub, conn);
 }
 
 /* conn_packet.c */
