@@ -259,6 +259,8 @@ struct leat_hub {
     uint64_t random; /* state of the generator for jitter */
     uint64_t waits;
     struct lti_spin spin;
+    uint64_t hot, hot_last; /* who spoke alone, twice in a row; and in the last wait; 0: nobody */
+    uint32_t hot_turns;     /* in a row that began with reading from it */
     uint32_t full_batches;  /* in a row */
     uint32_t unasked;       /* turns in a row that had an event without asking the port */
     struct os_code os_code; /* of the last call that failed by the system's word */

@@ -110,6 +110,66 @@ TEST(spin_default_follows_the_cpus)
     kit_end(base);
 }
 
+#define SELDOM 500u      /* rounds between two words of the other connection */
+#define ANSWERS_MAX 100u /* that may come before one of these is heard */
+
+struct beside {
+    struct side side;
+    leat_conn seldom;
+};
+
+static void answer_beside(void *argument)
+{
+    struct beside *beside = argument;
+    for (uint32_t i = 0; i < ROUNDS; i++) {
+        uint32_t word;
+        size_t done;
+        enum leat_error error = leat_read_full(beside->side.hub, beside->side.conn, &word,
+                                               sizeof word, LEAT_FOREVER, &done);
+        if (!CHECK_ERROR(error, LEAT_OK))
+            return;
+        if (i % SELDOM == SELDOM - 1)
+            kit_write(beside->side.hub, beside->seldom, "s", 1);
+        kit_write(beside->side.hub, beside->side.conn, &word, sizeof word);
+    }
+}
+
+/* Of two connections one speaks alone, for hundreds of turns, so that it is read from before the
+ * system is asked who spoke: the other one is heard all the same. */
+TEST(spin_hears_who_speaks_seldom)
+{
+    struct leat_hub *base = kit_begin();
+    struct side one;
+    struct beside other;
+    leat_conn seldom;
+    uint32_t answers = 0, heard = 0;
+    sides_begin(&one, &other.side, spinning(false));
+    REQUIRE_ERROR(leat_pair(one.hub, other.side.hub, NULL, &seldom, &other.seldom), LEAT_OK);
+    struct kit_thread *thread = kit_thread_start(answer_beside, &other);
+    kit_write(one.hub, one.conn, &answers, sizeof answers);
+    while (answers < ROUNDS || heard < ROUNDS / SELDOM) {
+        struct leat_event event;
+        char bytes[sizeof answers];
+        size_t size = 0;
+        REQUIRE_ERROR(leat_next(one.hub, &event, LEAT_FOREVER), LEAT_OK);
+        if (event.type != LEAT_EVENT_READABLE)
+            continue;
+        REQUIRE_ERROR(leat_read(one.hub, event.conn, bytes, sizeof bytes, &size), LEAT_OK);
+        if (event.conn.id == seldom.id) {
+            heard += (uint32_t)size;
+            continue;
+        }
+        REQUIRE_INT(size, sizeof answers);
+        answers++;
+        CHECK(answers < ANSWERS_MAX || heard >= (answers - ANSWERS_MAX) / SELDOM);
+        if (answers < ROUNDS)
+            kit_write(one.hub, one.conn, &answers, sizeof answers);
+    }
+    kit_thread_join(thread);
+    sides_end(&one, &other.side);
+    kit_end(base);
+}
+
 static void woken_answer(void *argument)
 {
     struct side *side = argument;
