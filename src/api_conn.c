@@ -142,11 +142,11 @@ enum leat_error leat_receive(struct leat_hub *hub, leat_conn conn, void *buffer,
     return error;
 }
 
-enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **data_out,
-                          size_t *size_out)
+enum leat_error leat_view_many(struct leat_hub *hub, leat_conn conn,
+                               struct leat_slice *messages_out, size_t count, size_t *count_out)
 {
     struct lti_conn *found;
-    if (!data_out || !size_out)
+    if (!messages_out || count == 0 || !count_out)
         return LEAT_E_ARGUMENT;
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
@@ -161,11 +161,25 @@ enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **dat
     if (error == LEAT_OK) {
         found->view = true;
         found->inbox.pinned = true;
-        *data_out = lti_inbox_bytes(&found->inbox) + LTI_FRAME_HEADER_BYTES;
-        *size_out = found->message_size;
+        *count_out = lti_conn_messages(found, messages_out, count);
     }
     reader_leave(hub, found, &before, 0);
     return error;
+}
+
+enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **data_out,
+                          size_t *size_out)
+{
+    struct leat_slice message;
+    size_t one = 0;
+    if (!data_out || !size_out)
+        return LEAT_E_ARGUMENT;
+    enum leat_error error = leat_view_many(hub, conn, &message, 1, &one);
+    if (error != LEAT_OK)
+        return error;
+    *data_out = message.data;
+    *size_out = message.size;
+    return LEAT_OK;
 }
 
 enum leat_error leat_release(struct leat_hub *hub, leat_conn conn)
@@ -175,7 +189,7 @@ enum leat_error leat_release(struct leat_hub *hub, leat_conn conn)
     if (error != LEAT_OK)
         return error;
     struct reader before = reader_begin(found);
-    size_t taken = LTI_FRAME_HEADER_BYTES + (size_t)found->message_size;
+    size_t taken = LTI_FRAME_HEADER_BYTES + (size_t)found->message_size + found->inbox.behind;
     if (found->view) {
         found->view = false;
         found->inbox.pinned = false;

@@ -128,8 +128,13 @@ enum leat_error leat_write(struct leat_hub *hub, leat_conn conn, const void *dat
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    if (!bytes_gather(hub, found, &slice, 1, size))
+    void *room = found->protocol == LEAT_BYTES ? lti_gather_more(hub, found, size) : NULL;
+    if (room) {
+        memcpy(room, data, size);
+        quietly_leave(hub, found);
+    } else if (!bytes_gather(hub, found, &slice, 1, size)) {
         return bytes_offer(hub, found, &slice, 1, size, accepted_out);
+    }
     *accepted_out = size;
     return LEAT_OK;
 }
@@ -190,7 +195,8 @@ static void message_frame(struct framed *framed, const struct leat_slice *slices
     framed->slices[0] = (struct leat_slice){framed->piece, size};
 }
 
-/* As bytes_gather; message_check is to be asked again. */
+/* Puts a whole message among those that gather. False: message_check is to be asked again, because
+ * what had gathered may have met a dead peer. */
 static inline bool message_gather(struct leat_hub *hub, struct lti_conn *conn,
                                   const struct leat_slice *slices, size_t count, size_t total)
 {
@@ -207,25 +213,48 @@ static inline bool message_gather(struct leat_hub *hub, struct lti_conn *conn,
     lti_frame_encode(&frame, room);
     slices_copy(room + LTI_FRAME_HEADER_BYTES, slices, count);
     conn->outbox.messages++;
-    quietly_leave(hub, conn);
     return true;
 }
 
-/* One message, which leaves by itself. */
-static enum leat_error message_offer(struct leat_hub *hub, struct lti_conn *conn,
-                                     const struct leat_slice *slices, size_t count, size_t total)
+/* The same for one piece, where others gather already and it fits without a question. */
+static inline bool message_more(struct leat_hub *hub, struct lti_conn *conn,
+                                const struct leat_slice *slice)
+{
+    struct lti_frame frame = {.size = (uint32_t)slice->size, .type = LTI_FRAME_MESSAGE};
+    if (conn->protocol != LEAT_MESSAGES || slice->size > conn->peer_frame_bytes_max ||
+        conn->outbox.messages >= conn->common->options.outbox_messages_max)
+        return false;
+    uint8_t *room = lti_gather_more(hub, conn, LTI_FRAME_HEADER_BYTES + slice->size);
+    if (!room)
+        return false;
+    lti_frame_encode(&frame, room);
+    if (slice->size)
+        memcpy(room + LTI_FRAME_HEADER_BYTES, slice->data, slice->size);
+    conn->outbox.messages++;
+    return true;
+}
+
+/* One message, which leaves by itself, or behind what waits. */
+static enum leat_error message_put(struct leat_hub *hub, struct lti_conn *conn,
+                                   const struct leat_slice *slices, size_t count, size_t total)
 {
     struct framed framed;
     size_t accepted = 0;
     enum leat_error error = message_check(conn, total);
+    if (error != LEAT_OK)
+        return error;
+    if (conn->protocol == LEAT_PACKETS)
+        return lti_conn_packet_offer(hub, conn, slices, count, total);
+    message_frame(&framed, slices, count, total);
+    return lti_conn_offer(hub, conn, framed.slices, framed.count, total + LTI_FRAME_HEADER_BYTES,
+                          true, &accepted);
+}
+
+static enum leat_error message_offer(struct leat_hub *hub, struct lti_conn *conn,
+                                     const struct leat_slice *slices, size_t count, size_t total)
+{
     bool empty = conn->outbox.size == 0;
-    if (error == LEAT_OK && conn->protocol == LEAT_PACKETS) {
-        error = lti_conn_packet_offer(hub, conn, slices, count, total);
-    } else if (error == LEAT_OK) {
-        message_frame(&framed, slices, count, total);
-        error = lti_conn_offer(hub, conn, framed.slices, framed.count,
-                               total + LTI_FRAME_HEADER_BYTES, true, &accepted);
-    }
+    enum leat_error error = message_put(hub, conn, slices, count, total);
     offered_leave(hub, conn, empty && error == LEAT_OK);
     return error;
 }
@@ -240,9 +269,10 @@ enum leat_error leat_send_slices(struct leat_hub *hub, leat_conn conn,
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    if (message_gather(hub, found, slices, count, total))
-        return LEAT_OK;
-    return message_offer(hub, found, slices, count, total);
+    if (!message_gather(hub, found, slices, count, total))
+        return message_offer(hub, found, slices, count, total);
+    quietly_leave(hub, found);
+    return LEAT_OK;
 }
 
 enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data, size_t size)
@@ -254,9 +284,71 @@ enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
-    if (message_gather(hub, found, &slice, 1, size))
+    if (!message_more(hub, found, &slice) && !message_gather(hub, found, &slice, 1, size))
+        return message_offer(hub, found, &slice, 1, size);
+    quietly_leave(hub, found);
+    return LEAT_OK;
+}
+
+/* The first of several small ones: it waits in the outbox for those behind it, which are put there,
+ * too, because something is there. */
+static enum leat_error message_hold(struct leat_hub *hub, struct lti_conn *conn,
+                                    const struct leat_slice *slice)
+{
+    struct lti_frame frame = {.size = (uint32_t)slice->size, .type = LTI_FRAME_MESSAGE};
+    uint8_t header[LTI_FRAME_HEADER_BYTES];
+    enum leat_error error = message_check(conn, slice->size);
+    if (error != LEAT_OK)
+        return error;
+    if (!lti_outbox_reserve(&conn->outbox, &hub->pool, sizeof header + slice->size))
+        return LEAT_E_MEMORY;
+    lti_frame_encode(&frame, header);
+    lti_outbox_append(&conn->outbox, header, sizeof header);
+    if (slice->size)
+        lti_outbox_append(&conn->outbox, slice->data, slice->size);
+    conn->outbox.messages++;
+    return LEAT_OK;
+}
+
+static enum leat_error message_one_of_many(struct leat_hub *hub, struct lti_conn *conn,
+                                           const struct leat_slice *slice, bool last)
+{
+    if (message_more(hub, conn, slice) || message_gather(hub, conn, slice, 1, slice->size))
         return LEAT_OK;
-    return message_offer(hub, found, &slice, 1, size);
+    bool holds = conn->protocol == LEAT_MESSAGES && conn->state == LTI_CONN_OPEN && !last &&
+                 conn->outbox.size == 0 && slice->size <= COPY_BYTES_MAX &&
+                 conn->common->options.gather_bytes == 0 && lti_share_free(conn);
+    return holds ? message_hold(hub, conn, slice) : message_put(hub, conn, slice, 1, slice->size);
+}
+
+enum leat_error leat_send_many(struct leat_hub *hub, leat_conn conn,
+                               const struct leat_slice *messages, size_t count, size_t *sent_out)
+{
+    struct lti_conn *found;
+    size_t sent = 0;
+    if (!sent_out || (!messages && count))
+        return LEAT_E_ARGUMENT;
+    for (size_t i = 0; i < count; i++)
+        if (!slice_good(messages + i))
+            return LEAT_E_ARGUMENT;
+    enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
+    if (error != LEAT_OK)
+        return error;
+    if (count == 0)
+        error = send_state(found, false);
+    while (sent < count) {
+        error = message_one_of_many(hub, found, messages + sent, sent + 1 == count);
+        if (error != LEAT_OK)
+            break;
+        sent++;
+    }
+    if (!found->gathering && found->outbox.size > 0 && !found->writing)
+        lti_conn_flush(hub, found);
+    lti_hub_leave_conn(hub, found);
+    if (sent == 0 && error != LEAT_OK)
+        return error;
+    *sent_out = sent;
+    return LEAT_OK;
 }
 
 enum leat_error leat_flush(struct leat_hub *hub, leat_conn conn)

@@ -138,6 +138,32 @@ static bool head_take(struct leat_hub *hub, struct lti_conn *conn)
     return frame_take(hub, conn, &frame);
 }
 
+size_t lti_conn_messages(struct lti_conn *conn, struct leat_slice *messages_out, size_t count)
+{
+    const uint8_t *first = lti_inbox_bytes(&conn->inbox) + LTI_FRAME_HEADER_BYTES;
+    messages_out[0] = (struct leat_slice){first, conn->message_size};
+    if (conn->protocol != LEAT_MESSAGES)
+        return 1;
+    const uint8_t *next = first + conn->message_size;
+    size_t left = lti_inbox_size(&conn->inbox) - (size_t)(next - lti_inbox_bytes(&conn->inbox));
+    size_t found = 1, shown = 0;
+    struct lti_frame frame;
+    /* What is no message is looked at when it stands at the head. */
+    while (found < count && left >= LTI_FRAME_HEADER_BYTES &&
+           lti_frame_decode(next, conn->common->options.frame_bytes_max, &frame) == LEAT_OK &&
+           frame.type == LTI_FRAME_MESSAGE && left - LTI_FRAME_HEADER_BYTES >= frame.size) {
+        size_t whole = LTI_FRAME_HEADER_BYTES + (size_t)frame.size;
+        messages_out[found++] = (struct leat_slice){next + LTI_FRAME_HEADER_BYTES, frame.size};
+        next += whole;
+        left -= whole;
+        shown += whole;
+    }
+    LTI_ASSERT(shown <= LTI_INBOX_LIMIT_MAX);
+    conn->inbox.behind = (uint32_t)shown & 0x7FFFFFFFu;
+    conn->stats.messages_received += found - 1;
+    return found;
+}
+
 /* The stream ended where no whole frame is left. */
 static void messages_end(struct leat_hub *hub, struct lti_conn *conn)
 {

@@ -268,8 +268,11 @@ enum leat_error lti_conn_take(struct leat_hub *hub, struct lti_conn *conn, void 
 
 void lti_conn_drop_message(struct leat_hub *hub, struct lti_conn *conn)
 {
+    size_t whole = LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size;
     conn->message_ready = false;
-    lti_conn_consume(hub, conn, LTI_FRAME_HEADER_BYTES + (size_t)conn->message_size);
+    size_t behind = conn->inbox.behind;
+    conn->inbox.behind = 0;
+    lti_conn_consume(hub, conn, whole + behind);
     if (conn->protocol == LEAT_MESSAGES)
         lti_conn_parse(hub, conn);
 }

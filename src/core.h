@@ -515,6 +515,8 @@ void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_e
 void lti_conn_read_later(struct leat_hub *hub, struct lti_conn *conn); /* memory was short */
 
 /* conn_frame.c */
+/* Describes the message at the head and those right behind it, at most `count`, at least one. */
+size_t lti_conn_messages(struct lti_conn *conn, struct leat_slice *messages_out, size_t count);
 void lti_conn_parse(struct leat_hub *hub, struct lti_conn *conn);
 
 /* conn_write.c */
@@ -540,6 +542,13 @@ bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t t
 /* Tells the peer why, if that is possible without waiting. */
 void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
 
+/* Nobody has to look at what it takes: it has no listener, or one that is not full. */
+static inline bool lti_share_free(const struct lti_conn *conn)
+{
+    return !conn->listened ||
+           conn->common->listener->queued_bytes < conn->common->listener->queued_bytes_max;
+}
+
 /* conn_gather.c */
 void lti_gather_forget(struct leat_hub *hub); /* gives the list's memory back */
 void lti_gather_begin(struct leat_hub *hub, struct lti_conn *conn); /* a write went out */
@@ -548,14 +557,23 @@ void lti_gather_end(struct leat_hub *hub, struct lti_conn *conn);
  * Null: they are not to wait, and nothing does any more; the connection may have ended. */
 void *lti_gather_room(struct leat_hub *hub, struct lti_conn *conn, size_t size);
 void lti_gather_flush(struct leat_hub *hub); /* a turn: all that gathered goes out */
+/* The same as lti_gather_room where something gathers already, and this fits; null: ask that one.
+ * What is gathering is open, and can be written to: else it would hold nothing. */
+static inline void *lti_gather_more(const struct leat_hub *hub, struct lti_conn *conn, size_t size)
+{
+    const uint64_t of = LTI_CONN_FLAGS(.gathering = true, .finish_wanted = true, .writing = true);
+    size_t held = conn->outbox.size;
+    if ((conn->flags & of) != LTI_CONN_FLAGS(.gathering = true) || held == 0 || size == 0 ||
+        hub->waiter || held + size > conn->common->options.gather_bytes || !lti_share_free(conn))
+        return NULL;
+    LTI_ASSERT(conn->state == LTI_CONN_OPEN && conn->write_error == LEAT_OK);
+    void *room = lti_outbox_extend(&conn->outbox, size);
+    if (room && conn->outbox.size > conn->stats.outbox_bytes_high)
+        conn->stats.outbox_bytes_high = conn->outbox.size;
+    return room;
+}
 
 /* conn_share.c */
-/* Nobody has to look at what it takes: it has no listener, or one that is not full. */
-static inline bool lti_share_free(const struct lti_conn *conn)
-{
-    return !conn->listened ||
-           conn->common->listener->queued_bytes < conn->common->listener->queued_bytes_max;
-}
 bool lti_share_read(struct lti_conn *conn, size_t want);         /* it may read; else it waits */
 size_t lti_share_room(const struct lti_conn *conn, size_t room); /* of that, in the outbox */
 /* How much of that one read may bring. */

@@ -15,7 +15,9 @@ struct lti_inbox {
     uint8_t *data;
     uint32_t capacity;
     uint32_t head, tail; /* unread bytes are data[head..tail) */
-    bool pinned;         /* a view is held: nothing may move */
+    uint32_t pinned : 1; /* a view is held: nothing may move */
+    uint32_t
+        behind : 31; /* the owner's: bytes of it that the view shows behind the first message */
 };
 #define LTI_INBOX_LIMIT_MAX (1u << 30) /* what may be unread: a place in it fits 32 bits */
 

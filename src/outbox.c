@@ -17,30 +17,12 @@
 
 #include <string.h>
 
-struct lti_outbox_block {
-    struct lti_outbox_block *next;
-    struct lti_outbox_block *last, *fill; /* of the list; valid in its first block */
-    uint32_t size;                        /* of the whole allocation */
-    uint32_t head, tail;                  /* unsent bytes are data[head..tail) */
-    uint8_t data[];
-};
-
-/* What a block's header counts for, with pointers of any size: a block then holds as much on every
- * machine, so that a run of the simulation is the same one there. */
-#define OUTBOX_HEADER_BYTES 40u
-_Static_assert(sizeof(struct lti_outbox_block) <= OUTBOX_HEADER_BYTES, "a longer header");
-
 /* The end of a block that is nearly full stays empty when a piece does not fit there: a write takes
  * one block where writes cannot be gathered, and a piece cut in two would need two of them. */
 #define OUTBOX_END_PART 16u
 
 /* An outbox that holds more is a stream: it gets large blocks, save for the end of one append. */
 #define OUTBOX_SMALL_MAX ((size_t)LTI_BLOCK_SMALL * 4)
-
-static size_t block_room(const struct lti_outbox_block *block)
-{
-    return block->size - OUTBOX_HEADER_BYTES - block->tail;
-}
 
 static struct lti_outbox_block *block_create(struct lti_pool *pool, uint32_t size)
 {
@@ -80,8 +62,8 @@ static void blocks_add(struct lti_outbox *outbox, struct lti_outbox_block *added
 /* Whether a piece of that size begins in the block behind this one. */
 static bool block_skipped(const struct lti_outbox_block *block, size_t size)
 {
-    return block != NULL && block_room(block) < size &&
-           block_room(block) <= block->size / OUTBOX_END_PART;
+    return block != NULL && lti_outbox_block_room(block) < size &&
+           lti_outbox_block_room(block) <= block->size / OUTBOX_END_PART;
 }
 
 bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
@@ -93,11 +75,11 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
     bool skip = block_skipped(fill, size);
     const struct lti_outbox_block *block = skip ? fill->next : fill;
     for (; block != NULL; block = block->next)
-        room += block_room(block);
+        room += lti_outbox_block_room(block);
     struct lti_outbox_block *added = NULL;
     struct lti_outbox_block *last = NULL;
     while (room < size) {
-        bool small = size - room <= LTI_BLOCK_SMALL - OUTBOX_HEADER_BYTES &&
+        bool small = size - room <= LTI_BLOCK_SMALL - LTI_OUTBOX_HEADER_BYTES &&
                      (last != NULL || outbox->size <= OUTBOX_SMALL_MAX);
         struct lti_outbox_block *fresh =
             block_create(pool, small ? LTI_BLOCK_SMALL : LTI_BLOCK_LARGE);
@@ -105,7 +87,7 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
             blocks_free(pool, added);
             return false;
         }
-        room += block_room(fresh);
+        room += lti_outbox_block_room(fresh);
         if (last == NULL)
             added = fresh;
         else
@@ -122,14 +104,14 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
 bool lti_outbox_sure(const struct lti_outbox *outbox, const struct lti_pool *pool, size_t size)
 {
     LTI_ASSERT(outbox->first == NULL);
-    return size <= LTI_BLOCK_SMALL - OUTBOX_HEADER_BYTES && lti_pool_has_small(pool);
+    return size <= LTI_BLOCK_SMALL - LTI_OUTBOX_HEADER_BYTES && lti_pool_has_small(pool);
 }
 
 bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size)
 {
-    if (size > UINT32_MAX - OUTBOX_HEADER_BYTES || size > UINT32_MAX - outbox->size)
+    if (size > UINT32_MAX - LTI_OUTBOX_HEADER_BYTES || size > UINT32_MAX - outbox->size)
         return false;
-    uint32_t whole = (uint32_t)(OUTBOX_HEADER_BYTES + size);
+    uint32_t whole = (uint32_t)(LTI_OUTBOX_HEADER_BYTES + size);
     struct lti_outbox_block *block = block_create(pool, whole);
     if (block == NULL)
         return false;
@@ -144,7 +126,7 @@ void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size)
     while (size > 0) {
         LTI_ASSERT(outbox->first != NULL);
         struct lti_outbox_block *block = outbox->first->fill;
-        size_t room = block_room(block);
+        size_t room = lti_outbox_block_room(block);
         if (room == 0) {
             LTI_ASSERT(block->next != NULL);
             outbox->first->fill = block->next;
@@ -157,17 +139,6 @@ void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size)
         from += part;
         size -= part;
     }
-}
-
-void *lti_outbox_extend(struct lti_outbox *outbox, size_t size)
-{
-    struct lti_outbox_block *block = outbox->first != NULL ? outbox->first->fill : NULL;
-    if (block == NULL || block_room(block) < size)
-        return NULL;
-    void *room = block->data + block->tail;
-    block->tail += (uint32_t)size;
-    outbox->size += (uint32_t)size;
-    return room;
 }
 
 size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *slices_out,

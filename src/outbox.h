@@ -12,6 +12,23 @@
 
 struct lti_outbox_block; /* header and data in one allocation; data follows */
 
+struct lti_outbox_block {
+    struct lti_outbox_block *next;
+    struct lti_outbox_block *last, *fill; /* of the list; valid in its first block */
+    uint32_t size;                        /* of the whole allocation */
+    uint32_t head, tail;                  /* unsent bytes are data[head..tail) */
+    uint8_t data[];
+};
+/* What a block's header counts for, with pointers of any size: a block then holds as much on every
+ * machine, so that a run of the simulation is the same one there. */
+#define LTI_OUTBOX_HEADER_BYTES 40u
+_Static_assert(sizeof(struct lti_outbox_block) <= LTI_OUTBOX_HEADER_BYTES, "a longer header");
+
+static inline size_t lti_outbox_block_room(const struct lti_outbox_block *block)
+{
+    return block->size - LTI_OUTBOX_HEADER_BYTES - block->tail;
+}
+
 struct lti_outbox {
     struct lti_outbox_block *first; /* null when nothing is there and nothing reserved */
     uint32_t size;                  /* bytes */
@@ -31,7 +48,16 @@ bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, 
 void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size);
 /* Appends `size` bytes that the caller is to fill, in one piece. Null: what was reserved has no
  * such piece next; nothing has changed. */
-void *lti_outbox_extend(struct lti_outbox *outbox, size_t size);
+static inline void *lti_outbox_extend(struct lti_outbox *outbox, size_t size)
+{
+    struct lti_outbox_block *block = outbox->first != NULL ? outbox->first->fill : NULL;
+    if (block == NULL || lti_outbox_block_room(block) < size)
+        return NULL;
+    void *room = block->data + block->tail;
+    block->tail += (uint32_t)size;
+    outbox->size += (uint32_t)size;
+    return room;
+}
 /* Describes the first bytes; returns the number of slices, at most `count`. */
 size_t lti_outbox_slices(const struct lti_outbox *outbox, struct leat_slice *slices_out,
                          size_t count);

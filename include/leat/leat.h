@@ -742,6 +742,23 @@ LEAT_API LEAT_CHECKED enum leat_error leat_send_slices(struct leat_hub *hub, lea
                                                        const struct leat_slice *slices,
                                                        size_t count);
 
+/* leat_send_many sends several messages, each as leat_send would, in their order, until one cannot
+ * be sent. Small ones leave together, in few system calls; nothing waits when it returns but what
+ * the system did not take, or what gathers (gather_bytes).
+ *
+ * Waits:   never.
+ * Thread:  any; messages of another thread do not come in between.
+ * Owns:    nothing of the caller's.
+ * Fails:   ARGUMENT (sizes that make no sense: nothing was sent), else as leat_send, for the first
+ *          one. When others were sent before one that could not be, that is OK: *sent_out says how
+ *          many, and sending the rest tells why (after FULL one WRITABLE will follow).
+ * Systems: the same everywhere.
+ * Since:   0.1
+ */
+LEAT_API LEAT_CHECKED enum leat_error leat_send_many(struct leat_hub *hub, leat_conn conn,
+                                                     const struct leat_slice *messages,
+                                                     size_t count, size_t *sent_out);
+
 /* leat_flush gives the system what gathers: see gather_bytes.
  *
  * A connection with gather_bytes keeps what is written or sent to it, but for the first since the
@@ -788,7 +805,21 @@ LEAT_API LEAT_CHECKED enum leat_error leat_receive(struct leat_hub *hub, leat_co
 LEAT_API LEAT_CHECKED enum leat_error leat_view(struct leat_hub *hub, leat_conn conn,
                                                 const void **data_out, size_t *size_out);
 
-/* leat_release removes the message that leat_view showed.
+/* leat_view_many shows the next messages that have come whole, without copying: at least one, at
+ * most `count`. leat_release removes all that were shown.
+ *
+ * Waits:   never.
+ * Thread:  any; one view per connection.
+ * Owns:    as leat_view.
+ * Fails:   as leat_view; ARGUMENT (room for none). With packets it shows one.
+ * Systems: the same everywhere.
+ * Since:   0.1
+ */
+LEAT_API LEAT_CHECKED enum leat_error leat_view_many(struct leat_hub *hub, leat_conn conn,
+                                                     struct leat_slice *messages_out, size_t count,
+                                                     size_t *count_out);
+
+/* leat_release removes what leat_view or leat_view_many showed.
  *
  * Waits:   never.
  * Thread:  any.
