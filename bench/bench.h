@@ -282,6 +282,8 @@ static inline void bench_value_option(struct bench *b, const char *option, const
         b->count_max = bench_number(value);
     else if (strcmp(option, "--gather") == 0)
         b->gather = (size_t)bench_number(value);
+    else if (strcmp(option, "--many") == 0)
+        b->many = (uint32_t)bench_number(value);
     else if (strcmp(option, "--spin") == 0)
         b->spin = strcmp(value, "on") == 0    ? BENCH_SPIN_ON
                   : strcmp(value, "off") == 0 ? BENCH_SPIN_OFF
@@ -315,6 +317,7 @@ static inline void bench_parse(struct bench *b, int argc, char **argv)
     if (b->kind == BENCH_MIXED)
         b->conns = 2;
     bench_need(b->size > 0 && b->size <= BENCH_SIZE_MAX && b->conns > 0, "out of range");
+    bench_need(b->many <= BENCH_MANY_MAX, "too many at a time");
     bench_need(b->kind != BENCH_STREAM ||
                    (b->size < BENCH_BLOCK ? BENCH_BLOCK % b->size : b->size % BENCH_BLOCK) == 0,
                "a chunk must divide a block, or be blocks");

@@ -59,6 +59,7 @@ struct bench_flow {
 };
 
 struct bench_conn; /* bench_loop.h */
+#define BENCH_MANY_MAX 64u
 
 struct bench {
     const char *kind_name;
@@ -70,6 +71,7 @@ struct bench {
     bool check_all, one_core, two_cores, messages, single_thread;
     size_t
         gather; /* a stream's chunks are gathered until there are so many bytes, where a peer can */
+    uint32_t many;       /* so many of a stream's chunks are handed over by one call; 0: one */
     const char *backend; /* leat's; null: its default */
     char role;           /* 's', 'c', or 0: both */
     char folder[96];     /* the run's own, or the one given for a role */
@@ -86,7 +88,9 @@ struct bench {
     size_t sample_count;
     uint64_t operations;
     uint64_t stream_sent, stream_bytes, block_ns; /* sent, received; when the block began */
-    uint64_t bulk_bytes;                          /* BENCH_MIXED: what was transferred beside */
+    const unsigned char *chunks[BENCH_MANY_MAX];  /* many: to be handed over */
+    uint32_t chunks_count, chunks_at;
+    uint64_t bulk_bytes; /* BENCH_MIXED: what was transferred beside */
     uint64_t begin_ns, end_at_ns, end_ns, cpu_client_ns, cpu_server_ns;
     uint64_t switches_client, switches_server;
     uint32_t early_ns, late_ns; /* BENCH_IDLE: one connection more, at first and at last */

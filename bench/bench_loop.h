@@ -46,6 +46,11 @@ static void peer_listen(struct bench *b);
 static void peer_dial(struct bench *b, struct bench_conn *end);
 /* How much was taken, all or nothing of a message; if not all, bench_writable follows. */
 static size_t peer_send(struct bench *b, struct bench_conn *end, const void *data, size_t size);
+#ifdef BENCH_PEER_MANY
+/* Of `count` chunks, of whose first `part` bytes were taken before: how many bytes were taken now. */
+static size_t peer_send_many(struct bench *b, struct bench_conn *end,
+                             const unsigned char *const *chunks, size_t count, size_t part);
+#endif
 /* The connection is over for the driver, which is told nothing more of it. */
 static void peer_close(struct bench *b, struct bench_conn *end);
 /* Calls bench_opened, bench_data, bench_writable and bench_closed until peer_stop was called. */
@@ -77,9 +82,38 @@ static inline void bench_rest_free(struct bench_conn *end)
     end->rest = NULL;
 }
 
+#ifdef BENCH_PEER_MANY
+/* bench_pump for a stream, several chunks at a time. */
+static inline bool bench_pump_many(struct bench *b, struct bench_conn *end)
+{
+    for (;;) {
+        const unsigned char *chunk;
+        if (b->chunks_at == b->chunks_count)
+            b->chunks_at = b->chunks_count = 0;
+        while (b->chunks_at == 0 && b->chunks_count < b->many &&
+               (chunk = bench_stream_next(b)) != NULL)
+            b->chunks[b->chunks_count++] = chunk;
+        if (b->chunks_count == 0)
+            return true;
+        uint32_t count = b->chunks_count - b->chunks_at;
+        size_t left = count * b->size - end->part;
+        size_t taken = peer_send_many(b, end, b->chunks + b->chunks_at, count, end->part);
+        end->part += taken;
+        b->chunks_at += (uint32_t)(end->part / b->size);
+        end->part %= b->size;
+        if (taken < left)
+            return false;
+    }
+}
+#endif
+
 /* Gives as much as is taken; at once true when all that there is was given. */
 static inline bool bench_pump(struct bench *b, struct bench_conn *end)
 {
+#ifdef BENCH_PEER_MANY
+    if (b->many > 0 && end->pumps && end->role == 's')
+        return bench_pump_many(b, end);
+#endif
     for (;;) {
         if (end->chunk == NULL && end->pumps) {
             end->part = 0;

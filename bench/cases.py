@@ -28,6 +28,10 @@ PEERS = {peer.name: peer for peer in (
          family="leat"),
     Peer("leat-messages-gather", "leat_loop", "--messages", "--gather", "65536", "--single-thread",
          "--spin", "off", family="leat"),
+    Peer("leat-bytes-many", "leat_loop", "--gather", "65536", "--many", "64", "--single-thread",
+         "--spin", "off", family="leat"),
+    Peer("leat-messages-many", "leat_loop", "--messages", "--gather", "65536", "--many", "64",
+         "--single-thread", "--spin", "off", family="leat"),
     Peer("libuv", "libuv"),
     Peer("asio", "asio"),
     Peer("libevent", "libevent"),
@@ -43,6 +47,7 @@ SPINNING = tuple(name + "-spin" for name in LEAT)
 LOOPS = ("raw-epoll", *QUIET, "leat-bytes-spin", *LIBRARIES)
 ALL = ("raw", "raw-epoll", "raw-spin", *LEAT, *SPINNING, *LIBRARIES)
 GATHERING = tuple(name + "-gather" for name in QUIET)
+MANY = tuple(name + "-many" for name in QUIET)
 STREAM = ("raw", "raw-epoll", "raw-batch", *LEAT, "leat-bytes-spin", "leat-messages-spin",
           *GATHERING, *LIBRARIES)
 WINDOWS = ("raw-overlapped", *LEAT)
@@ -70,8 +75,9 @@ def pingpong(name, text, size):
 
 
 def stream(name, text, size):
+    peers = STREAM + MANY if size <= 1024 else STREAM
     return Case(f"stream-{name}", f"one-way stream, {text} at a time", "stream",
-                ["stream", "--size", str(size)], STREAM)
+                ["stream", "--size", str(size)], peers)
 
 
 def conns(count, text, rounds=None):

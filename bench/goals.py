@@ -75,8 +75,8 @@ def faster(goals, case, peer, other):
 
 
 def best_of_leat(cell, peer):
-    """With gathering, which small messages are for, where it was measured."""
-    return peer + "-gather" if peer + "-gather" in cell else peer
+    """With what small messages are for, where it was measured: several a call, and gathering."""
+    return next((peer + way for way in ("-many", "-gather") if peer + way in cell), peer)
 
 
 def streams(goals):

@@ -5,6 +5,7 @@
  */
 #include "leat/leat.h"
 
+#define BENCH_PEER_MANY
 #include "bench_loop.h"
 
 #define LINGER_MS 5000u
@@ -118,6 +119,23 @@ static size_t peer_send(struct bench *b, struct bench_conn *end, const void *dat
     return taken;
 }
 
+static size_t peer_send_many(struct bench *b, struct bench_conn *end,
+                             const unsigned char *const *chunks, size_t count, size_t part)
+{
+    struct leat_slice slices[BENCH_MANY_MAX];
+    size_t taken = 0;
+    for (size_t i = 0; i < count; i++)
+        slices[i] = (struct leat_slice){chunks[i], b->size};
+    slices[0] = (struct leat_slice){chunks[0] + part, b->size - part};
+    enum leat_error error = b->messages
+                                ? leat_send_many(hub_of(b), conn_of(end), slices, count, &taken)
+                                : leat_write_slices(hub_of(b), conn_of(end), slices, count, &taken);
+    if (error == LEAT_E_FULL)
+        return 0;
+    check("send", error);
+    return b->messages ? taken * b->size : taken;
+}
+
 static void count_calls(struct bench *b, struct bench_conn *end)
 {
     struct leat_conn_stats stats = {.size = sizeof stats};
@@ -159,8 +177,17 @@ static void loop_readable(struct bench *b, struct bench_conn *end)
         return;
     }
     /* All that is there, rather than an event for each; the driver may close it in between. */
-    while (end->handle == conn.id && leat_view(hub, conn, &data, &size) == LEAT_OK) {
+    while (end->handle == conn.id && !b->many && leat_view(hub, conn, &data, &size) == LEAT_OK) {
         bench_data(b, end, data, size);
+        if (end->handle == conn.id)
+            check("release", leat_release(hub, conn));
+    }
+    struct leat_slice messages[BENCH_MANY_MAX];
+    size_t count;
+    while (end->handle == conn.id && b->many &&
+           leat_view_many(hub, conn, messages, b->many, &count) == LEAT_OK) {
+        for (size_t i = 0; i < count && end->handle == conn.id; i++)
+            bench_data(b, end, messages[i].data, messages[i].size);
         if (end->handle == conn.id)
             check("release", leat_release(hub, conn));
     }

@@ -43,6 +43,13 @@ static uint64_t little_get(const uint8_t *bytes, size_t size)
     return value;
 }
 
+/* Four bytes as one: frames are many. */
+static uint32_t little_get_32(const uint8_t *bytes)
+{
+    return (uint32_t)bytes[0] | (uint32_t)bytes[1] << 8 | (uint32_t)bytes[2] << 16 |
+           (uint32_t)bytes[3] << 24;
+}
+
 void lti_hello_encode(const struct lti_hello *hello, uint8_t bytes_out[LTI_HELLO_BYTES])
 {
     memcpy(bytes_out, hello_magic, sizeof hello_magic);
@@ -113,20 +120,15 @@ enum leat_error lti_frame_decode(const uint8_t bytes[LTI_FRAME_HEADER_BYTES],
                                  uint32_t frame_bytes_max, struct lti_frame *frame_out)
 {
     struct lti_frame frame;
-    frame.size = (uint32_t)little_get(bytes, 4);
+    frame.size = little_get_32(bytes);
     frame.type = bytes[FRAME_TYPE_AT];
-    if (bytes[FRAME_FLAGS_AT] != 0 || little_get(bytes + FRAME_RESERVED_AT, 2) != 0)
+    if (little_get_32(bytes + FRAME_TYPE_AT) != frame.type) /* flags, and what is reserved */
         return LEAT_E_PROTOCOL;
-    int64_t control_size = frame_control_size(frame.type);
-    if (control_size >= 0) {
-        if (frame.size != control_size)
-            return LEAT_E_PROTOCOL;
-    } else {
-        if (frame.type != LTI_FRAME_MESSAGE && (frame.type & LTI_FRAME_IGNORABLE) == 0)
-            return LEAT_E_PROTOCOL;
-        if (frame.size > frame_bytes_max)
-            return LEAT_E_TOO_BIG;
-    }
+    bool limited = frame.type == LTI_FRAME_MESSAGE || (frame.type & LTI_FRAME_IGNORABLE) != 0;
+    if (limited && frame.size > frame_bytes_max)
+        return LEAT_E_TOO_BIG;
+    if (!limited && frame.size != frame_control_size(frame.type))
+        return LEAT_E_PROTOCOL;
     *frame_out = frame;
     return LEAT_OK;
 }
