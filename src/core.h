@@ -258,6 +258,7 @@ struct leat_hub {
     uint64_t retire; /* the conn whose CLOSED was handed out */
     uint64_t random; /* state of the generator for jitter */
     uint64_t waits;
+    bool may_ahead; /* no backend was asked for, and none was tried */
     struct lti_spin spin;
     uint64_t hot, hot_last; /* who spoke alone, twice in a row; and in the last wait; 0: nobody */
     uint32_t hot_turns;     /* in a row that began with reading from it */

@@ -39,6 +39,7 @@ static enum leat_error hub_choose(struct leat_hub *hub)
     bool asked = hub->options.backend != LEAT_BACKEND_DEFAULT;
     if (!asked)
         hub->options.backend = LTI_BACKEND_USUAL;
+    hub->may_ahead = !asked;
     if (hub->options.backend == LEAT_BACKEND_ONE_BY_ONE)
         return LEAT_OK;
     bool ring = hub->options.backend == LEAT_BACKEND_URING;

@@ -22,6 +22,9 @@
 #define ASKS_A_LOOK 4u
 #define SLOW_PART 16u
 
+/* So many that speak at once are many. */
+#define AHEAD_FROM 4
+
 /* While we ask, who spoke alone of late is read from at once, which saves the wait that would tell
  * of it: so many reads between two waits of no time, and so many turns until others are heard. */
 #define HOT_READS_A_WAIT 4u
@@ -176,8 +179,18 @@ static bool hot_read(struct leat_hub *hub)
     return news;
 }
 
+/* When so many speak at once, reading from them one after the other is worth the memory. */
+static void ahead_begin(struct leat_hub *hub)
+{
+    hub->may_ahead = false;
+    if (hub->options.backend == LEAT_BACKEND_ONE_BY_ONE && lti_port_ahead(hub->port))
+        hub->options.backend = LEAT_BACKEND_AHEAD;
+}
+
 static void batch_dispatch(struct leat_hub *hub, int count)
 {
+    if (count >= AHEAD_FROM && hub->may_ahead)
+        ahead_begin(hub);
     for (int i = 0; i < count; i++)
         done_dispatch(hub, &hub->done[i]);
     if (hub->options.backend != LEAT_BACKEND_ONE_BY_ONE)

@@ -103,6 +103,9 @@ bool lti_port_destroy(struct lti_port *port);
  * in one system call. UNSUPPORTED: the system cannot, or does not let us (code_out). MEMORY,
  * LIMIT. */
 enum leat_error lti_port_backend(struct lti_port *port, bool ring, struct os_code *code_out);
+/* At any time, without a backend: the same without `ring`, where the system lets it. False: it does
+ * not, or there is no memory; nothing has changed. */
+bool lti_port_ahead(struct lti_port *port);
 
 /* Under the lock, before each lti_port_wait: does what was put off. Returns how many completions
  * that gave, at most LTI_DONE_MAX. */

@@ -24,6 +24,7 @@
 #define LTI_LINK_REFUSES 128u /* adopted: none was queued, and none is let through */
 #define LTI_LINK_ADOPTED 256u /* others may have the descriptor, by right */
 #define LTI_LINK_SOON 512u    /* the core means to read from it next: the ring knows */
+#define LTI_LINK_LARGE 1024u  /* what came last filled a block of the ring: one is not enough */
 /* The number of what the ring has read ahead of it, and one; 0: nothing. */
 #define LTI_LINK_HELD_SHIFT 16
 
@@ -67,6 +68,8 @@ void lti_ring_end(struct lti_port *port);
  * behind it may be there by now. */
 int64_t lti_ring_recv(struct lti_link *link, void *buffer, size_t size, uint32_t *flags);
 /* Something new is there, or may be: behind what is held. */
+/* A read by itself brought so much. */
+void lti_ring_learn(struct lti_link *link, int64_t result);
 void lti_ring_news(struct lti_ring *ring, const struct lti_link *link);
 /* The link ends, and what is held with it. */
 void lti_ring_forget(struct lti_ring *ring, struct lti_link *link);

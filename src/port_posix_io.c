@@ -100,7 +100,10 @@ static int64_t recv_once(struct lti_link *link, void *buffer, size_t size, uint3
     if (lti_link_held(link))
         return lti_ring_recv(link, buffer, size, flags);
     *flags = LTI_OS_RECV_PLAIN;
-    return lti_os_recv(lti_link_fd(link), buffer, size, 0, flags);
+    int64_t result = lti_os_recv(lti_link_fd(link), buffer, size, 0, flags);
+    if (link->flags & LTI_LINK_LARGE)
+        lti_ring_learn(link, result);
+    return result;
 }
 
 size_t lti_port_expect(struct lti_link *link, size_t size)

@@ -35,8 +35,7 @@ struct held {
     int64_t result; /* of the read */
     uint32_t taken; /* of its bytes */
     uint32_t flags; /* LTI_OS_RECV_*, as the read gave them */
-    bool used;
-    bool news; /* the poller has spoken since */
+    bool news;      /* the poller has spoken since */
     uint8_t bytes[HELD_BYTES];
 };
 
@@ -45,6 +44,7 @@ struct lti_ring {
     uint32_t soon_count;
     struct lti_link *soon[LTI_OS_JOBS_MAX]; /* in the order in which they are read */
     uint32_t next;                          /* where a free block is looked for first */
+    bool used[HELD_MAX];
     struct held held[HELD_MAX];
 };
 
@@ -58,12 +58,29 @@ static int64_t sockets_plain(void)
     return lti_os_sockets_plain() ? 0 : lti_os_fail(LTI_OS_UNSUPPORTED, 0);
 }
 
-enum leat_error lti_port_backend(struct lti_port *port, bool native, struct os_code *code_out)
+/* What it has no use for yet is not touched: of its memory a quiet hub has a page. */
+static struct lti_ring *ring_make(void)
 {
     struct lti_ring *ring = lti_os_alloc(sizeof *ring);
     if (!ring)
+        return NULL;
+    ring->native = NULL;
+    ring->soon_count = ring->next = 0;
+    memset(ring->used, 0, sizeof ring->used);
+    return ring;
+}
+
+bool lti_port_ahead(struct lti_port *port)
+{
+    port->ring = lti_os_sockets_plain() ? ring_make() : NULL;
+    return port->ring != NULL;
+}
+
+enum leat_error lti_port_backend(struct lti_port *port, bool native, struct os_code *code_out)
+{
+    struct lti_ring *ring = ring_make();
+    if (!ring)
         return LEAT_E_MEMORY;
-    memset(ring, 0, sizeof *ring);
     int64_t result = sockets_plain();
     if (result < 0 && lti_os_kind_of(result) != LTI_OS_UNSUPPORTED) {
         lti_os_free(ring);
@@ -105,7 +122,8 @@ static struct held *held_of(struct lti_ring *ring, const struct lti_link *link)
 
 static void held_drop(struct lti_ring *ring, struct lti_link *link)
 {
-    held_of(ring, link)->used = false;
+    LTI_ASSERT(lti_link_held(link) - 1 < HELD_MAX);
+    ring->used[lti_link_held(link) - 1] = false;
     link->flags &= (1u << LTI_LINK_HELD_SHIFT) - 1;
 }
 
@@ -114,9 +132,9 @@ static bool held_make(struct lti_ring *ring, struct lti_link *link)
 {
     for (uint32_t i = 0; i < HELD_MAX; i++) {
         uint32_t at = (ring->next + i) % HELD_MAX;
-        if (ring->held[at].used)
+        if (ring->used[at])
             continue;
-        ring->held[at].used = true;
+        ring->used[at] = true;
         ring->held[at].news = false;
         ring->held[at].taken = 0;
         ring->next = at + 1;
@@ -124,6 +142,12 @@ static bool held_make(struct lti_ring *ring, struct lti_link *link)
         return true;
     }
     return false;
+}
+
+void lti_ring_learn(struct lti_link *link, int64_t result)
+{
+    if (result >= 0 && result < HELD_BYTES)
+        link->flags &= ~LTI_LINK_LARGE;
 }
 
 void lti_ring_news(struct lti_ring *ring, const struct lti_link *link)
@@ -166,8 +190,9 @@ void lti_port_read_soon(struct lti_port *port, struct lti_link *link)
 {
     struct lti_ring *ring = port->ring;
     if (!ring || !(link->flags & LTI_LINK_PLAIN) || lti_link_held(link) ||
-        (link->flags & LTI_LINK_SOON))
+        (link->flags & (LTI_LINK_SOON | LTI_LINK_LARGE)))
         return;
+    link->state = ring; /* which may be younger than the link */
     link->flags |= LTI_LINK_SOON;
     ring->soon[ring->soon_count++] = link;
     if (ring->soon_count == LTI_OS_JOBS_MAX)
@@ -192,6 +217,8 @@ static void held_fill(struct lti_ring *ring, struct lti_link *const *links, uint
     for (uint32_t i = 0; i < count; i++) {
         enum lti_os_kind kind = lti_os_kind_of(jobs[i].result);
         held_of(ring, links[i])->result = jobs[i].result;
+        if (jobs[i].result == HELD_BYTES)
+            links[i]->flags |= LTI_LINK_LARGE;
         if (kind == LTI_OS_INTERRUPTED || kind == LTI_OS_AGAIN)
             held_drop(ring, links[i]);
     }

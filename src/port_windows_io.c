@@ -483,6 +483,12 @@ enum leat_error lti_port_backend(struct lti_port *port, bool ring, struct os_cod
     return LEAT_E_UNSUPPORTED;
 }
 
+bool lti_port_ahead(struct lti_port *port)
+{
+    (void)port;
+    return false;
+}
+
 void lti_port_read_soon(struct lti_port *port, struct lti_link *link)
 {
     (void)port;

@@ -161,10 +161,10 @@ struct leat_trace {
 };
 
 /* How a hub reads. What is promised is the same; the last two are to be had on Linux from 6.16 on,
- * and a hub has a fixed 140 KiB more. */
+ * and a hub has up to 140 KiB more. */
 enum leat_backend {
-    LEAT_BACKEND_DEFAULT = 0, /* ONE_BY_ONE, unless who built leat chose another; then that where it
-                               * is to be had */
+    LEAT_BACKEND_DEFAULT = 0, /* ONE_BY_ONE, and AHEAD, where it is to be had, from when four
+                               * connections spoke at once; who built leat may have chosen another */
     LEAT_BACKEND_ONE_BY_ONE,  /* each connection is read when its event is to be handed out */
     /* What has come for several connections of bytes or messages is read at once, up to 1 KiB of
      * each, before their events: faster where many speak. */
@@ -1156,7 +1156,7 @@ struct leat_hub_info {
                        * waitable, one for each handle that was opened for synchronous I/O */
     uint64_t spins;     /* of the waits, those that began with asking again and again: spin_us */
     uint64_t spin_hits; /* of these, those that were over before they slept */
-    enum leat_backend backend; /* that is used; never DEFAULT */
+    enum leat_backend backend; /* that is used now; never DEFAULT */
 };
 
 /* leat_conn_info_get, leat_conn_stats_get, leat_listener_info_get and leat_hub_info_get fill the

@@ -116,12 +116,13 @@ struct crowd {
     enum leat_error reason[CROWD];
 };
 
-/* Each of these runs with both. */
+/* Each of these runs with all that read from several at once. */
 #define TEST_CROWD(name)                                                                           \
     static void crowd_##name(struct crowd *crowd, enum leat_backend backend);                      \
     TEST(several_##name)                                                                           \
     {                                                                                              \
         static struct crowd crowd;                                                                 \
+        crowd_##name(&crowd, LEAT_BACKEND_DEFAULT);                                                \
         crowd_##name(&crowd, LEAT_BACKEND_AHEAD);                                                  \
         crowd_##name(&crowd, LEAT_BACKEND_URING);                                                  \
     }                                                                                              \
@@ -403,4 +404,55 @@ TEST(several_send_messages)
 {
     messages_sent(LEAT_BACKEND_AHEAD);
     messages_sent(LEAT_BACKEND_URING);
+}
+
+/* ---- Who asks for nothing -------------------------------------------------------------------- */
+
+/* All of the first `count` say as much, and are heard. How many reads the first one took. */
+static uint64_t crowd_round(struct crowd *crowd, uint32_t count, uint32_t size)
+{
+    uint64_t reads = kit_stats(crowd->hub, crowd->conns[0]).reads;
+    for (uint32_t i = 0; i < count; i++)
+        crowd_say(crowd, i, size);
+    crowd_hear(crowd);
+    return kit_stats(crowd->hub, crowd->conns[0]).reads - reads;
+}
+
+static void crowd_scatter(struct crowd *crowd)
+{
+    for (uint32_t i = 0; i < CROWD; i++)
+        crowd_leave(crowd, i);
+    crowd_end(crowd);
+}
+
+/* A hub that asked for no backend reads ahead from when several spoke at once; who said more than
+ * fits a block there is read by himself, until he says less. */
+TEST(several_speak_at_once_and_are_read_ahead)
+{
+    static struct crowd crowd;
+    struct leat_hub *ahead;
+    crowd_begin(&crowd, LEAT_BACKEND_ONE_BY_ONE, NULL);
+    crowd_meet(&crowd);
+    CHECK_INT(crowd_round(&crowd, CROWD, 4000), 1);
+    CHECK_INT(kit_hub_info(crowd.hub).backend, LEAT_BACKEND_ONE_BY_ONE); /* as was asked for */
+    crowd_scatter(&crowd);
+
+    crowd_begin(&crowd, LEAT_BACKEND_DEFAULT, NULL);
+    bool to_be_had = backend_try(LEAT_BACKEND_AHEAD, &ahead) == LEAT_OK;
+    if (to_be_had)
+        CHECK_ERROR(leat_hub_destroy(ahead), LEAT_OK);
+    if (!to_be_had || kit_hub_info(crowd.hub).backend != LEAT_BACKEND_ONE_BY_ONE) {
+        crowd_end(&crowd);
+        SKIP_NEEDS("Linux 6.16, and no other default");
+    }
+    crowd_meet(&crowd);
+    CHECK_INT(crowd_round(&crowd, 3, 4000), 1);
+    CHECK_INT(kit_hub_info(crowd.hub).backend, LEAT_BACKEND_ONE_BY_ONE);
+    CHECK_INT(crowd_round(&crowd, CROWD, 4000), 2); /* a block, and the rest */
+    CHECK_INT(kit_hub_info(crowd.hub).backend, LEAT_BACKEND_AHEAD);
+    CHECK_INT(crowd_round(&crowd, CROWD, 4000), 1); /* by himself */
+    CHECK_INT(crowd_round(&crowd, CROWD, 100),
+              1); /* the same, and it is known that it was little */
+    CHECK_INT(crowd_round(&crowd, CROWD, 4000), 2);
+    crowd_scatter(&crowd);
 }
