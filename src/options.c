@@ -111,7 +111,7 @@ enum leat_error lti_options_conn(const struct leat_conn_options *from, struct le
     good = good && to->inbox_bytes >= frame;
     good = good && to->gather_bytes <= GATHER_BYTES_CAP && to->gather_bytes <= to->outbox_bytes;
     good = good && (to->gather_bytes == 0 || to->protocol != LEAT_PACKETS);
-    number_default(&to->outbox_messages_max, 65536);
+    number_default(&to->outbox_messages_max, 1024);
     number_default(&to->handshake_ms, 5000);
     number_default(&to->partial_frame_ms, 30000);
     number_default(&to->write_stall_ms, 30000);

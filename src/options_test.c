@@ -17,7 +17,7 @@ TEST(options_defaults_of_a_connection)
     CHECK_INT(options.protocol, LEAT_BYTES);
     CHECK_INT(options.inbox_bytes, 256 * KIB);
     CHECK_INT(options.outbox_bytes, 128 * KIB);
-    CHECK_INT(options.outbox_messages_max, 65536);
+    CHECK_INT(options.outbox_messages_max, 1024);
     CHECK_INT(options.frame_bytes_max, MIB);
     CHECK_INT(options.handshake_ms, 5000);
     CHECK_INT(options.partial_frame_ms, 30000);

@@ -335,7 +335,8 @@ struct leat_conn_options {
                                    * messages: an empty outbox takes any one message */
     size_t outbox_low_bytes;      /* WRITABLE comes at or below; default outbox_bytes / 2, below
                                    * outbox_bytes */
-    uint32_t outbox_messages_max; /* messages waiting in the outbox; default 65536 */
+    uint32_t outbox_messages_max; /* messages waiting in the outbox: sending is FULL here, too;
+                                   * default 1024. Those that only gather are sent first */
     uint32_t frame_bytes_max;     /* largest message, in bytes, that we accept; default 1 MiB,
                                    * [64 KiB, 256 MiB]; packets: also the largest that we send,
                                    * and on POSIX the socket's send buffer may allow less */

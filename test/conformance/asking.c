@@ -73,7 +73,7 @@ TEST(asking_for_the_options_in_force)
     CHECK_INT(in_force.inbox_low_bytes, 128 * 1024);
     CHECK_INT(in_force.outbox_bytes, 128 * 1024);
     CHECK_INT(in_force.outbox_low_bytes, 64 * 1024);
-    CHECK_INT(in_force.outbox_messages_max, 65536);
+    CHECK_INT(in_force.outbox_messages_max, 1024);
     CHECK_INT(in_force.frame_bytes_max, KIT_MIB);
     CHECK_INT(in_force.handshake_ms, 5000);
     CHECK_INT(in_force.partial_frame_ms, 30000);

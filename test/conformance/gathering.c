@@ -217,6 +217,38 @@ TEST(gather_few_messages)
     kit_end(hub);
 }
 
+/* As many as gather_bytes holds gather by default. Those of which it would hold more than may wait
+ * leave before there are too many: nobody gets FULL for what only we hold back. */
+TEST(gather_is_not_cut_off_by_the_count)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_conn_options options = gathers(LEAT_MESSAGES, 65536);
+    struct kit_ends ends = kit_pair(hub, &options);
+    const uint32_t held = 65536 / (64 + 8);
+    const char message[64] = {0};
+    char got[64];
+    size_t size;
+    uint64_t writes = kit_stats(hub, ends.dialled).writes;
+    for (uint32_t i = 0; i < 1 + held; i++)
+        REQUIRE_ERROR(leat_send(hub, ends.dialled, message, sizeof message), LEAT_OK);
+    CHECK(kit_info(hub, ends.dialled).outbox_messages >= held);
+    CHECK(kit_stats(hub, ends.dialled).writes <= writes + 1);
+    for (uint32_t i = 0; i < 1 + held; i++)
+        REQUIRE_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
+                      LEAT_OK);
+    writes = kit_stats(hub, ends.dialled).writes;
+    uint32_t sent = 0;
+    for (; sent < (KIT_PIPES ? 1024 : 5000); sent++)
+        REQUIRE_ERROR(leat_send(hub, ends.dialled, "", 0), LEAT_OK);
+    CHECK(kit_stats(hub, ends.dialled).writes <= writes + 1 + 4);
+    CHECK(kit_info(hub, ends.dialled).outbox_messages <= 1024);
+    for (uint32_t i = 0; i < sent; i++)
+        REQUIRE_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
+                      LEAT_OK);
+    CHECK_INT(kit_stats(hub, ends.dialled).full, 0);
+    kit_end(hub);
+}
+
 /* Until FULL, and on: while the system takes nothing, what is written waits as it always does. */
 TEST(gather_until_full_and_on)
 {
