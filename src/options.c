@@ -18,6 +18,8 @@
 #define BOX_BYTES_CAP (1024 * MIB)
 #define FRAME_BYTES_CAP ((uint32_t)(256 * MIB))
 #define GATHER_BYTES_CAP (64 * KIB)
+#define HANDSHAKE_MS_LEAST 100u
+#define HANDSHAKE_MS_CAP 60000u
 #define FRAME_ROOM (LTI_FRAME_HEADER_BYTES)
 /* No struct will ever be larger: a size above is no size, and nothing is cleared up to there. */
 #define STRUCT_BYTES_MAX 4096u
@@ -112,7 +114,8 @@ enum leat_error lti_options_conn(const struct leat_conn_options *from, struct le
     good = good && to->gather_bytes <= GATHER_BYTES_CAP && to->gather_bytes <= to->outbox_bytes;
     good = good && (to->gather_bytes == 0 || to->protocol != LEAT_PACKETS);
     number_default(&to->outbox_messages_max, 1024);
-    number_default(&to->handshake_ms, 5000);
+    good = number_take(&to->handshake_ms, 5000, HANDSHAKE_MS_CAP) && good;
+    good = good && to->handshake_ms >= HANDSHAKE_MS_LEAST;
     number_default(&to->partial_frame_ms, 30000);
     number_default(&to->write_stall_ms, 30000);
     return good ? LEAT_OK : LEAT_E_OPTIONS;

@@ -76,15 +76,22 @@ TEST(options_caps_of_a_connection)
     const struct leat_conn_options good = {.size = sizeof good,
                                            .inbox_bytes = 1024 * MIB,
                                            .outbox_bytes = 1024 * MIB,
-                                           .frame_bytes_max = (uint32_t)(256 * MIB)};
-    struct leat_conn_options options, bad[4] = {good, good, good, good};
+                                           .frame_bytes_max = (uint32_t)(256 * MIB),
+                                           .handshake_ms = 60000};
+    struct leat_conn_options options, bad[7] = {good, good, good, good, good, good, good};
     CHECK_ERROR(lti_options_conn(&good, &options), LEAT_OK);
     bad[0].inbox_bytes++;
     bad[1].outbox_bytes++;
     bad[2].frame_bytes_max++;
     bad[3].frame_bytes_max = (uint32_t)(64 * KIB - 1);
+    bad[4].handshake_ms++;
+    bad[5].handshake_ms = 99;
+    bad[6].handshake_ms = LEAT_FOREVER;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         CHECK_ERROR(lti_options_conn(&bad[i], &options), LEAT_E_OPTIONS);
+    struct leat_conn_options least = {.size = sizeof least, .handshake_ms = 100};
+    CHECK_ERROR(lti_options_conn(&least, &options), LEAT_OK);
+    CHECK_INT(options.handshake_ms, 100);
     struct leat_hub_options hub = {.size = sizeof hub, .conns_max = 65536}, taken;
     CHECK_ERROR(lti_options_hub(&hub, &taken), LEAT_OK);
     hub.conns_max++;

@@ -64,6 +64,7 @@ static const char help_serve[] =
     "  --stall TIME         cut off a client that takes nothing for so long (default 30s with\n"
     "                       --echo and --exec, else forever)\n"
     "  --who ask            show who comes at the terminal, and let in whom you say y to\n"
+    "                       within 60s\n"
     "  --sddl TEXT          Windows: the pipe's security descriptor, such as D:P(A;;GA;;;OW);\n"
     "                       --who judges whom it lets reach us\n";
 

@@ -15,7 +15,7 @@
 #include "loop.h"
 
 #define LINGER_MS 30000u
-/* A person takes longer than a peer that is to shake hands. */
+/* A person takes longer than a peer that is to shake hands; more is not to be had. */
 #define ASK_MS 60000u
 
 struct serve {

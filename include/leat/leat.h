@@ -341,7 +341,8 @@ struct leat_conn_options {
                                    * [64 KiB, 256 MiB]; packets: also the largest that we send,
                                    * and on POSIX the socket's send buffer may allow less */
     uint32_t handshake_ms;        /* messages, accepted or adopted: the peer's hello must have come
-                                   * within; default 5000; a dialled one has its timeout_ms */
+                                   * within; with ASK the answer, too; default 5000, [100, 60000];
+                                   * a dialled one has its timeout_ms */
     uint32_t partial_frame_ms;    /* a frame that began must be complete within; default 30000 */
     uint32_t write_stall_ms;      /* a peer that takes nothing for so long is cut off; default
                                    * 30000 */

@@ -50,7 +50,7 @@ TEST(asking_for_the_options_in_force)
                                         .outbox_bytes = 2000,
                                         .outbox_low_bytes = 20,
                                         .outbox_messages_max = 7,
-                                        .handshake_ms = 8,
+                                        .handshake_ms = 100,
                                         .partial_frame_ms = 9,
                                         .write_stall_ms = 11,
                                         .keepalive_ms = 12};
@@ -62,7 +62,7 @@ TEST(asking_for_the_options_in_force)
     CHECK_INT(in_force.outbox_bytes, 2000);
     CHECK_INT(in_force.outbox_low_bytes, 20);
     CHECK_INT(in_force.outbox_messages_max, 7);
-    CHECK_INT(in_force.handshake_ms, 8);
+    CHECK_INT(in_force.handshake_ms, 100);
     CHECK_INT(in_force.partial_frame_ms, 9);
     CHECK_INT(in_force.write_stall_ms, 11);
     CHECK_INT(in_force.keepalive_ms, 12);

@@ -248,6 +248,9 @@ TEST(conn_options_ranges)
         {.size = sizeof refused[0], .outbox_bytes = 10, .outbox_low_bytes = 11},
         {.size = sizeof refused[0], .frame_bytes_max = 256 * (uint32_t)KIT_MIB + 1},
         {.size = sizeof refused[0], .protocol = LEAT_MESSAGES, .inbox_bytes = KIT_MIB + 7},
+        {.size = sizeof refused[0], .handshake_ms = 99},
+        {.size = sizeof refused[0], .handshake_ms = 60001},
+        {.size = sizeof refused[0], .handshake_ms = LEAT_FOREVER},
     };
     const struct leat_conn_options good[] = {
         {.size = sizeof good[0]},
@@ -257,6 +260,8 @@ TEST(conn_options_ranges)
         {.size = sizeof good[0],
          .protocol = LEAT_MESSAGES,
          .frame_bytes_max = 256 * (uint32_t)KIT_MIB},
+        {.size = sizeof good[0], .handshake_ms = 100},
+        {.size = sizeof good[0], .protocol = LEAT_MESSAGES, .handshake_ms = 60000},
     };
     leat_conn a = {77}, b = {78};
     for (size_t i = 0; i < sizeof refused / sizeof refused[0]; i++)

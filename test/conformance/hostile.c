@@ -158,13 +158,13 @@ TEST(hello_of_a_later_version)
 TEST(hello_that_stops_half_way)
 {
     struct leat_conn_options options = kit_messages;
-    options.handshake_ms = 50;
+    options.handshake_ms = 100;
     struct stage stage = stage_begin(&options);
     kit_raw_send(stage.fd, kit_hello, 16);
     struct leat_event event;
     CHECK_ERROR(leat_next(stage.hub, &event, 20), LEAT_E_TIMEOUT);
     CHECK_INT(kit_listener_info(stage.hub, stage.listener).handshakes, 1);
-    CHECK_ERROR(leat_next(stage.hub, &event, 60), LEAT_E_TIMEOUT);
+    CHECK_ERROR(leat_next(stage.hub, &event, 120), LEAT_E_TIMEOUT);
     struct leat_listener_info info = kit_listener_info(stage.hub, stage.listener);
     CHECK_INT(info.handshakes, 0);
     CHECK_INT(info.handshakes_failed, 1);
@@ -176,10 +176,10 @@ TEST(hello_that_stops_half_way)
 TEST(hello_that_never_comes)
 {
     struct leat_conn_options options = kit_messages;
-    options.handshake_ms = 50;
+    options.handshake_ms = 100;
     struct stage stage = stage_begin(&options);
     struct leat_event event;
-    CHECK_ERROR(leat_next(stage.hub, &event, 100), LEAT_E_TIMEOUT);
+    CHECK_ERROR(leat_next(stage.hub, &event, 150), LEAT_E_TIMEOUT);
     CHECK_ERROR(kit_listener_info(stage.hub, stage.listener).error, LEAT_E_TIMEOUT);
     CHECK_INT(kit_listener_info(stage.hub, stage.listener).conns, 1);
     uint8_t byte;
@@ -208,12 +208,12 @@ TEST(hello_cut_by_the_end)
 TEST(hello_that_came_while_the_program_was_away)
 {
     struct leat_conn_options options = kit_messages;
-    options.handshake_ms = 50;
+    options.handshake_ms = 100;
     struct stage stage = stage_begin(&options);
     KIT_QUIET(stage.hub);
     CHECK_INT(kit_listener_info(stage.hub, stage.listener).handshakes, 1);
     kit_raw_send(stage.fd, kit_hello, sizeof kit_hello);
-    kit_pass(120);
+    kit_pass(200);
     KIT_NEXT(stage.hub, LEAT_EVENT_ACCEPTED);
     stage_end(&stage);
 }

@@ -99,7 +99,7 @@ struct api_end *api_end_find(uint32_t hub, leat_conn conn)
 void api_options_for(enum leat_protocol protocol, struct leat_conn_options *options_out)
 {
     static const size_t boxes[] = {0, 1, 100, 65544, 70000, 200000};
-    static const uint32_t times[] = {0, 1, 50, 3000};
+    static const uint32_t times[] = {0, 1, 50, 3000}, patience[] = {0, 100, 150, 3000};
     uint8_t word = fuzz_byte(&api.input);
     *options_out = (struct leat_conn_options){.size = sizeof *options_out, .protocol = protocol};
     options_out->frame_bytes_max = word & 1 ? 65536 : 0;
@@ -111,7 +111,7 @@ void api_options_for(enum leat_protocol protocol, struct leat_conn_options *opti
         options_out->outbox_messages_max = fuzz_below(&api.input, 4);
         options_out->write_stall_ms = times[fuzz_below(&api.input, 4)];
         options_out->partial_frame_ms = times[fuzz_below(&api.input, 4)];
-        options_out->handshake_ms = times[fuzz_below(&api.input, 4)];
+        options_out->handshake_ms = patience[fuzz_below(&api.input, 4)];
     }
 }
 

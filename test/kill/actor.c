@@ -179,7 +179,8 @@ static struct leat_conn_options conn_options(const struct kill_part *part)
 {
     return (struct leat_conn_options){.size = sizeof(struct leat_conn_options),
                                       .protocol = part->protocol,
-                                      .handshake_ms = part->patience_ms,
+                                      .handshake_ms =
+                                          part->patience_ms > 100 ? part->patience_ms : 100,
                                       .empty_is_finish = part->protocol == LEAT_PACKETS};
 }
 
