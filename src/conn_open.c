@@ -117,17 +117,17 @@ static void peer_keep(struct lti_conn *conn, const struct lti_peer *peer)
                                         .pid = known ? (uint32_t)peer->pid : 0,
                                         .user = peer->user};
     conn->peer_known = peer->known;
-    conn->peer_other = peer->other;
 }
 
 /* The peer is known: is there room for one more of its user? */
-static enum leat_error user_count(struct leat_hub *hub, struct lti_conn *conn, const char **reason)
+static enum leat_error user_count(struct leat_hub *hub, struct lti_conn *conn,
+                                  struct lti_peer *peer)
 {
-    enum leat_error error = lti_listener_count_user(hub, conn);
+    enum leat_error error = lti_listener_count_user(hub, conn, peer);
     if (error == LEAT_E_LIMIT)
-        *reason = "the peer's user has all the connections that one user may have";
+        peer->reason = "the peer's user has all the connections that one user may have";
     else if (error != LEAT_OK)
-        *reason = "there is no memory to count the connections of the peer's user";
+        peer->reason = "there is no memory to count the connections of the peer's user";
     return error;
 }
 
@@ -142,7 +142,7 @@ void lti_conn_identify(struct leat_hub *hub, struct lti_conn *conn)
     enum leat_error error = lti_port_hear(&conn->link, &peer, &code);
     peer_keep(conn, &peer);
     if (error == LEAT_OK)
-        error = user_count(hub, conn, &peer.reason);
+        error = user_count(hub, conn, &peer);
     if (error == LEAT_OK) {
         conn->unidentified = false;
         conn->ask_due = asks;
@@ -172,7 +172,7 @@ void lti_conn_established(struct leat_hub *hub, struct lti_conn *conn)
     peer_keep(conn, &peer);
     conn->unidentified = error == LEAT_E_EMPTY;
     if (error == LEAT_OK)
-        error = user_count(hub, conn, &peer.reason);
+        error = user_count(hub, conn, &peer);
     if (error != LEAT_OK && !conn->unidentified)
         lti_conn_denied(hub, conn, error, peer.reason, code);
     else if (asks)

@@ -90,7 +90,7 @@ struct lti_conn_stats {
 struct lti_conn_peer {
     uint32_t uid, gid;
     uint32_t pid;  /* 0: not known */
-    uint32_t user; /* with peer_other */
+    uint32_t user; /* with user_counted */
 };
 
 /* What every message touches comes first: with many connections the cache lines count. */
@@ -149,13 +149,12 @@ struct lti_conn {
             bool share_waits : 1;    /* in the listener's waiting queue */
             bool absent_waits : 1;   /* CONNECTING: nobody there is a reason to try again */
             bool peer_known : 1;
-            bool peer_other : 1; /* neither this user nor the system's own */
-            bool listened : 1;   /* the listener counts it as one of its own */
-            bool skipping : 1;   /* what comes is an ignorable frame's payload */
-            bool heard : 1;      /* keep-alive: something came since the last look */
-            bool gathering : 1;  /* among the hub's gatherers: a write went since its last turn */
-            uint8_t operation;   /* enum leat_operation; what failed */
-            uint8_t attempts;    /* CONNECTING: so many failed, or more */
+            bool listened : 1;  /* the listener counts it as one of its own */
+            bool skipping : 1;  /* what comes is an ignorable frame's payload */
+            bool heard : 1;     /* keep-alive: something came since the last look */
+            bool gathering : 1; /* among the hub's gatherers: a write went since its last turn */
+            uint8_t operation;  /* enum leat_operation; what failed */
+            uint8_t attempts;   /* CONNECTING: so many failed, or more */
         };
         uint64_t flags; /* all of them at once, to be compared with LTI_CONN_FLAGS */
     };
@@ -213,8 +212,8 @@ struct lti_listener {
     uint64_t pause_ns;                                 /* back-off after a failure; 0: none */
     uint64_t accepted, denied, handshakes_failed, accept_errors;
     enum leat_error error;
-    uint32_t conns, conns_max, handshakes, handshakes_max, per_user_max;
-    struct lti_users users; /* of these conns, those that count against per_user_max */
+    uint32_t conns, conns_max, handshakes, handshakes_max, per_user_max, own_user_max;
+    struct lti_users users; /* of these conns, those that count against one of the last two */
     size_t queued_bytes, queued_bytes_max;
     struct lti_conn *waiting_first, *waiting_last; /* until they may hold more */
     struct lti_conn *turns[LTI_SHARE_TURNS];       /* null: nobody has it */
@@ -628,9 +627,10 @@ void lti_conn_due(struct leat_hub *hub, struct lti_conn *conn); /* its deadline 
 void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener);
 void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener);
 void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener);
-/* Counts a connection that was judged as one of its user's. LIMIT: it has all that one user may
- * have. MEMORY. */
-enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn);
+/* Counts a connection that was judged as one of its user's. LIMIT: he has all that he may have.
+ * MEMORY. */
+enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn,
+                                        const struct lti_peer *peer);
 bool lti_listener_greets(const struct lti_listener *listener);
 void lti_listener_accepted(struct leat_hub *hub, struct lti_conn *conn); /* to the accepted queue */
 void lti_listener_lost(struct leat_hub *hub, struct lti_conn *conn);     /* one of it is gone */

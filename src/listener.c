@@ -104,6 +104,7 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
     listener->conns_max = options->conns_max;
     listener->handshakes_max = options->handshakes_max;
     listener->per_user_max = options->per_user_max;
+    listener->own_user_max = options->own_user_max;
     listener->queued_bytes_max = options->queued_bytes_max;
     uint64_t id = 0;
     bool reserved = lti_deadlines_reserve(&hub->deadlines, &hub->pool);
@@ -207,17 +208,20 @@ void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener)
     lti_listener_update(hub, listener);
 }
 
-enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn)
+enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *conn,
+                                        const struct lti_peer *peer)
 {
     struct lti_listener *listener = lti_conn_listener(conn);
     LTI_ASSERT(!conn->user_counted); /* it is judged once */
-    if (!listener || !conn->peer_other)
+    LTI_ASSERT(!peer->own || !peer->other);
+    if (!listener || !(peer->own || peer->other))
         return LEAT_OK;
+    uint32_t most = peer->own ? listener->own_user_max : listener->per_user_max;
     uint32_t count = lti_users_add(&listener->users, &hub->pool, conn->peer.user);
     conn->user_counted = count > 0;
     if (count == 0)
         return LEAT_E_MEMORY;
-    return count > listener->per_user_max ? LEAT_E_LIMIT : LEAT_OK;
+    return count > most ? LEAT_E_LIMIT : LEAT_OK;
 }
 
 /* The new connection is judged, and made ready or shaken hands with. */

@@ -130,6 +130,8 @@ enum leat_error lti_options_listen(const struct leat_listen_options *from,
     if (to->queued_bytes_max == 0)
         to->queued_bytes_max = 64 * MIB;
     bool good = number_take(&to->backlog, 0, 4096);
+    /* Who asks for thousands of clients means his own user's, too. */
+    good = good && number_take(&to->own_user_max, to->conns_max ? to->conns_max : 64, 65536);
     good = good && number_take(&to->conns_max, 128, 65536);
     good = good && number_take(&to->handshakes_max, 16, 65536);
     good = good && number_take(&to->per_user_max, 16, 65536);

@@ -36,7 +36,29 @@ TEST(options_defaults_of_a_listener)
     CHECK_INT(options.conns_max, 128);
     CHECK_INT(options.handshakes_max, 16);
     CHECK_INT(options.per_user_max, 16);
+    CHECK_INT(options.own_user_max, 64);
     CHECK_INT(options.queued_bytes_max, 64 * MIB);
+}
+
+/* Who names the one bound for all means his own programs. */
+TEST(options_of_the_own_user_follow_those_of_all)
+{
+    struct leat_listen_options asked = {.size = sizeof asked, .conns_max = 10000}, options;
+    REQUIRE_ERROR(lti_options_listen(&asked, &options), LEAT_OK);
+    CHECK_INT(options.own_user_max, 10000);
+    CHECK_INT(options.per_user_max, 16);
+    asked.own_user_max = 7;
+    REQUIRE_ERROR(lti_options_listen(&asked, &options), LEAT_OK);
+    CHECK_INT(options.own_user_max, 7);
+    CHECK_INT(options.conns_max, 10000);
+    asked.conns_max = 0;
+    asked.per_user_max = 200;
+    REQUIRE_ERROR(lti_options_listen(&asked, &options), LEAT_OK);
+    CHECK_INT(options.own_user_max, 7);
+    asked.own_user_max = 0;
+    REQUIRE_ERROR(lti_options_listen(&asked, &options), LEAT_OK);
+    CHECK_INT(options.own_user_max, 64);
+    CHECK_INT(options.per_user_max, 200);
 }
 
 TEST(options_defaults_of_a_hub_and_a_client)
@@ -59,14 +81,16 @@ TEST(options_caps_of_a_listener)
                                              .conns_max = 65536,
                                              .handshakes_max = 65536,
                                              .per_user_max = 65536,
+                                             .own_user_max = 65536,
                                              .queued_bytes_max = SIZE_MAX};
-    struct leat_listen_options options, bad[4] = {good, good, good, good};
+    struct leat_listen_options options, bad[5] = {good, good, good, good, good};
     CHECK_ERROR(lti_options_listen(&good, &options), LEAT_OK);
     CHECK(options.queued_bytes_max == SIZE_MAX);
     bad[0].backlog++;
     bad[1].conns_max++;
     bad[2].handshakes_max++;
     bad[3].per_user_max++;
+    bad[4].own_user_max++;
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
         CHECK_ERROR(lti_options_listen(&bad[i], &options), LEAT_E_OPTIONS);
 }

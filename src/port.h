@@ -89,8 +89,9 @@ struct lti_peer {
     bool known;
     uint32_t uid, gid;
     int64_t pid;
+    bool own;           /* this user, and not the system's own */
     bool other;         /* neither this user nor the system's own */
-    uint32_t user;      /* with `other`: tells such users apart */
+    uint32_t user;      /* with either: tells such users apart */
     const char *reason; /* why it was not trusted; for the log */
 };
 

@@ -95,6 +95,7 @@ enum leat_error lti_port_judge(struct lti_link *link, const struct lti_access *a
         peer_out->uid = native.uid;
         peer_out->gid = native.gid;
         peer_out->pid = native.pid;
+        peer_out->own = native.uid == us && native.uid != 0;
         peer_out->other = native.uid != us && native.uid != 0;
         peer_out->user = native.uid;
     } else {

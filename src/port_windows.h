@@ -98,7 +98,8 @@ struct lti_nt_stream {
     bool cut;        /* the peer left while a write waited for it */
     bool end_waits;  /* the peer left; whether that write was taken is still to be told */
     bool judge;      /* who it is must be checked when its first bytes came */
-    bool other;      /* once it was judged: it counts as another user, namely as `number` */
+    bool own;        /* once it was judged: it counts as of this user, */
+    bool other;      /* or as another one; namely as `number` */
     uint32_t user;   /* LTI_NT_USER_*, then */
     uint32_t number;
     const struct lti_access *access; /* by which; the core's, as long as the link is not ended */

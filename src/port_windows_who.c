@@ -225,6 +225,7 @@ static enum leat_error client_look(struct lti_nt_stream *stream, struct os_code 
     /* All of whom this stays true are one user together: who hides has no places of his own. */
     stream->user = LTI_NT_USER_OTHER;
     stream->number = user_number(SID_ANONYMOUS);
+    stream->own = false;
     stream->other = true;
     int64_t result = lti_os_pipe_client(stream->handle, group_of(access), &client);
     if (result < 0) {
@@ -238,6 +239,9 @@ static enum leat_error client_look(struct lti_nt_stream *stream, struct os_code 
     if (client.level < 1 || client.container || text_same(client.user, SID_ANONYMOUS))
         return LEAT_E_UNTRUSTED;
     stream->other = stream->user == LTI_NT_USER_OTHER;
+    stream->own = stream->user == LTI_NT_USER_SELF && !text_same(client.user, SID_SYSTEM);
+    if (stream->own) /* his packages have his SID as well, and are counted by that */
+        stream->number = LTI_NT_USER_SELF;
     bool let = !stream->other || access->who == LEAT_WHO_ASK ||
                (group_of(access) && client.member) ||
                (access->who == LEAT_WHO_LIST && text_listed(access, client.user));
@@ -350,6 +354,7 @@ enum leat_error lti_port_hear(struct lti_link *link, struct lti_peer *peer,
         return LEAT_E_EMPTY;
     peer->known = true;
     peer->uid = stream->user;
+    peer->own = stream->own;
     peer->other = stream->other;
     peer->user = stream->number;
     return LEAT_OK;

@@ -120,7 +120,7 @@ TEST(port_windows_who_is_heard_before_it_is_read)
     stage_say(&stage, "a");
     CHECK_ERROR(stage_read(&stage, &byte), LEAT_E_EMPTY); /* nobody heard who it is */
     CHECK_ERROR(lti_port_hear(server, &peer, &code), LEAT_OK);
-    CHECK(peer.known && !peer.other);
+    CHECK(peer.known && peer.own && !peer.other);
     CHECK_INT(peer.uid, LTI_NT_USER_SELF);
     CHECK_ERROR(stage_read(&stage, &byte), LEAT_OK);
     CHECK_INT(byte, 'a');

@@ -367,7 +367,12 @@ struct leat_listen_options {
                                            * the backlog */
     uint32_t handshakes_max;              /* of these, not yet through the handshake; default 16 */
     uint32_t per_user_max;                /* of these, of one user other than ours and root or
-                                           * SYSTEM; default 16; one too many gets no byte */
+                                           * SYSTEM; default 16, cap 65536; one too many gets no
+                                           * byte */
+    uint32_t own_user_max;                /* of these, of our own user's programs; default 64, and
+                                           * where conns_max is given so many; cap 65536; root and
+                                           * SYSTEM are not counted, also when we are that; one too
+                                           * many gets no byte */
     const struct leat_conn_options *conn; /* for accepted connections; read during the call */
     const char *group; /* with GROUP, else null. A user or a group is its number as text, such
                                * as "1000"; Windows: its SID, "S-1-5-..." */
@@ -422,9 +427,10 @@ struct leat_connect_options {
  * the process's usual one, and a label that it leaves out is none. It only says who reaches us:
  * what comes from other machines is refused all the same, and `who` judges the token of each client
  * as ever, so that programs in an AppContainer are let in by INSECURE_ANYONE alone. Of levels of
- * integrity the descriptor alone decides. A client counts for per_user_max from its first bytes on:
- * one too many that ACCEPTED told of (bytes, packets) ends with CLOSED, LIMIT before a READABLE.
- * Who says nothing is bounded by conns_max; with messages and ASK by handshakes_max, too.
+ * integrity the descriptor alone decides. A client counts for per_user_max or own_user_max from its
+ * first bytes on: one too many that ACCEPTED told of (bytes, packets) ends with CLOSED, LIMIT,
+ * before a READABLE. Who says nothing is bounded by conns_max; with messages and ASK by
+ * handshakes_max, too.
  *
  * Waits:   never.
  * Thread:  any.

@@ -410,3 +410,51 @@ TEST(listener_per_user_max_is_for_others)
     ours_come(LEAT_WHO_INSECURE_ANYONE, NULL);
     ours_come(LEAT_WHO_INSECURE_ANYONE, &kit_messages);
 }
+
+/* Until so many are there and so many were turned away. What they say is read. */
+static void conns_become(struct leat_hub *hub, leat_listener listener, uint32_t conns,
+                         uint64_t denied)
+{
+    struct leat_listener_info info = kit_listener_info(hub, listener);
+    struct leat_event event;
+    char bytes[32];
+    size_t size;
+    uint64_t end_ms = kit_now_ms() + KIT_SOON_MS;
+    while ((info.conns != conns || info.denied != denied) && kit_now_ms() < end_ms) {
+        if (leat_next(hub, &event, 10) == LEAT_OK && event.type == LEAT_EVENT_READABLE &&
+            leat_read(hub, event.conn, bytes, sizeof bytes, &size) == LEAT_E_STATE)
+            CHECK_ERROR(leat_receive(hub, event.conn, bytes, sizeof bytes, &size), LEAT_OK);
+        info = kit_listener_info(hub, listener);
+    }
+    CHECK_INT(info.conns, conns);
+    CHECK_INT(info.denied, denied);
+}
+
+/* Of three of ours where two may be there. */
+static void ours_are_bounded(const struct leat_conn_options *conn)
+{
+    struct leat_hub *hub = kit_begin();
+    const bool counted = kit_user() != 0; /* root is not */
+    const struct leat_listen_options options = {
+        .size = sizeof options, .per_user_max = 100, .own_user_max = 2, .conn = conn};
+    leat_listener listener;
+    leat_conn dialled[4];
+    REQUIRE_ERROR(leat_listen(hub, kit_plain("server"), &options, &listener), LEAT_OK);
+    for (uint32_t i = 0; i < 3; i++) {
+        dialled[i] = kit_connect(hub, kit_plain("server"), 1, conn);
+        kit_say(hub, dialled[i], conn, "one of ours");
+        conns_become(hub, listener, i < 2 || !counted ? i + 1 : 2, i < 2 || !counted ? 0 : 1);
+    }
+    CHECK_ERROR(leat_abort(hub, dialled[0]), LEAT_OK); /* his place is free again */
+    conns_become(hub, listener, counted ? 1 : 2, counted ? 1 : 0);
+    dialled[3] = kit_connect(hub, kit_plain("server"), 1, conn);
+    kit_say(hub, dialled[3], conn, "one of ours");
+    conns_become(hub, listener, counted ? 2 : 3, counted ? 1 : 0);
+    kit_end(hub);
+}
+
+TEST(listener_own_user_max)
+{
+    ours_are_bounded(NULL);
+    ours_are_bounded(&kit_messages);
+}

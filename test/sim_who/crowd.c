@@ -3,7 +3,8 @@
  * How many connections one user has of a listener: counted from when it is judged until it ends,
  * once, whatever ends it. Each client begins to speak at once, since pipes tell then who it is.
  *
- * Happy path: each user gets per_user_max, again and again, and no other user's places.
+ * Happy path: each user gets per_user_max, ours own_user_max, again and again, and no other user's
+ *             places.
  * Fails:      one too many is closed without a byte; so is one that cannot be counted.
  * Invariants: when all are gone, none is counted: an assertion of the listener's end.
  */
@@ -109,7 +110,7 @@ static void crowd_round(struct crowd *crowd)
     uint64_t denied = crowd_info(crowd).denied;
     CHECK_INT(crowd_come(crowd, ALICE, alice, 5), PLACES);
     CHECK_INT(crowd_come(crowd, BOB, bob, 2), 2);
-    CHECK_INT(crowd_come(crowd, OURS, ours, 6), 6); /* whom no bound is for */
+    CHECK_INT(crowd_come(crowd, OURS, ours, 6), 6); /* who have a bound of their own */
     CHECK_INT(crowd_info(crowd).denied - denied, 2);
     CHECK(crowd_ended_silently(alice[PLACES]));
     crowd_hang_up(crowd, alice, 1);
@@ -159,6 +160,74 @@ TEST(crowd_of_many_users_is_told_apart)
     CHECK_INT(crowd_info(&crowd).denied, 60);
     for (uint32_t i = 0; i < 60; i++)
         crowd_hang_up(&crowd, ends[i], 2);
+    CHECK_INT(crowd_info(&crowd).conns, 0);
+    crowd_end(&crowd);
+}
+
+/* The same server, with other bounds, or as another user. */
+static void crowd_serve(struct crowd *crowd, uint32_t user, struct leat_listen_options options)
+{
+    options.size = sizeof options;
+    options.who = LEAT_WHO_INSECURE_ANYONE;
+    options.backlog = 64;
+    CHECK_ERROR(leat_listener_close(crowd->hub, crowd->listener), LEAT_OK);
+    lti_sim_set_user(0, user, user);
+    REQUIRE_ERROR(leat_listen(crowd->hub, crowd_name, &options, &crowd->listener), LEAT_OK);
+    lti_sim_set_user(0, OURS, OURS);
+}
+
+/* `places` of our own programs, however many more come, and again when one has left. */
+static void crowd_of_ours(const struct leat_listen_options *options, uint32_t places)
+{
+    struct crowd crowd = crowd_begin(LEAT_BYTES, LEAT_WHO_INSECURE_ANYONE, PLACES);
+    intptr_t ours[80], root[5], alice[2];
+    uint32_t found = 0;
+    crowd_serve(&crowd, OURS, *options);
+    for (uint32_t i = 0; i < 80; i += 20)
+        found += crowd_come(&crowd, OURS, ours + i, 20);
+    CHECK_INT(found, places);
+    CHECK_INT(crowd_info(&crowd).denied, 80 - places);
+    CHECK(crowd.log->limits > 0 || places == 80);
+    CHECK_INT(crowd_come(&crowd, 0, root, 5), 5);
+    CHECK_INT(crowd_come(&crowd, ALICE, alice, 2), 2);
+    crowd_hang_up(&crowd, ours, 1);
+    CHECK_INT(crowd_come(&crowd, OURS, ours, 1), 1);
+    crowd_hang_up(&crowd, ours, 80);
+    crowd_hang_up(&crowd, root, 5);
+    crowd_hang_up(&crowd, alice, 2);
+    CHECK_INT(crowd_info(&crowd).conns, 0);
+    crowd_end(&crowd);
+}
+
+TEST(crowd_of_ours_has_a_bound_of_its_own)
+{
+    const struct leat_listen_options few = {.own_user_max = PLACES, .per_user_max = 80};
+    const struct leat_listen_options usual = {.size = 0};
+    const struct leat_listen_options many = {.conns_max = 100, .per_user_max = 2};
+    const struct leat_listen_options both = {.conns_max = 100, .own_user_max = 10};
+    crowd_of_ours(&few, PLACES);
+    crowd_of_ours(&usual, 64);
+    crowd_of_ours(&many, 80);
+    crowd_of_ours(&both, 10);
+}
+
+/* Who may do anything is not counted, also where that is who serves. */
+TEST(crowd_of_root_has_none)
+{
+    const struct leat_listen_options few = {.own_user_max = 1, .per_user_max = 1};
+    struct crowd crowd = crowd_begin(LEAT_BYTES, LEAT_WHO_INSECURE_ANYONE, PLACES);
+    intptr_t ends[2 * PLACES];
+    crowd_serve(&crowd, 0, few);
+    lti_sim_set_user(0, 0, 0);
+    for (uint32_t i = 0; i < 2 * PLACES; i++) {
+        ends[i] = crowd_connect();
+        REQUIRE(ends[i] >= 0);
+        crowd_say(ends[i]);
+    }
+    crowd_settle(&crowd, COME_MS);
+    CHECK_INT(crowd_info(&crowd).conns, 2 * PLACES);
+    CHECK_INT(crowd_info(&crowd).denied, 0);
+    crowd_hang_up(&crowd, ends, 2 * PLACES);
     CHECK_INT(crowd_info(&crowd).conns, 0);
     crowd_end(&crowd);
 }

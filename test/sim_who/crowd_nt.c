@@ -168,6 +168,33 @@ TEST(crowd_nt_packages_of_ours_are_another_user)
     CHECK_INT(crowd_of_tokens(&package, OURS, ALICE), 2 * PLACES);
 }
 
+/* Ours and their packages have one SID, and do not take each other's places. */
+TEST(crowd_nt_packages_of_ours_take_no_places_of_ours)
+{
+    struct crowd crowd = crowd_begin(LEAT_BYTES, LEAT_WHO_INSECURE_ANYONE, PLACES);
+    const struct lti_sim_token usual = LTI_SIM_TOKEN_USUAL, package = {8192, 1, true, false};
+    intptr_t ends[4 * PLACES];
+    uint32_t heard = 0;
+    struct leat_event event;
+    crowd_open_to_packages(&crowd);
+    for (uint32_t i = 0; i < 4 * PLACES; i++) {
+        lti_sim_set_token(0, i < 2 * PLACES ? &usual : &package);
+        ends[i] = crowd_dial(OURS);
+        lti_sim_set_token(0, &usual);
+        REQUIRE(ends[i] >= 0);
+        crowd_say(ends[i]);
+        while (leat_next(crowd.hub, &event, 1) == LEAT_OK)
+            if (event.type == LEAT_EVENT_READABLE) {
+                heard++;
+                CHECK_ERROR(leat_pause(crowd.hub, event.conn), LEAT_OK);
+            }
+    }
+    CHECK_INT(heard, 2 * PLACES + PLACES);
+    for (uint32_t i = 0; i < 4 * PLACES; i++)
+        crowd_leave(ends[i]);
+    crowd_end(&crowd);
+}
+
 TEST(crowd_nt_messages_are_not_spoken_to_before_they_are_counted)
 {
     struct crowd crowd = crowd_begin(LEAT_MESSAGES, LEAT_WHO_INSECURE_ANYONE, PLACES);
