@@ -220,6 +220,7 @@ struct lti_listener {
     bool acceptable : 1;
     bool backing_off : 1;
     bool error_told : 1; /* of this run of failures */
+    bool crowded : 1;    /* more came in the last turn than it took, most likely */
     bool releasing : 1;  /* who waited looks again */
     bool error_due : 1;
 };

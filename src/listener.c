@@ -1,16 +1,16 @@
 /* SPDX-License-Identifier: MIT
  *
- * Listeners: one accept at a time, the handshakes that are under way, and the queue of those
- * that the user has not been told of yet.
+ * Listeners: accepting, the handshakes that are under way, and the queue of those that the user has
+ * not been told of yet.
  *
- * Happy path: an edge makes the listener acceptable; at the moment of the event one connection
- *             is accepted; bytes are ready at once, messages after the peer's hello.
+ * Happy path: an edge makes the listener acceptable; at the moment of the event those who wait are
+ *             accepted, a few a turn; bytes are ready at once, messages after the peer's hello.
  * Fails:      an accept that fails pauses the listener, 100 ms doubling to 2 s, with one
  *             LISTEN_ERROR for the whole run of failures; the name stays. A peer that is not
  *             allowed is closed without a reply and counted.
  * Invariants: conns never exceeds conns_max, handshakes never handshakes_max: the oldest gives
- *             way. A connection is in one of the queues at most, and counts once for its user,
- *             from when it was judged until the listener loses it.
+ *             way, unless its hello has come. A connection is in one of the queues at most, and
+ *             counts once for its user, from when it was judged until the listener loses it.
  */
 #include "core.h"
 
@@ -20,6 +20,8 @@
 
 #define PAUSE_FIRST_NS UINT64_C(100000000)
 #define PAUSE_LAST_NS UINT64_C(2000000000)
+/* Clients accepted in one turn, so that a crowd of them does not keep the others waiting. */
+#define ACCEPTS_A_TURN 16u
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
@@ -162,6 +164,11 @@ bool lti_listener_greets(const struct lti_listener *listener)
            listener->common->access->who == LEAT_WHO_ASK;
 }
 
+static bool accept_due(const struct lti_listener *listener)
+{
+    return listener->acceptable && !listener->backing_off && listener->conns < listener->conns_max;
+}
+
 void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
 {
     uint32_t pending = 0;
@@ -169,7 +176,7 @@ void lti_listener_update(struct leat_hub *hub, struct lti_listener *listener)
         pending |= LTI_PENDING_ACCEPTED;
     if (listener->error_due)
         pending |= LTI_PENDING_ERROR;
-    if (listener->acceptable && !listener->backing_off && listener->conns < listener->conns_max)
+    if (accept_due(listener))
         pending |= LTI_PENDING_WORK;
     if (pending & ~listener->base.pending)
         hub->changed = true;
@@ -224,6 +231,22 @@ enum leat_error lti_listener_count_user(struct leat_hub *hub, struct lti_conn *c
     return count > most ? LEAT_E_LIMIT : LEAT_OK;
 }
 
+/* Room for one more handshake. Those who came in one turn are not heard before the next one, so a
+ * hello may have come that was not read; who has sent it is not to go for one who has not. */
+static void handshake_room(struct leat_hub *hub, struct lti_listener *listener)
+{
+    if (listener->handshakes < listener->handshakes_max)
+        return;
+    struct lti_conn *oldest = listener->handshake_first;
+    if (oldest->state == LTI_CONN_HANDSHAKE) {
+        oldest->readable = !oldest->eof;
+        lti_conn_fill(hub, oldest);
+        lti_conn_update(hub, oldest);
+    }
+    if (listener->handshakes >= listener->handshakes_max)
+        lti_conn_fail(hub, listener->handshake_first, LEAT_OP_HANDSHAKE, LEAT_E_LIMIT, no_code);
+}
+
 /* The new connection is judged, and made ready or shaken hands with. */
 static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, struct lti_conn *conn)
 {
@@ -234,10 +257,7 @@ static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, st
     listener->conns++;
     LTI_ASSERT(listener->conns <= listener->conns_max);
     if (messages || listener->common->access->who == LEAT_WHO_ASK) {
-        if (listener->handshakes >= listener->handshakes_max) {
-            struct os_code none = no_code;
-            lti_conn_fail(hub, listener->handshake_first, LEAT_OP_HANDSHAKE, LEAT_E_LIMIT, none);
-        }
+        handshake_room(hub, listener);
         conn->handshaking = true;
         listener->handshakes++;
         LTI_ASSERT(listener->handshakes <= listener->handshakes_max);
@@ -251,19 +271,22 @@ static void accept_begin(struct leat_hub *hub, struct lti_listener *listener, st
     lti_conn_update(hub, conn);
 }
 
-void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
+/* Accepts one. True: the next one may be tried, if there is room. In a crowd that is done unasked,
+ * and with a spare connection in hand, so that nobody hears of a failure when nobody was there. */
+static bool accept_one(struct leat_hub *hub, struct lti_listener *listener, bool last,
+                       struct lti_conn **spare)
 {
     struct os_code code = no_code;
-    struct lti_conn *conn = 0;
+    struct lti_conn *conn = *spare;
+    enum leat_error error = conn ? LEAT_OK : lti_conn_create(hub, &conn);
+    enum lti_accept_next next = last ? LTI_ACCEPT_LATER : LTI_ACCEPT_ASK;
     bool more = false;
-    if (!(listener->base.pending & LTI_PENDING_WORK)) {
-        lti_listener_update(hub, listener);
-        return;
-    }
-    enum leat_error error = lti_conn_create(hub, &conn);
+    *spare = 0;
+    if (listener->crowded && !last && lti_conn_create(hub, spare) == LEAT_OK)
+        next = LTI_ACCEPT_TRY;
     if (error == LEAT_OK)
         error = lti_port_accept(hub->port, &listener->link, &conn->link, listener->common->access,
-                                &more, &code);
+                                next, &more, &code);
     if (error != LEAT_OK && conn)
         lti_conn_free(hub, conn);
     if (error == LEAT_OK) {
@@ -277,6 +300,30 @@ void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
     } else {
         accept_failed(hub, listener, error, code);
     }
+    return error == LEAT_OK;
+}
+
+/* A handshake gives way for none who comes in the same turn: so the turn ends with the one that
+ * takes the last place. */
+static bool accept_is_last(const struct lti_listener *listener, uint32_t left)
+{
+    bool fills = listener->handshakes + 1 >= listener->handshakes_max;
+    return left == 1 || (fills && lti_listener_greets(listener));
+}
+
+void lti_listener_work(struct leat_hub *hub, struct lti_listener *listener)
+{
+    struct lti_conn *spare = 0;
+    bool more = (listener->base.pending & LTI_PENDING_WORK) != 0, last = false;
+    uint32_t left = ACCEPTS_A_TURN;
+    for (; more && !last && accept_due(listener); left--) {
+        last = accept_is_last(listener, left);
+        more = accept_one(hub, listener, last, &spare);
+    }
+    if (left < ACCEPTS_A_TURN)
+        listener->crowded = more && last;
+    if (spare)
+        lti_conn_free(hub, spare);
     lti_listener_update(hub, listener);
 }
 

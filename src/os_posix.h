@@ -34,6 +34,9 @@ int64_t lti_os_accept(int fd); /* descriptor */
  * take the client first: makes it wait as little as the system can see to. False: nobody is there
  * now, and an accept would wait. */
 bool lti_os_accept_ready(int fd);
+/* After an accept: another client is there, or the system does not say; else the poller tells
+ * of the next. As cheap as registering anew; an accept in vain costs as much as any. */
+bool lti_os_accept_more(int fd);
 /* Before the close of a listener: nobody can connect to it any more, where the system can see to
  * that; who has can still be accepted. */
 void lti_os_listen_over(int fd);

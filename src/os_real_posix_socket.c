@@ -261,6 +261,12 @@ bool lti_os_accept_ready(int fd)
     return poll(&there, 1, 0) != 0; /* an accept says what is wrong */
 }
 
+bool lti_os_accept_more(int fd)
+{
+    struct pollfd there = {.fd = fd, .events = POLLIN};
+    return poll(&there, 1, 0) != 0; /* an accept says what is wrong */
+}
+
 void lti_os_listen_over(int fd)
 {
     (void)shutdown(fd, SHUT_RDWR); /* systems beside Linux have no such thing for a listener */

@@ -161,11 +161,18 @@ uint32_t lti_port_take(struct lti_port *port, struct lti_link *link, const struc
 enum leat_error lti_port_listen(struct lti_port *port, struct lti_link *link,
                                 struct lti_claim *claim_out, const struct lti_address *address,
                                 const struct lti_listen *listen, struct os_code *code_out);
-/* OK or EMPTY; *more_out: try again, no completion will tell. LIMIT, MEMORY, SYSTEM: pause
- * and try again. */
+/* How an accept that went well finds out about the next client. */
+enum lti_accept_next {
+    LTI_ACCEPT_ASK = 0, /* is there another one? */
+    LTI_ACCEPT_TRY,     /* most likely there is: it is tried, which costs nothing then */
+    LTI_ACCEPT_LATER    /* a completion is to tell, if it can */
+};
+/* OK or EMPTY; *more_out: try again, no completion will tell. LIMIT, MEMORY, SYSTEM: somebody is
+ * there, pause and try again. */
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
                                 struct lti_link *link, const struct lti_access *access,
-                                bool *more_out, struct os_code *code_out);
+                                enum lti_accept_next next, bool *more_out,
+                                struct os_code *code_out);
 /* One attempt. BUSY: the server's backlog is full, try again later. UNTRUSTED: what stands at the
  * name is not of somebody whom `access` lets be there. NOT_FOUND, REFUSED, DENIED, LIMIT, MEMORY,
  * SYSTEM: the link may be tried again, and must be ended. */

@@ -287,9 +287,19 @@ static int64_t listener_accept(const struct lti_link *listener)
     return lti_os_accept(fd);
 }
 
+/* An accept in vain costs the system as much as any, so it is asked first. */
+static bool accept_next(struct lti_port *port, const struct lti_link *listener,
+                        enum lti_accept_next next)
+{
+    int fd = lti_link_fd(listener);
+    if (next == LTI_ACCEPT_LATER)
+        return lti_os_poller_modify(port->poller, fd, LTI_OS_IN, listener->cookie) < 0;
+    return next == LTI_ACCEPT_TRY || lti_os_accept_more(fd);
+}
+
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
                                 struct lti_link *link, const struct lti_access *access,
-                                bool *more_out, struct os_code *code_out)
+                                enum lti_accept_next next, bool *more_out, struct os_code *code_out)
 {
     (void)access;
     *more_out = false;
@@ -299,13 +309,15 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
          i++)
         fd = listener_accept(listener);
     enum leat_error error = lti_port_error(fd, code_out);
+    /* Systems look for a descriptor first, and for a client with it in hand. */
+    if ((error == LEAT_E_LIMIT || error == LEAT_E_MEMORY) &&
+        !lti_os_accept_more(lti_link_fd(listener)))
+        error = LEAT_E_EMPTY;
     if (error == LEAT_E_LIMIT && port->unasked)
         lti_unasked_scarce(port->unasked);
     if (error != LEAT_OK)
         return error;
-    /* More may be waiting: let the poller look again instead of trying until EAGAIN. */
-    *more_out =
-        lti_os_poller_modify(port->poller, lti_link_fd(listener), LTI_OS_IN, listener->cookie) < 0;
+    *more_out = accept_next(port, listener, next);
     link->handle = (intptr_t)fd;
     link->flags |= listener->flags & LTI_LINK_PLAIN; /* inherited */
     error = lti_link_watch(port, link, code_out);

@@ -164,7 +164,8 @@ static void ends_open(struct ends *ends, struct lti_access *access)
         for (int i = 0; i < count; i++)
             news |= lti_port_take(ends->port, links[done[i].cookie], &done[i]);
     }
-    REQUIRE_ERROR(lti_port_accept(ends->port, &ends->listener, &ends->server, access, &more, &code),
+    REQUIRE_ERROR(lti_port_accept(ends->port, &ends->listener, &ends->server, access,
+                                  LTI_ACCEPT_ASK, &more, &code),
                   LEAT_OK);
 }
 
@@ -334,11 +335,13 @@ TEST(port_windows_answers_of_an_instance_that_is_lost_at_once)
     REQUIRE(listener->instances[0] != NULL);
     listener->instances[0]->state = LTI_NT_LOST;
     lti_nt_answer("pipe_create", 1, 1, lti_os_fail(LTI_OS_DESCRIPTORS, 4));
-    CHECK_ERROR(lti_port_accept(ends.port, &ends.listener, &link, &same, &more, &code),
-                LEAT_E_LIMIT);
+    CHECK_ERROR(
+        lti_port_accept(ends.port, &ends.listener, &link, &same, LTI_ACCEPT_ASK, &more, &code),
+        LEAT_E_LIMIT);
     CHECK_INT(lti_nt_answers_left(), 0);
-    CHECK_ERROR(lti_port_accept(ends.port, &ends.listener, &link, &same, &more, &code),
-                LEAT_E_EMPTY);
+    CHECK_ERROR(
+        lti_port_accept(ends.port, &ends.listener, &link, &same, LTI_ACCEPT_ASK, &more, &code),
+        LEAT_E_EMPTY);
     ends_close(&ends);
 }
 

@@ -346,8 +346,9 @@ static enum leat_error crowd_check(struct lti_nt_listener *listener, intptr_t ha
 
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *link_listener,
                                 struct lti_link *link, const struct lti_access *access,
-                                bool *more_out, struct os_code *code_out)
+                                enum lti_accept_next next, bool *more_out, struct os_code *code_out)
 {
+    (void)next; /* who else has arrived is known here, and no completion tells of him again */
     struct lti_nt_listener *listener = link_listener->state;
     struct lti_nt_instance *replacement = 0;
     *more_out = false;

@@ -90,12 +90,14 @@ TEST(port_windows_answers_of_a_place_that_keeps_no_client)
     pool_open(&pool);
     const struct lti_nt_listener *listener = pool.listener.state;
     lti_nt_answer("pipe_listen", 1, 1, lost);
-    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[0], &same, &more, &code),
+    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[0], &same,
+                                  LTI_ACCEPT_ASK, &more, &code),
                   LEAT_OK);
     CHECK(more); /* the second client waits */
     CHECK_INT(lti_nt_answers_left(), 0);
     lti_nt_answer("pipe_listen", 1, 18, lost); /* as many as are tried */
-    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[1], &same, &more, &code),
+    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[1], &same,
+                                  LTI_ACCEPT_ASK, &more, &code),
                   LEAT_OK);
     CHECK_INT(lti_nt_answers_left(), 0);
     CHECK(more);
@@ -104,8 +106,9 @@ TEST(port_windows_answers_of_a_place_that_keeps_no_client)
           (listener->instances[1]->state == LTI_NT_LOST));
     struct lti_link none;
     lti_link_init(&none);
-    CHECK_ERROR(lti_port_accept(pool.port, &pool.listener, &none, &same, &more, &code),
-                LEAT_E_EMPTY);
+    CHECK_ERROR(
+        lti_port_accept(pool.port, &pool.listener, &none, &same, LTI_ACCEPT_ASK, &more, &code),
+        LEAT_E_EMPTY);
     CHECK(!more);
     CHECK_INT(listener->instances[0]->state, LTI_NT_ARMED);
     CHECK_INT(listener->instances[1]->state, LTI_NT_ARMED);

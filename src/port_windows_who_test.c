@@ -73,7 +73,8 @@ static void stage_begin(struct stage *stage)
                   LEAT_OK);
     stage_until(stage, WHO_LISTENER, LTI_DONE_READABLE);
     REQUIRE_ERROR(lti_port_accept(stage->port, &stage->links[WHO_LISTENER],
-                                  &stage->links[WHO_SERVER], &access_same, &more, &code),
+                                  &stage->links[WHO_SERVER], &access_same, LTI_ACCEPT_ASK, &more,
+                                  &code),
                   LEAT_OK);
 }
 

@@ -19,6 +19,11 @@ bool lti_os_accept_ready(int fd)
     return lti_real_accept_ready(fd);
 }
 
+bool lti_os_accept_more(int fd)
+{
+    return lti_real_accept_more(fd);
+}
+
 void lti_os_listen_over(int fd)
 {
     lti_real_listen_over(fd);

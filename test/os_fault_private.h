@@ -104,6 +104,7 @@ extern __typeof__(lti_os_turn_share) lti_real_turn_share;
 extern __typeof__(lti_os_unlock) lti_real_unlock;
 extern __typeof__(lti_os_sockets_plain) lti_real_sockets_plain;
 extern __typeof__(lti_os_accept_ready) lti_real_accept_ready;
+extern __typeof__(lti_os_accept_more) lti_real_accept_more;
 extern __typeof__(lti_os_listen_over) lti_real_listen_over;
 extern __typeof__(lti_os_recv_over) lti_real_recv_over;
 extern __typeof__(lti_os_linger_none) lti_real_linger_none;

@@ -33,6 +33,7 @@
 #define lti_os_ring_destroy lti_real_ring_destroy
 #define lti_os_ring_recv lti_real_ring_recv
 #define lti_os_accept_ready lti_real_accept_ready
+#define lti_os_accept_more lti_real_accept_more
 #define lti_os_listen_over lti_real_listen_over
 #define lti_os_recv_over lti_real_recv_over
 #define lti_os_linger_none lti_real_linger_none

@@ -394,8 +394,21 @@ TEST(port_posix_answers_when_there_are_no_nodes)
     bool more = false;
     lti_link_init(&made);
     lti_answer("accept", 1, ALL, fail(LTI_OS_ABORTED));
-    CHECK_ERROR(lti_port_accept(place.port, &place.link, &made, &same, &more, &code),
-                LEAT_E_BROKEN);
+    CHECK_ERROR(
+        lti_port_accept(place.port, &place.link, &made, &same, LTI_ACCEPT_ASK, &more, &code),
+        LEAT_E_BROKEN);
+    /* The system looks for a descriptor first; then whether somebody is there, as those above. */
+    lti_answer("accept", 1, 1, fail(LTI_OS_DESCRIPTORS));
+    CHECK_ERROR(
+        lti_port_accept(place.port, &place.link, &made, &same, LTI_ACCEPT_ASK, &more, &code),
+        LEAT_E_LIMIT);
+    while (lti_port_accept(place.port, &place.link, &made, &same, LTI_ACCEPT_ASK, &more, &code) ==
+           LEAT_OK)
+        CHECK(lti_port_end(place.port, &made, NULL, NULL, false));
+    lti_answer("accept", 1, 1, fail(LTI_OS_DESCRIPTORS));
+    CHECK_ERROR(
+        lti_port_accept(place.port, &place.link, &made, &same, LTI_ACCEPT_ASK, &more, &code),
+        LEAT_E_EMPTY);
     CHECK_INT(lti_answers_left(), 0);
     CHECK(lti_port_end(place.port, &place.link, &place.claim, &place.address, false));
     place_end(&place);

@@ -66,9 +66,31 @@ TEST_POSIX(listener_accepts_sixteen_a_turn_at_most)
         uint32_t before = taken;
         KIT_QUIET(hub);
         taken = kit_listener_info(hub, listener).conns;
-        CHECK(taken > before && taken - before <= A_TURN);
+        CHECK_INT(taken - before, A_TURN);
     }
     CHECK_INT(taken, CLIENTS);
+    for (int i = 0; i < CLIENTS; i++)
+        kit_raw_close(fds[i]);
+    kit_end(hub);
+}
+
+/* Who comes in one turn has until the next one to say hello. */
+TEST_POSIX(listener_evicts_nobody_who_came_in_this_turn)
+{
+    enum { CLIENTS = 12, PLACES = 5 };
+    struct leat_hub *hub = kit_begin();
+    const struct leat_listen_options options = {
+        .size = sizeof options, .handshakes_max = PLACES, .conn = &kit_messages};
+    leat_listener listener;
+    int fds[CLIENTS];
+    REQUIRE_ERROR(leat_listen(hub, kit_plain("server"), &options, &listener), LEAT_OK);
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = kit_raw_connect(kit_plain("server"));
+    for (uint32_t evicted = 0; evicted <= CLIENTS - PLACES; evicted++) {
+        KIT_QUIET(hub);
+        CHECK_INT(kit_listener_info(hub, listener).handshakes, PLACES);
+        CHECK_INT(kit_listener_info(hub, listener).handshakes_failed, evicted);
+    }
     for (int i = 0; i < CLIENTS; i++)
         kit_raw_close(fds[i]);
     kit_end(hub);

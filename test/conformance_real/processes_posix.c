@@ -253,6 +253,35 @@ TEST_POSIX(descriptors_run_out_and_come_back)
     kit_end(hub);
 }
 
+/* Systems look for a descriptor before they look for a client: none is missed where nobody is. */
+TEST_POSIX(descriptors_that_just_suffice_for_a_crowd)
+{
+    if (limits_are_played())
+        SKIP_NEEDS("the system's own descriptor limit");
+    enum { CLIENTS = 17 }; /* one more than a turn takes */
+    struct leat_hub *hub = kit_begin();
+    leat_listener listener = kit_listen(hub, kit_plain("server"), NULL);
+    struct rlimit limit, low;
+    int fds[CLIENTS];
+    for (int i = 0; i < CLIENTS; i++)
+        fds[i] = kit_raw_connect(kit_plain("server"));
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    int next = dup(0);
+    REQUIRE(next >= 0 && close(next) == 0);
+    low = limit;
+    low.rlim_cur = (rlim_t)next + CLIENTS;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &low) == 0);
+    for (int i = 0; i < CLIENTS; i++)
+        (void)KIT_NEXT(hub, LEAT_EVENT_ACCEPTED);
+    KIT_QUIET(hub);
+    CHECK_INT(kit_listener_info(hub, listener).accept_errors, 0);
+    CHECK(dup(0) < 0 && errno == EMFILE); /* it was the last one */
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    for (int i = 0; i < CLIENTS; i++)
+        kit_raw_close(fds[i]);
+    kit_end(hub);
+}
+
 /* ---- Foreign programs -------------------------------------------------------------- */
 
 /* Sends bytes, and with them a descriptor that nobody asked for. */

@@ -46,7 +46,8 @@ void lti_story_of_messages_served(struct lti_story *story)
     leat_listener listener;
     leat_conn client, server;
     const char *name = lti_story_path(story, "m");
-    struct leat_listen_options listen = {.size = sizeof listen, .conn = &messages_options};
+    struct leat_listen_options listen = {
+        .size = sizeof listen, .handshakes_max = 1, .conn = &messages_options};
     struct leat_connect_options connect = {.size = sizeof connect, .conn = &messages_options};
     if (!lti_story_listen(story, 0, name, &listen, &listener) ||
         !lti_story_connect(story, 1, name, &connect, &client) ||

@@ -64,6 +64,20 @@ TEST(calls_accept_ready_of_what_is_none)
     CHECK(lti_os_accept_ready(two.fds[0]));
 }
 
+/* What cannot be known is for an accept to say, too. */
+TEST(calls_accept_more)
+{
+    struct two two = two_open(false);
+    CHECK(!lti_os_accept_more(two.fds[0]));
+    lti_call_fails("poll", 1, EINTR);
+    CHECK(lti_os_accept_more(two.fds[0]));
+    CHECK(!lti_os_accept_more(two.fds[0]));
+    CHECK_INT(lti_os_close(two.fds[1]), 0);
+    CHECK(lti_os_accept_more(two.fds[0]));
+    CHECK_INT(lti_os_close(two.fds[0]), 0);
+    CHECK(lti_os_accept_more(two.fds[0]));
+}
+
 TEST(calls_addresses_that_do_not_fit)
 {
     char path[LTI_OS_PATH_MAX + 2];

@@ -301,13 +301,14 @@ TEST(kernel_connect_accept_exchange)
     int client = socket_open();
     struct lti_os_peer peer = {0, 0, 0};
     struct lti_os_socket_facts facts = {false, true, false, true};
-    CHECK(!lti_os_accept_ready(listener));
+    CHECK(!lti_os_accept_ready(listener) && !lti_os_accept_more(listener));
     CHECK_INT(lti_os_kind_of(lti_os_accept(listener)), LTI_OS_AGAIN);
     CHECK_INT(lti_os_connect(client, path, size), 0);
     CHECK_INT(lti_os_kind_of(lti_os_connect(client, path, size)), LTI_OS_IS_CONNECTED);
     CHECK_INT(send_some(client, "early", 5), 5);
-    CHECK(lti_os_accept_ready(listener));
+    CHECK(lti_os_accept_ready(listener) && lti_os_accept_more(listener));
     int server = (int)lti_os_accept(listener);
+    CHECK(!lti_os_accept_more(listener));
     REQUIRE(server >= 0);
     CHECK_INT(recv_some(server, buffer, 8), 5);
     REQUIRE_INT(lti_os_peer(server, &peer), 0);

@@ -254,14 +254,24 @@ int64_t lti_os_accept(int fd)
     return sim_leave("accept", fd, 0, sim_descriptor_add(stream));
 }
 
-/* Nobody makes a socket of this system a blocking one. */
-bool lti_os_accept_ready(int fd)
+static bool accept_would_tell(const char *call, int fd)
 {
     sim_enter();
     const struct sim_object *object = sim_descriptor_find(fd);
     bool ready = !object || object->kind != SIM_LISTENER || object->listener.visible > 0;
-    (void)sim_leave("accept_ready", fd, 0, ready);
+    (void)sim_leave(call, fd, 0, ready);
     return ready;
+}
+
+/* Nobody makes a socket of this system a blocking one. */
+bool lti_os_accept_ready(int fd)
+{
+    return accept_would_tell("accept_ready", fd);
+}
+
+bool lti_os_accept_more(int fd)
+{
+    return accept_would_tell("accept_more", fd);
 }
 
 void lti_os_listen_over(int fd)
