@@ -95,8 +95,8 @@ size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t wan
 {
     LTI_ASSERT(inbox->head <= inbox->tail && inbox->tail <= inbox->capacity);
     /* Most reads begin with nothing, and find a large block in the pool. */
-    if (inbox->data == NULL && want > LTI_BLOCK_SMALL && want <= LTI_BLOCK_LARGE &&
-        limit >= LTI_BLOCK_LARGE) {
+    if (inbox->data == NULL && !inbox->pinned && want > LTI_BLOCK_SMALL &&
+        want <= LTI_BLOCK_LARGE && limit >= LTI_BLOCK_LARGE) {
         if (!inbox_grow(inbox, pool, LTI_BLOCK_LARGE))
             return SIZE_MAX;
         *room_out = inbox->data;
