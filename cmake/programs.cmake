@@ -278,11 +278,11 @@ elseif(WIN32 AND CMAKE_SIZEOF_VOID_P EQUAL 8) # with 32 bits a name has the size
     set(calls BCryptGenRandom NtQueryInformationFile abort)
     foreach(call CheckTokenMembership CloseHandle ConnectNamedPipe ConvertSidToStringSidA
             ConvertStringSidToSidA CreateEventW CreateIoCompletionPort CreateThread GetAce
-            GetFileType GetNamedPipeServerProcessId GetProcessTimes GetQueuedCompletionStatusEx
-            GetSecurityDescriptorDacl GetSecurityInfo GetTokenInformation HeapAlloc
-            OpenProcessToken OpenThreadToken PostQueuedCompletionStatus ReadFile ResetEvent
-            RevertToSelf SetEvent SetFileCompletionNotificationModes SetThreadToken
-            WaitForSingleObject)
+            GetFileType GetNamedPipeServerProcessId GetProcessAffinityMask GetProcessTimes
+            GetQueuedCompletionStatusEx GetSecurityDescriptorDacl GetSecurityInfo
+            GetTokenInformation HeapAlloc OpenProcessToken OpenThreadToken
+            PostQueuedCompletionStatus ReadFile ResetEvent RevertToSelf SetEvent
+            SetFileCompletionNotificationModes SetThreadToken WaitForSingleObject)
         list(APPEND calls __imp_${call})
     endforeach()
     list(TRANSFORM calls PREPEND "-Wl,--wrap=")

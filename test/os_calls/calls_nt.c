@@ -99,6 +99,8 @@ WRAP(HANDLE, NULL, CreateThread,
 WRAP(BOOL, FALSE, GetAce, (PACL list, DWORD number, LPVOID *entry_out), (list, number, entry_out))
 WRAP(DWORD, FILE_TYPE_UNKNOWN, GetFileType, (HANDLE handle), (handle))
 WRAP(BOOL, FALSE, GetNamedPipeServerProcessId, (HANDLE handle, PULONG pid), (handle, pid))
+WRAP(BOOL, FALSE, GetProcessAffinityMask, (HANDLE process, PDWORD_PTR ours, PDWORD_PTR all),
+     (process, ours, all))
 WRAP(BOOL, FALSE, GetProcessTimes,
      (HANDLE process, LPFILETIME began, LPFILETIME ended, LPFILETIME kernel, LPFILETIME user),
      (process, began, ended, kernel, user))

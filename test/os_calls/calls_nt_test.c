@@ -30,6 +30,8 @@
 int64_t lti_real_queue_wait(intptr_t queue, struct lti_os_completion *completions_out, size_t count,
                             int64_t timeout_ns);
 
+extern __typeof__(lti_os_cpus) lti_real_cpus; /* the fault object answers for itself */
+
 static void nothing(void *argument)
 {
     (void)argument;
@@ -58,6 +60,25 @@ TEST(calls_without_memory)
     CHECK_INT(lti_os_kind_of(lti_os_thread_start(nothing, NULL)), LTI_OS_MEMORY);
     CHECK_TAKEN();
     CHECK_DENIED("CreateThread", 1, lti_os_thread_start(nothing, NULL));
+}
+
+/* Who is not told, or is bound to one, has one: then nobody asks instead of sleeping. */
+TEST(calls_cpus_of_this_process)
+{
+    DWORD_PTR ours = 0, all = 0;
+    uint32_t count = 0;
+    REQUIRE(GetProcessAffinityMask(GetCurrentProcess(), &ours, &all) && ours);
+    for (size_t bit = 0; bit < 8 * sizeof ours; bit++)
+        count += (uint32_t)(ours >> bit & 1u);
+    CHECK_INT(lti_real_cpus(), count);
+    lti_call_fails("GetProcessAffinityMask", 1, DENIED);
+    CHECK_INT(lti_real_cpus(), 1);
+    CHECK_TAKEN();
+    lti_call_answers("GetProcessAffinityMask", 1, TRUE); /* no mask: several groups of them */
+    CHECK_INT(lti_real_cpus(), 1);
+    CHECK_TAKEN();
+    REQUIRE(SetProcessAffinityMask(GetCurrentProcess(), ours & (~ours + 1)));
+    CHECK_INT(lti_real_cpus(), 1);
 }
 
 TEST(calls_signals_and_threads_that_fail)
