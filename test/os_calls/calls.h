@@ -38,6 +38,8 @@ void lti_call_recvmsg(lti_recvmsg_fake *fake);
 void lti_call_option(int option, const void *bytes, socklen_t size);
 /* So many submits to a ring take nothing and fail with the number. */
 void lti_call_submits(int count, int number);
+/* The next submit to a ring takes its jobs, and they are done when somebody waits for one. */
+void lti_call_late(void);
 
 #endif
 

@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdlib.h>
@@ -37,12 +38,18 @@ static struct {
 
 static struct {
     int left, number;
+    enum { LATE_NOT, LATE_NEXT, LATE_TAKEN } late;
 } submits;
 
 void lti_call_submits(int count, int number)
 {
     submits.left = count;
     submits.number = number;
+}
+
+void lti_call_late(void)
+{
+    submits.late = LATE_NEXT;
 }
 
 void lti_call_fails(const char *function, int nth, int number)
@@ -54,7 +61,8 @@ void lti_call_fails(const char *function, int nth, int number)
 
 bool lti_call_waits(void)
 {
-    return waiting.function || poll_fake || recvmsg_fake || option_fake.bytes || submits.left > 0;
+    return waiting.function || poll_fake || recvmsg_fake || option_fake.bytes || submits.left > 0 ||
+           submits.late != LATE_NOT;
 }
 
 void lti_call_poll(lti_poll_fake *fake)
@@ -165,14 +173,42 @@ struct io_uring_probe *__wrap_io_uring_get_probe_ring(struct io_uring *ring)
     return fails("io_uring_get_probe_ring") ? NULL : __real_io_uring_get_probe_ring(ring);
 }
 
+void __real_io_uring_queue_exit(struct io_uring *ring);
+void __wrap_io_uring_queue_exit(struct io_uring *ring);
+void __wrap_io_uring_queue_exit(struct io_uring *ring)
+{
+    if (!fails("io_uring_queue_exit"))
+        __real_io_uring_queue_exit(ring);
+}
+
 int __real_io_uring_submit_and_wait(struct io_uring *ring, unsigned count);
 int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count);
 int __wrap_io_uring_submit_and_wait(struct io_uring *ring, unsigned count)
 {
+    if (submits.late == LATE_NEXT) {
+        submits.late = LATE_TAKEN;
+        return (int)count;
+    }
     if (submits.left == 0)
         return __real_io_uring_submit_and_wait(ring, count);
     submits.left--;
     return -submits.number;
+}
+
+/* What io_uring_wait_cqe calls when no answer is there. */
+struct io_uring_cqe;
+int __real___io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **answer_out,
+                              unsigned submit, unsigned wait_count, sigset_t *signals);
+int __wrap___io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **answer_out,
+                              unsigned submit, unsigned wait_count, sigset_t *signals);
+int __wrap___io_uring_get_cqe(struct io_uring *ring, struct io_uring_cqe **answer_out,
+                              unsigned submit, unsigned wait_count, sigset_t *signals)
+{
+    if (submits.late == LATE_TAKEN) {
+        submits.late = LATE_NOT;
+        (void)__real_io_uring_submit_and_wait(ring, wait_count);
+    }
+    return __real___io_uring_get_cqe(ring, answer_out, submit, wait_count, signals);
 }
 
 #endif

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: MIT
  *
- * What several reads in one call make of a system that gives no ring, or takes no jobs.
+ * What several reads in one call make of a system that gives no ring, takes no jobs, or answers
+ * late.
  */
 #include "calls.h"
 #include "harness.h"
@@ -9,6 +10,9 @@
 #include "leat/leat.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #define PAIRS 3u
 
@@ -70,6 +74,19 @@ TEST(calls_a_ring_that_takes_its_jobs_later)
     several_close(&several);
 }
 
+/* The memory is the kernel's until it has answered, so nobody is told before. */
+TEST(calls_a_ring_that_answers_later)
+{
+    struct several several;
+    several_open(&several);
+    lti_call_late();
+    CHECK_INT(lti_os_ring_recv(several.ring, several.jobs, PAIRS), 0);
+    for (size_t i = 0; i < PAIRS; i++)
+        CHECK(several.jobs[i].result == 1 && several.bytes[i] == 'z');
+    CHECK(!lti_call_waits());
+    several_close(&several);
+}
+
 /* For good: what it did not take is left to others, and nothing is put into it any more. */
 TEST(calls_a_ring_that_takes_no_more)
 {
@@ -97,3 +114,42 @@ TEST(calls_more_jobs_than_a_ring_has_room_for)
     CHECK_INT(lti_os_ring_recv(several.ring, several.jobs, PAIRS), 0);
     several_close(&several);
 }
+
+/* A child gives back its copy of the descriptor. It has no part of the memory, so it must not be
+ * unmapped: what is there may be anything by now. */
+TEST(calls_a_ring_that_was_forked)
+{
+    struct several several;
+    int fd = dup(STDERR_FILENO), code = 0; /* the lowest that is free, so the ring's */
+    REQUIRE(fd >= 0 && close(fd) == 0);
+    several_open(&several);
+    pid_t child = fork();
+    REQUIRE(child >= 0);
+    if (child == 0) {
+        bool had = fcntl(fd, F_GETFD) >= 0;
+        lti_call_fails("io_uring_queue_exit", 1, EFAULT);
+        lti_os_ring_destroy(several.ring, true);
+        _exit(had && fcntl(fd, F_GETFD) < 0 && lti_call_waits() ? 0 : 1);
+    }
+    REQUIRE(waitpid(child, &code, 0) == child);
+    CHECK_INT(code, 0);
+    CHECK_INT(lti_os_ring_recv(several.ring, several.jobs, PAIRS), 0);
+    for (size_t i = 0; i < PAIRS; i++)
+        CHECK(several.jobs[i].result == 1 && several.bytes[i] == 'z');
+    several_close(&several);
+}
+
+#ifndef LEAT_HAVE_URING
+
+/* Who asks gets the same as from a kernel that has none, and what goes with a ring has no ring. */
+TEST(calls_a_build_without_rings)
+{
+    struct lti_os_ring *ring = NULL;
+    struct lti_os_job job = {.fd = -1};
+    CHECK_INT(lti_os_kind_of(lti_os_ring_create(&ring)), LTI_OS_UNSUPPORTED);
+    CHECK(ring == NULL);
+    CHECK_INT(lti_os_kind_of(lti_os_ring_recv(ring, &job, 1)), LTI_OS_UNSUPPORTED);
+    lti_os_ring_destroy(ring, false);
+}
+
+#endif
