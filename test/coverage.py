@@ -30,6 +30,7 @@ PROGRAM_SECONDS = 1200
 # Objects with the same function compiled in another way are read by themselves, then merged.
 GROUPS = (
     ("leat_core", "leat_port", "leat_os_real", "leat_port_windows", "leat_nt_pure"),
+    ("leat_core_uring", "leat_port_uring"),
     ("leat_os_real_renamed",),
     ("leat_os_real_renamed_poll",),
     ("leat_os_real_renamed_kqueue",),
@@ -39,10 +40,10 @@ GROUP_WINDOWS_FAULT = ("leat_os_real_renamed",)
 
 PROGRAMS = (
     "unit_tests", "unit_tests_nt", "port_answers", "conformance_real", "conformance_real_poll",
-    "conformance_real_kqueue", "conformance_sim", "conformance_sim_nt", "sim_who_test",
-    "sim_who_test_nt", "real_kernel_test", "pollers_epoll", "pollers_poll", "pollers_kqueue",
-    "os_calls_epoll", "os_calls_poll", "os_calls_kqueue", "fault_sweep", "fault_sweep_nt",
-    "sim_run --seeds 1 200", "sim_run_nt --seeds 1 200", "stress",
+    "conformance_real_kqueue", "conformance_sim", "conformance_sim_uring", "conformance_sim_nt",
+    "sim_who_test", "sim_who_test_nt", "real_kernel_test", "pollers_epoll", "pollers_poll",
+    "pollers_kqueue", "os_calls_epoll", "os_calls_poll", "os_calls_kqueue", "fault_sweep",
+    "fault_sweep_nt", "sim_run --seeds 1 200", "sim_run_nt --seeds 1 200", "stress",
 )
 PROGRAMS_WINE = (
     "unit_tests", "contract_nt", "os_calls", "conformance_real",
@@ -122,7 +123,8 @@ class Counts:
         self.found = {kind: collections.defaultdict(dict) for kind in KINDS}
         self.texts = {}
         self.assertions = {}
-        self.functions = collections.defaultdict(dict)  # name: first and last line
+        # Of each file, name: first and last lines. A name may be in two parts of an #if.
+        self.functions = collections.defaultdict(lambda: collections.defaultdict(set))
         self.branch_places = collections.defaultdict(list)
 
     def see(self, kind, name, key, reached):
@@ -247,7 +249,7 @@ def take(counts, profile, files):
         if name:
             function = one["name"].split(":")[-1].split(";")[-1]
             first, last = one["regions"][0][0], one["regions"][0][2]
-            counts.functions[name][function] = (first, last)
+            counts.functions[name][function].add((first, last))
             # The fault object's copies have other names, but their places are the same.
             counts.see("functions", name, (first, 0, last, 0), one["count"] > 0)
     name = None
@@ -299,8 +301,8 @@ class Exclusion:
             return False
         if not self.function:
             return True
-        first, last = counts.functions[name].get(self.function, (1, 0))
-        if not first <= key[0] <= last:
+        places = counts.functions[name].get(self.function, ())
+        if not any(first <= key[0] <= last for first, last in places):
             return False
         if not self.text:
             return True
@@ -390,8 +392,8 @@ def missing(counts):
                     text = counts.lines_of(name)[key[0] - 1].strip()
                 elif kind == "functions":
                     text = " or ".join(sorted(
-                        function for function, place in counts.functions[name].items()
-                        if place == (key[0], key[2])))
+                        function for function, places in counts.functions[name].items()
+                        if (key[0], key[2]) in places))
                 else:
                     text = counts.text_of(name, place)
                     text += f"  never {key[4]}" if kind == "branches" else "  decides nothing"

@@ -89,6 +89,11 @@ static void refused_in(const struct lti_sim_options *options, const char *reason
     lti_sim_begin(options);
     struct leat_hub *hub = kit_begin();
     backend_refused(reason);
+    CHECK(kit_hub_info(hub).backend != LEAT_BACKEND_URING);
+    leat_listener listener = kit_listen(hub, kit_plain("refused"), NULL);
+    struct kit_ends ends = kit_open(hub, listener, kit_plain("refused"), NULL);
+    kit_write_text(hub, ends.dialled, "all the same");
+    kit_read_text(hub, ends.accepted, "all the same");
     kit_end(hub);
 }
 
