@@ -244,6 +244,11 @@ TEST(bytes_write_slices)
     CHECK_ERROR(leat_read(hub, ends.accepted, buffer, 1, &size), LEAT_E_EMPTY);
     slices[0].size = SIZE_MAX;
     CHECK_ERROR(leat_write_slices(hub, ends.dialled, slices, 2, &accepted), LEAT_E_ARGUMENT);
+    slices[0].size = SIZE_MAX / 2; /* each is good, and nobody can count both */
+    slices[1].size = SIZE_MAX / 2;
+    CHECK_ERROR(leat_write_slices(hub, ends.dialled, slices, 2, &accepted), LEAT_E_ARGUMENT);
+    slices[1].size = 0;
+    CHECK_ERROR(leat_write_slices(hub, ends.dialled, slices + 1, 1, NULL), LEAT_E_ARGUMENT);
     kit_end(hub);
 }
 

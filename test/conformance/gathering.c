@@ -378,6 +378,30 @@ TEST_POSIX(gather_for_a_peer_that_went)
     kit_end(hub);
 }
 
+/* The same, when one that does not fit makes the rest leave: nothing gathers for nobody. */
+TEST_POSIX(gather_for_a_peer_that_went_goes_on_no_more)
+{
+    struct leat_hub *hub = kit_begin();
+    static const char data[3000];
+    static const size_t sizes[] = {200, 3000};
+    for (size_t i = 0; i < 2; i++) {
+        size_t accepted = 0;
+        char byte;
+        int fd;
+        leat_conn conn = raw_pair(hub, 1000, &fd);
+        kit_write_text(hub, conn, "a");
+        kit_write(hub, conn, data, 900);
+        CHECK_INT(came(fd, &byte, 1), 1);
+        kit_raw_close(fd);
+        enum leat_error error = leat_write(hub, conn, data, sizes[i], &accepted);
+        CHECK(error == LEAT_E_CLOSED || error == LEAT_E_BROKEN);
+        CHECK_INT(accepted, 0);
+        struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
+        CHECK_INT(event.bytes_undelivered, 900);
+    }
+    kit_end(hub);
+}
+
 /* Some of those that gather end while they do: by an abort, by the hub's end. */
 TEST(gather_of_many_that_end)
 {
@@ -402,7 +426,24 @@ TEST(gather_of_many_that_end)
     kit_end(hub);
 }
 
-/* An accepted connection is bounded by its listener, too. */
+/* Writes the pattern in pieces of `size` bytes until FULL. */
+static uint64_t fill_by(struct leat_hub *hub, leat_conn conn, size_t size)
+{
+    static char data[65536];
+    enum leat_error error = LEAT_OK;
+    uint64_t sent = 0;
+    while (error == LEAT_OK && sent < 64 * KIT_MIB) {
+        size_t accepted = 0;
+        kit_pattern(data, size, sent);
+        error = leat_write(hub, conn, data, size, &accepted);
+        sent += accepted;
+    }
+    CHECK_ERROR(error, LEAT_E_FULL);
+    return sent;
+}
+
+/* An accepted connection is bounded by its listener, too: it holds 64 KiB and a little more of what
+ * the system did not take, however small the pieces are. */
 TEST(gather_of_accepted_ones_is_bounded_by_the_listener)
 {
     struct leat_hub *hub = kit_begin();
@@ -412,17 +453,22 @@ TEST(gather_of_accepted_ones_is_bounded_by_the_listener)
     const char *name = kit_plain("bounded");
     leat_listener listener;
     REQUIRE_ERROR(leat_listen(hub, name, &with, &listener), LEAT_OK);
-    struct kit_ends ends = kit_open(hub, listener, name, NULL);
-    uint64_t sent = kit_fill(hub, ends.accepted, 0), read = 0;
-    char data[4096];
-    while (read < sent) {
-        size_t part = 0;
-        REQUIRE_ERROR(leat_wait_readable(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
-        CHECK_ERROR(leat_read(hub, ends.dialled, data, sizeof data, &part), LEAT_OK);
-        REQUIRE(kit_pattern_is(data, part, read));
-        read += part;
+    for (size_t piece = 64; piece <= 65536; piece *= 32) {
+        struct kit_ends ends = kit_open(hub, listener, name, NULL);
+        uint64_t sent = fill_by(hub, ends.accepted, piece), read = 0;
+        CHECK(kit_info(hub, ends.accepted).outbox_bytes <= 65536 + 4096);
+        char data[4096];
+        while (read < sent) {
+            size_t part = 0;
+            REQUIRE_ERROR(leat_wait_readable(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
+            CHECK_ERROR(leat_read(hub, ends.dialled, data, sizeof data, &part), LEAT_OK);
+            REQUIRE(kit_pattern_is(data, part, read));
+            read += part;
+        }
+        CHECK_INT(kit_listener_info(hub, listener).queued_bytes, 0);
+        CHECK_ERROR(leat_close(hub, ends.accepted, 0), LEAT_OK);
+        CHECK_ERROR(leat_close(hub, ends.dialled, 0), LEAT_OK);
     }
-    CHECK_INT(kit_listener_info(hub, listener).queued_bytes, 0);
     CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
     kit_end(hub);
 }
