@@ -372,6 +372,27 @@ TEST(kernel_listener_closed_resets_its_queue)
     CHECK_INT(lti_os_unlink(path), 0);
 }
 
+/* Nobody else comes, and who came before is still handed out. */
+TEST(kernel_listener_that_is_over)
+{
+    char path[LTI_OS_PATH_MAX + 1], buffer[4];
+    size_t size = path_make(path, sizeof path, "s");
+    int listener = listener_open(path, size, 2);
+    const int clients[2] = {socket_open(), socket_open()};
+    REQUIRE_INT(lti_os_connect(clients[0], path, size), 0);
+    lti_os_listen_over(listener);
+    CHECK_INT(lti_os_kind_of(lti_os_connect(clients[1], path, size)), LTI_OS_REFUSED);
+    int server = (int)lti_os_accept(listener);
+    REQUIRE(server >= 0);
+    CHECK_INT(send_some(clients[0], "abc", 3), 3);
+    CHECK_INT(recv_some(server, buffer, 4), 3);
+    CHECK_INT(lti_os_kind_of(lti_os_accept(listener)), LTI_OS_AGAIN);
+    const int fds[2] = {listener, server};
+    close_all(clients, 2);
+    close_all(fds, 2);
+    CHECK_INT(lti_os_unlink(path), 0);
+}
+
 TEST(kernel_connect_to_what_does_not_listen)
 {
     char path[LTI_OS_PATH_MAX + 1], inside[LTI_OS_PATH_MAX + 1];

@@ -98,6 +98,25 @@ TEST(poller_tells_an_edge_once_and_each_after_a_look)
     pair_close(&pair);
 }
 
+/* Each is by itself, in whatever order they are made and go. */
+TEST(poller_of_several)
+{
+    static const int order[3] = {1, 0, 2};
+    struct pair pairs[3];
+    for (int i = 0; i < 3; i++)
+        pair_open(&pairs[i], LTI_OS_IN);
+    for (int gone = 0; gone < 3; gone++) {
+        for (int i = gone; i < 3; i++) {
+            struct pair *pair = &pairs[order[i]];
+            CHECK_INT(put(pair->fds[1], "abc"), 3);
+            for (int j = gone; j < 3; j++)
+                CHECK_INT(pair_flags(&pairs[order[j]]), i == j ? LTI_OS_IN : 0);
+            CHECK_INT(take(pair->fds[0]), 3);
+        }
+        pair_close(&pairs[order[gone]]);
+    }
+}
+
 TEST(poller_modify_tells_the_state_again)
 {
     struct pair pair;
