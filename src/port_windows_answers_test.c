@@ -458,6 +458,30 @@ TEST(port_windows_answers_of_reads)
     }
 }
 
+/* What is over at once is told by the queue all the same where packets are read, and only there. */
+TEST(port_windows_answers_of_packets_come_by_the_queue)
+{
+    struct os_code code;
+    struct lti_port *port = NULL;
+    REQUIRE_ERROR(lti_port_create(&port, &code), LEAT_OK);
+    const uint32_t outstanding = port->outstanding;
+    for (int packets = 0; packets < 2; packets++) {
+        const struct lti_nt_stream stream = {.port = port, .packets = packets};
+        struct lti_nt_op op = {.pending = !packets};
+        int64_t result = lti_nt_stream_begun(&stream, &op, 7);
+        CHECK_INT(lti_os_kind_of(result), packets ? LTI_OS_IN_PROGRESS : LTI_OS_NONE);
+        CHECK(packets || result == 7);
+        CHECK(op.pending == packets);
+        CHECK_INT(port->outstanding, outstanding + (uint32_t)packets);
+        port->outstanding = outstanding;
+        result = lti_nt_stream_begun(&stream, &op, lti_os_fail(LTI_OS_PIPE, 109));
+        CHECK_INT(lti_os_kind_of(result), LTI_OS_PIPE);
+        CHECK(!op.pending);
+        CHECK_INT(port->outstanding, outstanding);
+    }
+    CHECK(lti_port_destroy(port));
+}
+
 /* What a client says of itself with its first byte. */
 static void client_is(struct lti_access *access, const char *user, uint32_t level,
                       enum leat_error error)

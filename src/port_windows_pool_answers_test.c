@@ -115,6 +115,33 @@ TEST(port_windows_answers_of_a_place_that_keeps_no_client)
     pool_close(&pool);
 }
 
+/* While a connection of a listener that is gone holds the name, we may come back to it, and somebody
+ * else may come to it meanwhile: then it is his. */
+TEST(port_windows_answers_of_a_name_that_others_came_to)
+{
+    struct pool pool;
+    struct os_code code;
+    const struct lti_listen listen = {.access = &same, .backlog = 2};
+    bool more = false;
+    pool_open(&pool);
+    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[0], &same, &more, &code),
+                  LEAT_OK);
+    const struct lti_nt_stream *stream = pool.servers[0].state;
+    CHECK(lti_port_end(pool.port, &pool.listener, &pool.claim, &pool.address, false));
+    intptr_t other =
+        (intptr_t)lti_os_pipe_create(stream->family->name, 0, UINT32_MAX, LTI_NT_QUOTA, NULL);
+    REQUIRE(other > 0);
+    for (int turn = 0; turn < 2; turn++) {
+        lti_link_init(&pool.listener);
+        CHECK_ERROR(
+            lti_port_listen(pool.port, &pool.listener, &pool.claim, &pool.address, &listen, &code),
+            turn ? LEAT_OK : LEAT_E_IN_USE);
+        if (turn == 0)
+            CHECK_INT(lti_os_handle_close(other), 0);
+    }
+    pool_close(&pool);
+}
+
 /* ---- Pairs ----------------------------------------------------------------------------------- */
 
 /* A system without pipes says so; what no system says of a name that nobody can know is SYSTEM. */

@@ -277,5 +277,8 @@ TEST(calls_a_process_that_cannot_be_asked)
     CHECK_DENIED("GetProcessTimes", 1, lti_os_process_began(process));
     CHECK_DENIED("WaitForSingleObject", 1, lti_os_process_began(process));
     CHECK(lti_os_process_began(process) > 0);
+    lti_call_answers("WaitForSingleObject", 1, WAIT_OBJECT_0); /* it has ended */
+    CHECK_INT(lti_os_kind_of(lti_os_process_began(process)), LTI_OS_NOT_FOUND);
+    CHECK_TAKEN();
     CHECK_INT(lti_os_handle_close(process), 0);
 }
