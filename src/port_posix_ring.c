@@ -235,7 +235,8 @@ void lti_port_read_ahead(struct lti_port *port)
     for (uint32_t i = 0; i < ring->soon_count; i++) {
         struct lti_link *link = ring->soon[i];
         link->flags &= ~LTI_LINK_SOON;
-        if (several && !lti_link_held(link) && held_make(ring, link))
+        LTI_ASSERT(!lti_link_held(link)); /* who holds something is not asked for, and asks once */
+        if (several && held_make(ring, link))
             links[count++] = link;
     }
     ring->soon_count = 0;

@@ -122,6 +122,22 @@ TEST(port_ring_is_for_several)
     stage_close(&stage);
 }
 
+/* Who may be sent descriptors is read by calls that can take them. */
+TEST(port_ring_is_for_plain_links)
+{
+    struct stage stage;
+    stage_open(&stage);
+    stage.links[1].flags &= ~LTI_LINK_PLAIN;
+    for (size_t i = 0; i < 3; i++)
+        stage_say(&stage, i, "word");
+    stage_ahead(&stage, 3);
+    for (size_t i = 0; i < 3; i++) {
+        CHECK((lti_link_held(&stage.links[i]) != 0) == (i != 1));
+        stage_hears(&stage, i, 64, "word", false);
+    }
+    stage_close(&stage);
+}
+
 TEST(port_ring_hears_of_news_behind)
 {
     struct stage stage;
