@@ -91,6 +91,10 @@ TEST(gather_first_at_once_and_the_rest_with_a_turn)
         kit_write_text(hub, conn, "cond");
         uint64_t kept = kit_info(hub, conn).outbox_bytes;
         CHECK(kept == 6 || (KIT_PIPES && kept == 11)); /* the end of a write may be untold yet */
+        size_t accepted = 77;
+        CHECK_ERROR(leat_write(hub, conn, NULL, 0, &accepted), LEAT_OK);
+        CHECK_INT(accepted, 0);
+        CHECK_INT(kit_info(hub, conn).outbox_bytes, kept);
         CHECK_INT(came(fd, buffer, sizeof buffer), 0);
         if (!KIT_PIPES) {
             CHECK_ERROR(leat_hub_deadline(hub, &timeout_ms), LEAT_OK);
@@ -246,6 +250,40 @@ TEST(gather_is_not_cut_off_by_the_count)
         REQUIRE_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
                       LEAT_OK);
     CHECK_INT(kit_stats(hub, ends.dialled).full, 0);
+    kit_end(hub);
+}
+
+/* The same, while the system takes nothing: then there are as many as there may be, and no more. */
+TEST(gather_few_messages_for_a_peer_that_does_not_read)
+{
+    struct leat_hub *hub = kit_begin();
+    struct leat_conn_options options = gathers(LEAT_MESSAGES, 65536);
+    options.outbox_bytes = KIT_ROOMY_BYTES;
+    options.outbox_messages_max = 3;
+    struct kit_ends ends = kit_pair(hub, &options);
+    static char data[60000], got[60000];
+    uint32_t large = 0, small = 0;
+    enum leat_error error = LEAT_OK;
+    for (; kit_info(hub, ends.dialled).outbox_messages == 0 && large < 1000; large++) {
+        kit_pattern(data, sizeof data, large);
+        REQUIRE_ERROR(leat_send(hub, ends.dialled, data, sizeof data), LEAT_OK);
+        REQUIRE_ERROR(leat_flush(hub, ends.dialled), LEAT_OK);
+    }
+    for (; error == LEAT_OK && small < 10; small += error == LEAT_OK)
+        error = leat_send(hub, ends.dialled, &small, sizeof small);
+    CHECK_ERROR(error, LEAT_E_FULL);
+    CHECK_INT(kit_info(hub, ends.dialled).outbox_messages, 3);
+    for (uint32_t i = 0; i < large + small; i++) {
+        size_t size = 0;
+        REQUIRE_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
+                      LEAT_OK);
+        CHECK_INT(size, i < large ? sizeof got : sizeof small);
+        const uint32_t number = i - large;
+        CHECK(i < large ? kit_pattern_is(got, size, i) : memcmp(got, &number, size) == 0);
+    }
+    KIT_UNTIL(hub, LEAT_EVENT_WRITABLE);
+    kit_send_text(hub, ends.dialled, "on");
+    kit_receive_text(hub, ends.accepted, "on");
     kit_end(hub);
 }
 

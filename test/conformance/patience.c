@@ -154,6 +154,26 @@ TEST(patience_with_a_peer_that_takes_nothing_messages)
     stall(&kit_messages);
 }
 
+/* Who paused and has nothing to read hears of the end itself, and of no room to send. */
+TEST(patience_ends_for_one_who_paused_and_has_read_all)
+{
+    struct leat_hub *hub = kit_begin();
+    const struct leat_conn_options options = {
+        .size = sizeof options, .protocol = LEAT_BYTES, .write_stall_ms = 80};
+    uint32_t counts[KIT_EVENT_TYPES] = {0};
+    int fd;
+    leat_conn conn = raw_pair(hub, &options, &fd);
+    CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
+    (void)kit_fill(hub, conn, 0);
+    struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSED);
+    CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
+    kit_drain(hub, NULL, counts);
+    CHECK_INT(counts[LEAT_EVENT_WRITABLE], 0);
+    CHECK_INT(counts[LEAT_EVENT_HANGUP], 0);
+    kit_raw_close(fd);
+    kit_end(hub);
+}
+
 /* Unread bytes hold CLOSED back, and nobody reads: who is cut off must hear of it all the same. */
 TEST(patience_ends_for_one_who_paused)
 {
