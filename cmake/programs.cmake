@@ -341,7 +341,7 @@ if(sim_pipe)
         leat_test_nt(unit_tests_nt ${more} ${answers} ${harness} ${core} ${nt_port} ${sim})
         foreach(call identity pipe_label pipe_owner pipe_client pipe_facts pipe_peer_pid
                 security_create pipe_read pipe_write pipe_create pipe_listen signal_create
-                thread_start thread_join queue_wait)
+                signal_wait thread_start thread_join queue_wait)
             if(answers)
                 target_link_options(unit_tests_nt PRIVATE -Wl,--wrap=lti_os_${call})
             endif()

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: MIT
  *
  * The Windows port and a system that fails at one call: instances that lose their clients as fast
- * as they are made, pairs, and the thread that a foreign loop waits on.
+ * as they are made, pairs, and the threads of a synchronous handle and of a foreign loop.
  */
 #include "access.h"
 #include "port_windows.h"
 
 #include "harness.h"
 #include "port_calls_nt.h"
+#include "sync_pipe.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -115,8 +116,8 @@ TEST(port_windows_answers_of_a_place_that_keeps_no_client)
     pool_close(&pool);
 }
 
-/* While a connection of a listener that is gone holds the name, we may come back to it, and somebody
- * else may come to it meanwhile: then it is his. */
+/* While a connection of a listener that is gone holds the name, we may come back to it, and another
+ * one may come to it meanwhile: then it is his. */
 TEST(port_windows_answers_of_a_name_that_others_came_to)
 {
     struct pool pool;
@@ -161,6 +162,47 @@ TEST(port_windows_answers_of_a_pair)
         CHECK_INT(lti_nt_answers_left(), 0);
     }
     CHECK(handles[0] == -7 && handles[1] == -7);
+}
+
+/* ---- The thread of a synchronous handle ------------------------------------------------------ */
+
+/* It has closed the handle: what was under way and what is asked afterwards says why. */
+TEST(port_windows_answers_of_a_thread_that_cannot_wait)
+{
+    const struct lti_sync_kind kind = {.quota = 4096};
+    struct os_code code;
+    struct lti_port *port = NULL;
+    struct lti_link link;
+    struct lti_done done[LTI_DONE_MAX];
+    intptr_t handles[2];
+    char name[64], byte;
+    bool over = false;
+    size_t written = 77;
+    (void)snprintf(name, sizeof name, "\\\\.\\pipe\\sync-%llu",
+                   (unsigned long long)lti_os_now_ns());
+    REQUIRE_ERROR(lti_port_create(&port, &code), LEAT_OK);
+    REQUIRE(lti_sync_pipe(name, kind, handles));
+    lti_link_init(&link);
+    lti_nt_answer("signal_wait", 1, 1, lti_os_fail(LTI_OS_ACCESS, 5));
+    REQUIRE_ERROR(lti_port_adopt(port, &link, handles[0], false, false, &code), LEAT_OK);
+    struct lti_nt_sync *sync = ((struct lti_nt_stream *)link.state)->sync;
+    for (int turn = 0; turn < TURNS_MAX && !lti_nt_sync_gone(sync); turn++) {
+        int count = lti_port_prepare(port, done);
+        if (count == 0)
+            count = lti_port_wait(port, done, TURN_NS, &code);
+        REQUIRE(count >= 0);
+        for (int i = 0; i < count; i++)
+            (void)lti_port_take(port, &link, &done[i]);
+    }
+    REQUIRE(lti_nt_sync_gone(sync));
+    CHECK_INT(lti_nt_answers_left(), 0);
+    CHECK(lti_nt_sync_read(sync, &byte, 1) == lti_os_fail(LTI_OS_OTHER, 5));
+    CHECK_ERROR(lti_port_write_start(port, &link, "x", 1, &over, &written, &code), LEAT_E_SYSTEM);
+    CHECK_INT(code.raw, 5);
+    CHECK(!over && written == 0);
+    lti_sync_shut(handles[1]);
+    CHECK(lti_port_end(port, &link, NULL, NULL, false));
+    CHECK(lti_port_destroy(port));
 }
 
 /* ---- The thread of a foreign loop ------------------------------------------------------------ */

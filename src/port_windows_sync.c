@@ -19,6 +19,8 @@
  */
 #include "port_windows.h"
 
+#include "lti_assert.h"
+
 #include <string.h>
 
 /* A peer that goes is noticed within the longest pause. */
@@ -185,14 +187,16 @@ enum leat_error lti_nt_sync_start(struct lti_nt_stream *stream, intptr_t handle,
 
 static int64_t sync_ask(struct lti_nt_sync *sync, struct sync_slot *slot, void *buffer, size_t size)
 {
-    int expected = SYNC_FREE;
-    if (atomic_load(&slot->state) == SYNC_CLOSED)
-        return sync->failure;
+    int found = SYNC_FREE;
+    LTI_ASSERT(!sync_asked(slot));
+    /* In a slot that is closed nobody looks at these. */
     slot->buffer = buffer;
     slot->size = size;
     atomic_store(&slot->given_up, false);
-    if (!atomic_compare_exchange_strong(&slot->state, &expected, SYNC_ASKED))
+    if (!atomic_compare_exchange_strong(&slot->state, &found, SYNC_ASKED)) {
+        LTI_ASSERT(found == SYNC_CLOSED);
         return sync->failure;
+    }
     (void)lti_os_signal_set(sync->signal); /* else it looks after its pause */
     return lti_os_fail(LTI_OS_IN_PROGRESS, 0);
 }

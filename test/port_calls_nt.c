@@ -57,6 +57,7 @@ WRAP(pipe_create,
      (name, flags, count, quota, security))
 WRAP(pipe_listen, (intptr_t handle, struct lti_os_op *op), (handle, op))
 WRAP(signal_create, (void), ())
+WRAP(signal_wait, (intptr_t signal, int64_t timeout_ns), (signal, timeout_ns))
 WRAP(thread_start, (void (*function)(void *argument), void *argument), (function, argument))
 WRAP(thread_join, (intptr_t thread), (thread))
 WRAP(queue_wait,
