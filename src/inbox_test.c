@@ -149,6 +149,30 @@ TEST(inbox_pinned_does_not_move)
     lti_pool_end(&pool);
 }
 
+/* Who looks at nothing may say so, and nothing comes before he has looked away. */
+TEST(inbox_pinned_without_a_block_has_no_room)
+{
+    static const size_t wants[] = {1, LTI_BLOCK_SMALL + 1, LTI_BLOCK_LARGE, SIZE_MAX};
+    struct lti_pool pool;
+    lti_pool_init(&pool, SIZE_MAX);
+    for (size_t i = 0; i < sizeof wants / sizeof wants[0]; i++) {
+        struct lti_inbox inbox = {.pinned = true};
+        uint8_t *room = NULL;
+        CHECK_INT(lti_inbox_room(&inbox, &pool, wants[i], 1000000, &room), 0);
+        CHECK(inbox.data == NULL);
+        inbox.pinned = false;
+        CHECK(lti_inbox_room(&inbox, &pool, wants[i], 1000000, &room) > 0);
+        inbox.pinned = true;
+        CHECK(lti_inbox_block(&inbox) == NULL);
+        lti_inbox_trim(&inbox, &pool);
+        CHECK(inbox.data != NULL);
+        inbox.pinned = false;
+        lti_inbox_trim(&inbox, &pool);
+        CHECK(inbox.data == NULL);
+    }
+    lti_pool_end(&pool);
+}
+
 TEST(inbox_clear_takes_the_pin)
 {
     struct lti_pool pool;
