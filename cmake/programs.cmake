@@ -255,7 +255,7 @@ endif()
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     set(calls setsockopt getsockopt socketpair connect poll epoll_wait pipe read write chmod access
         clock_gettime pthread_once pthread_atfork pthread_create kevent malloc
-        fcntl recvmsg abort sched_getaffinity)
+        fcntl recvmsg abort sched_getaffinity syscall)
     if(LEAT_HAVE_URING)
         list(APPEND calls io_uring_queue_init io_uring_ring_dontfork io_uring_get_probe_ring
             io_uring_submit_and_wait io_uring_queue_exit __io_uring_get_cqe)

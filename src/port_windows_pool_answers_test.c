@@ -164,6 +164,31 @@ TEST(port_windows_answers_of_a_pair)
     CHECK(handles[0] == -7 && handles[1] == -7);
 }
 
+/* ---- Reading for several --------------------------------------------------------------------- */
+
+/* Reads are under way by themselves: there is no backend, and asking for its reads does nothing. */
+TEST(port_windows_answers_of_a_backend)
+{
+    struct pool pool;
+    struct os_code code;
+    bool more = false;
+    pool_open(&pool);
+    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[0], &same, &more, &code),
+                  LEAT_OK);
+    const uint32_t outstanding = pool.port->outstanding;
+    for (int ring = 0; ring < 2; ring++)
+        CHECK_ERROR(lti_port_backend(pool.port, ring, &code), LEAT_E_UNSUPPORTED);
+    lti_nt_answer("pipe_read", 1, 1, lti_os_fail(LTI_OS_OTHER, 1)); /* nobody is to read */
+    lti_port_read_soon(pool.port, &pool.servers[0]);
+    lti_port_read_ahead(pool.port);
+    CHECK_INT(lti_nt_answers_left(), 1);
+    CHECK_INT(pool.port->outstanding, outstanding);
+    lti_nt_answer("", 1, 0, 0);
+    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[1], &same, &more, &code),
+                  LEAT_OK);
+    pool_close(&pool);
+}
+
 /* ---- The thread of a synchronous handle ------------------------------------------------------ */
 
 /* It has closed the handle: what was under way and what is asked afterwards says why. */

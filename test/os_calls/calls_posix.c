@@ -234,6 +234,23 @@ int __wrap_fcntl(int fd, int command, ...)
     return fails("fcntl") ? -1 : __real_fcntl(fd, command, argument);
 }
 
+/* The six arguments that a system call has at most are handed on as they came. */
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+    long words[6];
+    va_list list;
+    va_start(list, number);
+    for (size_t i = 0; i < sizeof words / sizeof words[0]; i++)
+        words[i] = va_arg(list, long);
+    va_end(list);
+    return fails("syscall")
+               ? -1
+               : __real_syscall(number, words[0], words[1], words[2], words[3], words[4], words[5]);
+}
+
 int __real_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout_ms);
 

@@ -140,6 +140,35 @@ TEST(calls_a_lock_lets_one_in)
     lti_os_mutex_destroy(shared.mutex);
 }
 
+static void *lock_once(void *argument)
+{
+    struct lock_shared *shared = argument;
+    lti_os_mutex_lock(shared->mutex);
+    shared->count++;
+    lti_os_mutex_unlock(shared->mutex);
+    return NULL;
+}
+
+/* A kernel that lets nobody wait: who wants the lock asks again, and has it when it is free. */
+TEST(calls_a_lock_that_cannot_be_waited_for)
+{
+    struct lock_shared shared = {.count = 0};
+    pthread_t thread;
+    const uint64_t end_ms = lti_test_now_ms() + 20000;
+    REQUIRE_INT(lti_os_mutex_create(&shared.mutex), 0);
+    lti_os_mutex_lock(shared.mutex);
+    lti_call_fails("syscall", 1, ENOSYS);
+    REQUIRE_INT(pthread_create(&thread, NULL, lock_once, &shared), 0);
+    while (lti_call_waits() && lti_test_now_ms() < end_ms)
+        (void)sched_yield();
+    CHECK(!lti_call_waits());
+    CHECK_INT(shared.count, 0);
+    lti_os_mutex_unlock(shared.mutex);
+    REQUIRE_INT(pthread_join(thread, NULL), 0);
+    CHECK_INT(shared.count, 1);
+    lti_os_mutex_destroy(shared.mutex);
+}
+
 /* Who is not told, or is bound to one, has one: then nobody asks instead of sleeping. */
 TEST(calls_cpus_of_this_thread)
 {
