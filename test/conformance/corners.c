@@ -321,6 +321,33 @@ TEST(corner_close_without_memory_for_the_goodbye)
     kit_end(base);
 }
 
+/* Several messages at once want memory to leave together: nothing is sent without. */
+TEST(corner_many_messages_without_memory)
+{
+    const struct leat_hub_options small = {.size = sizeof small, .memory_bytes_max = 300000};
+    struct leat_hub *base = kit_begin();
+    struct leat_hub *hub = kit_hub(&small);
+    const struct leat_slice messages[2] = {{"one", 3}, {"two", 3}};
+    size_t sent = 77;
+    leat_conn a, b, from, to;
+    REQUIRE_ERROR(leat_pair(hub, base, &kit_messages, &a, &b), LEAT_OK);
+    REQUIRE_ERROR(leat_pair(hub, hub, NULL, &from, &to), LEAT_OK);
+    kit_drain(hub, base, NULL);
+    memory_use_up(hub, from, to);
+    CHECK_ERROR(leat_send_many(hub, a, messages, 2, &sent), LEAT_E_MEMORY);
+    CHECK_INT(sent, 77);
+    CHECK_INT(kit_info(hub, a).outbox_messages, 0);
+    CHECK_ERROR(leat_abort(hub, to), LEAT_OK);
+    CHECK_ERROR(leat_abort(hub, from), LEAT_OK);
+    kit_drain(hub, NULL, NULL);
+    CHECK_ERROR(leat_send_many(hub, a, messages, 2, &sent), LEAT_OK);
+    CHECK_INT(sent, 2);
+    kit_receive_text(base, b, "one");
+    kit_receive_text(base, b, "two");
+    CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
+    kit_end(base);
+}
+
 TEST(corner_writable_after_memory_was_short)
 {
     const struct leat_hub_options small = {.size = sizeof small, .memory_bytes_max = 300000};

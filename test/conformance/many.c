@@ -180,6 +180,24 @@ TEST(many_up_to_one_that_cannot_be_sent)
     kit_end(hub);
 }
 
+/* Behind its own end nothing is sent, however many. */
+TEST(many_behind_the_end)
+{
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, &kit_messages);
+    struct leat_slice messages[MANY];
+    size_t sent = 77;
+    numbers(messages, 0);
+    CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
+    KIT_UNTIL(hub, LEAT_EVENT_FINISHED);
+    CHECK_ERROR(leat_send_many(hub, ends.dialled, messages, MANY, &sent), LEAT_E_STATE);
+    CHECK_ERROR(leat_send_many(hub, ends.dialled, messages, 1, &sent), LEAT_E_STATE);
+    CHECK_INT(sent, 77);
+    CHECK_ERROR(leat_send_many(hub, ends.accepted, messages, MANY, &sent), LEAT_OK);
+    numbers_come(hub, ends.dialled, 0, MANY);
+    kit_end(hub);
+}
+
 TEST(many_for_a_peer_that_went)
 {
     struct leat_hub *hub = kit_begin();
