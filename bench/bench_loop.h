@@ -47,7 +47,7 @@ static void peer_dial(struct bench *b, struct bench_conn *end);
 /* How much was taken, all or nothing of a message; if not all, bench_writable follows. */
 static size_t peer_send(struct bench *b, struct bench_conn *end, const void *data, size_t size);
 #ifdef BENCH_PEER_MANY
-/* Of `count` chunks, of whose first `part` bytes were taken before: how many bytes were taken now. */
+/* Of `count` chunks, of whose first `part` bytes were taken: how many bytes are taken now. */
 static size_t peer_send_many(struct bench *b, struct bench_conn *end,
                              const unsigned char *const *chunks, size_t count, size_t part);
 #endif

@@ -328,28 +328,8 @@ static inline bool lti_conn_may_hear(const struct lti_conn *conn)
     return conn->unidentified && (conn->state == LTI_CONN_ASKING || lti_conn_may_read(conn));
 }
 
-/* Open, told of, and nothing beside: what it has to say is soon known. So it is most of the time. */
-static inline bool lti_conn_plain(const struct lti_conn *conn)
-{
-    const uint64_t of =
-        LTI_CONN_FLAGS(.announced = true, .closing = true, .ask_due = true, .eof = true,
-                       .paused = true, .read_stalled = true, .writable_due = true,
-                       .connected_due = true, .peer_finished = true, .hangup = true,
-                       .need_more = true, .view = true, .report = true, .share_held = true);
-    return conn->state == LTI_CONN_OPEN &&
-           (conn->flags & of) == LTI_CONN_FLAGS(.announced = true) &&
-           conn->protocol != LEAT_PACKETS;
-}
-
-static inline uint32_t lti_conn_plain_pending(const struct lti_conn *conn)
-{
-    uint32_t pending = conn->readable ? LTI_PENDING_WORK : 0;
-    return lti_conn_has_data(conn) ? pending | LTI_PENDING_READABLE : pending;
-}
-
 /* hub.c */
-void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn); /* what is pending and due */
-void lti_hub_leave_told(struct leat_hub *hub);                     /* lti_hub_leave, in full */
+void lti_hub_leave_told(struct leat_hub *hub); /* lti_hub_leave, in full */
 void lti_hub_reap(struct leat_hub *hub);
 uint64_t lti_hub_now(struct leat_hub *hub);                /* looks at the clock */
 uint64_t lti_hub_after(struct leat_hub *hub, uint32_t ms); /* LTI_NEVER for LEAT_FOREVER */
@@ -358,70 +338,6 @@ void lti_hub_log(struct leat_hub *hub, const char *what, enum leat_error error);
 void lti_hub_list(struct leat_hub *hub, struct lti_endpoint *endpoint, enum lti_listed list);
 void lti_hub_due(struct leat_hub *hub, struct lti_endpoint *endpoint, uint64_t time_ns);
 struct lti_listener *lti_hub_listener(const struct leat_hub *hub, leat_listener listener);
-
-/* What every call begins and ends with. */
-
-/* Takes the lock. FORKED, ARGUMENT. */
-static inline enum leat_error lti_hub_enter(struct leat_hub *hub)
-{
-    if (!hub)
-        return LEAT_E_ARGUMENT;
-    if (hub->fork_count != lti_os_fork_count())
-        return LEAT_E_FORKED;
-    if (hub->mutex) {
-        lti_os_mutex_lock(hub->mutex);
-        return LEAT_OK;
-    }
-#ifndef NDEBUG
-    /* Without a lock a second thread is a race: stop at the call that makes it. */
-    uint64_t thread = lti_os_thread_id();
-    if (hub->owner_thread == 0)
-        hub->owner_thread = thread;
-    LTI_ASSERT(hub->owner_thread == thread);
-#endif
-    return LEAT_OK;
-}
-
-/* Frees the dead and wakes a waiter that must look again. */
-static inline void lti_hub_leave(struct leat_hub *hub)
-{
-    if (hub->graveyard || hub->waiting || hub->foreign) {
-        lti_hub_leave_told(hub);
-        return;
-    }
-    hub->changed = false;
-    if (hub->mutex)
-        lti_os_mutex_unlock(hub->mutex);
-}
-
-/* Null: stale. */
-static inline struct lti_conn *lti_hub_conn(const struct leat_hub *hub, leat_conn conn)
-{
-    struct lti_conn *found = lti_slots_at(&hub->conns, conn.id);
-    bool known = found && lti_conn_id(found) == conn.id && !found->closing;
-    return known && (found->announced || found->asked_told) ? found : 0;
-}
-
-/* The same for a call on one connection: enters and finds it, or does not enter (STALE). */
-static inline enum leat_error lti_hub_enter_conn(struct leat_hub *hub, leat_conn conn,
-                                                 struct lti_conn **found)
-{
-    enum leat_error error = lti_hub_enter(hub);
-    if (error != LEAT_OK)
-        return error;
-    *found = lti_hub_conn(hub, conn);
-    if (*found)
-        return LEAT_OK;
-    lti_hub_leave(hub);
-    return LEAT_E_STALE;
-}
-
-/* Brings it up to date and leaves. */
-static inline void lti_hub_leave_conn(struct leat_hub *hub, struct lti_conn *conn)
-{
-    lti_conn_update(hub, conn);
-    lti_hub_leave(hub);
-}
 
 /* hub_pump.c */
 enum leat_error lti_hub_wait_enter(struct leat_hub *hub); /* enters as the one who waits; BUSY */
@@ -454,6 +370,7 @@ enum leat_error lti_struct_give(void *to, const void *from, size_t known);
 
 /* conn_state.c */
 void lti_conn_enter(struct leat_hub *hub, struct lti_conn *conn, enum lti_conn_state state);
+void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn); /* what is pending and due */
 void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operation operation,
                    enum leat_error error, struct os_code code); /* the first error sticks */
 void lti_conn_bury(struct leat_hub *hub, struct lti_conn *conn);
@@ -543,13 +460,6 @@ bool lti_conn_queue_frame(struct leat_hub *hub, struct lti_conn *conn, uint8_t t
 /* Tells the peer why, if that is possible without waiting. */
 void lti_conn_goodbye(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error);
 
-/* Nobody has to look at what it takes: it has no listener, or one that is not full. */
-static inline bool lti_share_free(const struct lti_conn *conn)
-{
-    return !conn->listened ||
-           conn->common->listener->queued_bytes < conn->common->listener->queued_bytes_max;
-}
-
 /* conn_gather.c */
 void lti_gather_forget(struct leat_hub *hub); /* gives the list's memory back */
 void lti_gather_begin(struct leat_hub *hub, struct lti_conn *conn); /* a write went out */
@@ -558,21 +468,6 @@ void lti_gather_end(struct leat_hub *hub, struct lti_conn *conn);
  * Null: they are not to wait, and nothing does any more; the connection may have ended. */
 void *lti_gather_room(struct leat_hub *hub, struct lti_conn *conn, size_t size);
 void lti_gather_flush(struct leat_hub *hub); /* a turn: all that gathered goes out */
-/* The same as lti_gather_room where something gathers already, and this fits; null: ask that one.
- * What is gathering is open, and can be written to: else it would hold nothing. */
-static inline void *lti_gather_more(const struct leat_hub *hub, struct lti_conn *conn, size_t size)
-{
-    const uint64_t of = LTI_CONN_FLAGS(.gathering = true, .finish_wanted = true, .writing = true);
-    size_t held = conn->outbox.size;
-    if ((conn->flags & of) != LTI_CONN_FLAGS(.gathering = true) || held == 0 || size == 0 ||
-        hub->waiter || held + size > conn->common->options.gather_bytes || !lti_share_free(conn))
-        return NULL;
-    LTI_ASSERT(conn->state == LTI_CONN_OPEN && conn->write_error == LEAT_OK);
-    void *room = lti_outbox_extend(&conn->outbox, size);
-    if (room && conn->outbox.size > conn->stats.outbox_bytes_high)
-        conn->stats.outbox_bytes_high = conn->outbox.size;
-    return room;
-}
 
 /* conn_share.c */
 bool lti_share_read(struct lti_conn *conn, size_t want);         /* it may read; else it waits */
@@ -583,27 +478,6 @@ bool lti_share_fits(const struct lti_conn *conn, size_t want); /* one message ma
 void lti_share_sends(struct lti_conn *conn, size_t want);      /* which it then is */
 void lti_share_changed(struct leat_hub *hub, struct lti_conn *conn);
 void lti_share_leave(struct leat_hub *hub, struct lti_conn *conn); /* has no listener any more */
-/* Counts what it holds now. False when that is more than a number to others: one of them waits, it
- * waits itself, or somebody has a turn. */
-static inline bool lti_share_counted(struct lti_conn *conn)
-{
-    if (!conn->listened)
-        return true;
-    struct lti_listener *listener = conn->common->listener;
-    uint64_t held = (uint64_t)lti_inbox_size(&conn->inbox) + conn->outbox.size;
-    if (conn->want_writable || conn->share_held || conn->share_waits || listener->waiting_first ||
-        listener->turns[LTI_SHARE_READ] || listener->turns[LTI_SHARE_WRITE] || held > UINT32_MAX)
-        return false;
-    listener->queued_bytes += (size_t)held - conn->queued_bytes;
-    conn->queued_bytes = (uint32_t)held;
-    return true;
-}
-static inline void lti_share_check(struct leat_hub *hub, struct lti_conn *conn)
-{
-    if (!lti_share_counted(conn))
-        lti_share_changed(hub, conn);
-}
-
 /* conn_packet.c */
 void lti_conn_packet_fill(struct leat_hub *hub, struct lti_conn *conn); /* reads one */
 void lti_conn_packet_drop(struct leat_hub *hub, struct lti_conn *conn); /* and drops it */
@@ -659,5 +533,7 @@ typedef enum leat_error (*lti_look)(struct leat_hub *hub, struct lti_conn *conn,
 enum leat_error lti_conn_wait(struct leat_hub *hub, leat_conn conn, struct lti_patience *patience,
                               lti_look look, void *context, uint32_t flags);
 enum leat_error lti_look_writable(struct leat_hub *hub, struct lti_conn *conn, void *context);
+
+#include "core_hot.h"
 
 #endif

@@ -164,7 +164,7 @@ struct leat_trace {
  * and a hub has up to 140 KiB more. */
 enum leat_backend {
     LEAT_BACKEND_DEFAULT = 0, /* ONE_BY_ONE, and AHEAD, where it is to be had, from when four
-                               * connections spoke at once; who built leat may have chosen another */
+                               * connections spoke at once; or what who built leat chose */
     LEAT_BACKEND_ONE_BY_ONE,  /* each connection is read when its event is to be handed out */
     /* What has come for several connections of bytes or messages is read at once, up to 1 KiB of
      * each, before their events: faster where many speak. */
