@@ -41,8 +41,8 @@ bool lti_outbox_reserve(struct lti_outbox *outbox, struct lti_pool *pool, size_t
 /* True when reserving that for an outbox without any block needs nothing of the system: the pool
  * has it. It goes on being true until something else is taken out of the pool. */
 bool lti_outbox_sure(const struct lti_outbox *outbox, const struct lti_pool *pool, size_t size);
-/* The same as lti_outbox_reserve for one piece of memory: the bytes appended next will lie in it alone. Nothing else may
- * be reserved or have been reserved in this outbox. */
+/* The same as lti_outbox_reserve for one piece of memory: the bytes appended next will lie in it
+ * alone. Nothing else may be reserved or have been reserved in this outbox. */
 bool lti_outbox_reserve_piece(struct lti_outbox *outbox, struct lti_pool *pool, size_t size);
 /* Copies; the bytes must have been reserved. */
 void lti_outbox_append(struct lti_outbox *outbox, const void *data, size_t size);

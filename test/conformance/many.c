@@ -3,7 +3,7 @@
  * What leat.h promises of many messages in one call: leat_send_many and leat_view_many.
  *
  * Happy path: all leave together and come in their order; all that came whole are shown at once.
- * Fails:      the first that cannot be sent ends it, and says why when it is the first one there is.
+ * Fails:      one that cannot be sent ends it, and says why when it is the first one there is.
  * Invariants: each is sent and received as if it were alone: whole, once, counted.
  */
 #include "kit.h"

@@ -3,8 +3,8 @@
  * Wake-up: who sleeps in a hub is woken by leat_wake, by another thread's change and by the system,
  * each time and not for ever.
  *
- * Models src/api_event.c (leat_wake, next_event, leat_hub_deadline), src/core.h
- * (lti_hub_take_wake), src/hub.c (lti_hub_leave), src/hub_pump.c (lti_hub_pump, patience, port_ask,
+ * Models src/api_event.c (leat_wake, next_event, leat_hub_deadline), src/core_base.h
+ * (lti_hub_take_wake), src/hub.c (lti_hub_leave_told), src/hub_pump.c (lti_hub_pump, patience, port_ask,
  * lti_hub_wait_leave), src/wait.c (lti_conn_wait, wait_turn), src/port_posix.c (lti_port_wait,
  * lti_port_wake). Where the code is changed, this is to be changed with it.
  *
