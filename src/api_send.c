@@ -290,8 +290,7 @@ enum leat_error leat_send(struct leat_hub *hub, leat_conn conn, const void *data
     return LEAT_OK;
 }
 
-/* The first of several small ones: it waits in the outbox for those behind it, which are put there,
- * too, because something is there. */
+/* One of several small ones: it waits in the outbox for those behind it. */
 static enum leat_error message_hold(struct leat_hub *hub, struct lti_conn *conn,
                                     const struct leat_slice *slice)
 {
@@ -307,18 +306,57 @@ static enum leat_error message_hold(struct leat_hub *hub, struct lti_conn *conn,
     if (slice->size)
         lti_outbox_append(&conn->outbox, slice->data, slice->size);
     conn->outbox.messages++;
+    if (conn->outbox.size > conn->stats.outbox_bytes_high)
+        conn->stats.outbox_bytes_high = conn->outbox.size;
     return LEAT_OK;
+}
+
+/* What was so before the first of many. */
+struct many {
+    uint64_t bytes_sent;
+    uint32_t undelivered;
+    bool empty;
+};
+
+/* Whether what is in the outbox, if anything is, waits for nobody but us. */
+static bool many_may_hold(const struct leat_hub *hub, const struct lti_conn *conn)
+{
+    return conn->protocol == LEAT_MESSAGES && conn->state == LTI_CONN_OPEN && !conn->writing &&
+           (conn->common->options.gather_bytes == 0 || hub->waiter);
 }
 
 static enum leat_error message_one_of_many(struct leat_hub *hub, struct lti_conn *conn,
                                            const struct leat_slice *slice, bool last)
 {
+    const struct leat_conn_options *options = &conn->common->options;
     if (message_more(hub, conn, slice) || message_gather(hub, conn, slice, 1, slice->size))
         return LEAT_OK;
-    bool holds = conn->protocol == LEAT_MESSAGES && conn->state == LTI_CONN_OPEN && !last &&
-                 conn->outbox.size == 0 && slice->size <= COPY_BYTES_MAX &&
-                 conn->common->options.gather_bytes == 0 && lti_share_free(conn);
-    return holds ? message_hold(hub, conn, slice) : message_put(hub, conn, slice, 1, slice->size);
+    bool fits = slice->size <= COPY_BYTES_MAX &&
+                conn->outbox.size + LTI_FRAME_HEADER_BYTES + slice->size <= options->outbox_bytes &&
+                conn->outbox.messages < options->outbox_messages_max;
+    /* Those before it are to be in nobody's way: alone, each would have left by now. */
+    if (!fits && conn->outbox.size > 0 && many_may_hold(hub, conn))
+        lti_conn_flush(hub, conn);
+    bool behind = conn->outbox.size > 0;
+    if (slice->size <= COPY_BYTES_MAX && (behind ? fits : !last) && many_may_hold(hub, conn) &&
+        lti_share_free(conn))
+        return message_hold(hub, conn, slice);
+    return message_put(hub, conn, slice, 1, slice->size);
+}
+
+/* What was held leaves. Fails as a single message would: a link that would not take the first byte
+ * has accepted nothing, and owes nothing. */
+static enum leat_error many_leave(struct leat_hub *hub, struct lti_conn *conn,
+                                  const struct many *before)
+{
+    if (conn->outbox.size > 0 && many_may_hold(hub, conn))
+        lti_conn_flush(hub, conn);
+    if (conn->write_error == LEAT_OK || !before->empty || conn->protocol != LEAT_MESSAGES ||
+        conn->stats.bytes_sent != before->bytes_sent)
+        return LEAT_OK;
+    conn->undelivered = before->undelivered;
+    conn->want_writable = conn->writable_due = false;
+    return conn->write_error;
 }
 
 enum leat_error leat_send_many(struct leat_hub *hub, leat_conn conn,
@@ -334,21 +372,18 @@ enum leat_error leat_send_many(struct leat_hub *hub, leat_conn conn,
     enum leat_error error = lti_hub_enter_conn(hub, conn, &found);
     if (error != LEAT_OK)
         return error;
+    const struct many before = {found->stats.bytes_sent, found->undelivered,
+                                found->outbox.size == 0};
     if (count == 0)
         error = send_state(found, false);
-    while (sent < count) {
+    for (; sent < count && error == LEAT_OK; sent += error == LEAT_OK)
         error = message_one_of_many(hub, found, messages + sent, sent + 1 == count);
-        if (error != LEAT_OK)
-            break;
-        sent++;
-    }
-    if (!found->gathering && found->outbox.size > 0 && !found->writing)
-        lti_conn_flush(hub, found);
+    if (sent > 0)
+        error = many_leave(hub, found, &before);
     lti_hub_leave_conn(hub, found);
-    if (sent == 0 && error != LEAT_OK)
-        return error;
-    *sent_out = sent;
-    return LEAT_OK;
+    if (error == LEAT_OK)
+        *sent_out = sent;
+    return error;
 }
 
 enum leat_error leat_flush(struct leat_hub *hub, leat_conn conn)
