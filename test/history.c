@@ -36,6 +36,7 @@ struct end {
     uint64_t submitted, accepted, received; /* bytes */
     uint64_t sending, sent, messages;       /* messages: submitted, accepted, received */
     size_t first_send, last_send;           /* entries + 1, of what the peer did not receive yet */
+    size_t first_unsent;                    /* the same, of what was not accepted yet */
     uint32_t owed;                          /* WRITABLE events */
     bool finish, finished, closed, ended, aborted, killed, reports, reported;
     bool failed; /* it was told of an end that may lose bytes */
@@ -245,23 +246,28 @@ static bool judge_send(struct judge *judge, const struct entry *it, struct end *
         if (self->finish)
             return judge_fail(judge, "R9", AT "sent after finish", it->conn, it->end);
         self->sent++;
+        self->first_unsent = judge->next[self->first_unsent - 1];
         return true;
     }
-    if (it->a != self->sent)
+    if (it->a < self->sent || it->a > self->sending)
         return judge_fail(judge, "R5", AT "sends message %llu, not %llu", it->conn, it->end,
                           (unsigned long long)it->a, (unsigned long long)self->sent);
-    if (self->sending > self->sent) {
+    if (it->a < self->sending) {
         /* The same message is tried again; it was not sent the last time. */
-        const struct entry *before = &judge->history->entries[self->last_send - 1];
-        if (self->last_send && before->b != it->b)
+        size_t place = self->first_unsent;
+        for (uint64_t number = self->sent; number < it->a; number++)
+            place = judge->next[place - 1];
+        if (judge->history->entries[place - 1].b != it->b)
             return judge_fail(judge, "R5", AT "another size the second time", it->conn, it->end);
         return true;
     }
     self->sending++;
-    if (self->first_send)
+    if (self->last_send)
         judge->next[self->last_send - 1] = judge->place + 1;
-    else
+    if (!self->first_send)
         self->first_send = judge->place + 1;
+    if (!self->first_unsent)
+        self->first_unsent = judge->place + 1;
     self->last_send = judge->place + 1;
     return true;
 }

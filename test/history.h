@@ -5,7 +5,8 @@
  * The content of every stream is a function of its place, so that the reader verifies each byte
  * without anybody keeping it. A connection has two ends, 0 and 1, whose logs go into one history in
  * the order in which things happened: a call is logged as SUBMIT or SEND before it is made and as
- * ACCEPTED or SENT after it succeeded. The rules:
+ * ACCEPTED or SENT after it succeeded; one that sends several messages with a SEND and a SENT for
+ * each. The rules:
  *
  *   R1  received bytes are exactly those sent: no loss, repetition, change of order or content
  *   R2  received <= accepted <= submitted

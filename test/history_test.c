@@ -49,6 +49,7 @@ enum corruption {
     SUBMITTED_ELSEWHERE, /* R2: not where the last one ended */
     SENT_TWICE,          /* R5: one message, accepted twice */
     SENT_OUT_OF_TURN,    /* R5: a later one first */
+    SENT_BEHIND_CHANGED, /* R5: tried again with another size, behind others */
     SENT_CHANGED,        /* R5: tried again with another size */
     SENT_AFTER_FINISH,   /* R9 */
     FINISH_TWICE,        /* R9: by the user */
@@ -75,9 +76,9 @@ static const char *const corruption_rules[CORRUPTIONS] = {
     [WAIT_TOO_SHORT] = "R11",     [WAIT_TOO_LONG] = "R11",
     [SUBMITTED_ELSEWHERE] = "R2", [SENT_TWICE] = "R5",
     [SENT_OUT_OF_TURN] = "R5",    [SENT_CHANGED] = "R5",
-    [SENT_AFTER_FINISH] = "R9",   [FINISH_TWICE] = "R9",
-    [REPORT_TWICE] = "R6",        [REPORT_OF_FULL] = "R6",
-    [WRITABLE_TWICE] = "R10",
+    [SENT_BEHIND_CHANGED] = "R5", [SENT_AFTER_FINISH] = "R9",
+    [FINISH_TWICE] = "R9",        [REPORT_TWICE] = "R6",
+    [REPORT_OF_FULL] = "R6",      [WRITABLE_TWICE] = "R10",
 };
 
 struct teller {
@@ -175,6 +176,8 @@ static void tell_messages(const struct teller *teller)
             tell(teller, 2, 0, LTI_HISTORY_FINISH, 0, 0);
         tell(teller, 2, 0, LTI_HISTORY_SEND, is(teller, SENT_OUT_OF_TURN) && i == 1 ? 2 : i,
              sizes[i]);
+        if (i == 1) /* two in one call, of which the second is not taken */
+            tell(teller, 2, 0, LTI_HISTORY_SEND, 2, sizes[2] + is(teller, SENT_BEHIND_CHANGED));
         tell(teller, 2, 0, LTI_HISTORY_SENT, i, 0);
         if (is(teller, SENT_TWICE) && i == 1)
             tell(teller, 2, 0, LTI_HISTORY_SENT, i, 0);

@@ -14,6 +14,7 @@
 #define API_LISTENERS 3u
 #define API_TIMERS 4u
 #define API_BLOCK_BYTES 200000u
+#define API_VIEWS 4u /* that one call shows */
 
 struct api_end {
     bool used, dying; /* CLOSED was told: stale from the next leat_next */
@@ -25,9 +26,9 @@ struct api_end {
     leat_conn conn;
     enum leat_protocol protocol;
     uint64_t said, heard; /* bytes, or messages */
-    const void *view_data;
-    size_t view_size;
-    uint8_t view_first, view_last;
+    struct leat_slice views[API_VIEWS];
+    size_t view_count;
+    uint8_t view_first[API_VIEWS], view_last[API_VIEWS];
 };
 
 struct api_listener {

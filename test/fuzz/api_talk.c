@@ -132,28 +132,39 @@ static void act_read_more(struct api_end *end, uint32_t act)
 
 static void view_judge(const struct api_end *end)
 {
-    const uint8_t *bytes = end->view_data;
-    if (end->view && end->view_size > 0)
-        CHECK(bytes[0] == end->view_first && bytes[end->view_size - 1] == end->view_last);
+    for (size_t i = 0; end->view && i < end->view_count; i++) {
+        const uint8_t *bytes = end->views[i].data;
+        size_t size = end->views[i].size;
+        if (size > 0)
+            CHECK(bytes[0] == end->view_first[i] && bytes[size - 1] == end->view_last[i]);
+    }
 }
 
+/* How many are shown at most comes from what was heard, so that it costs no byte of the input. */
 static void act_view(struct api_end *end)
 {
     uint64_t set = end->view ? API_OK | API_BIT(STATE) : API_OK | API_ENDED | API_BIT(EMPTY);
-    const void *data = NULL;
-    size_t size = 0;
-    enum leat_error error = leat_view(hub_of(end), end->conn, &data, &size);
+    struct leat_slice views[API_VIEWS];
+    size_t most = 1 + end->heard % API_VIEWS, count = 1;
+    enum leat_error error;
+    if (most == 1)
+        error = leat_view(hub_of(end), end->conn, &views[0].data, &views[0].size);
+    else
+        error = leat_view_many(hub_of(end), end->conn, views, most, &count);
     api_allow_end("view", end, error, set_for(end, false, set));
     if (error != LEAT_OK || end->view)
         return;
+    CHECK(count >= 1 && count <= (end->protocol == LEAT_PACKETS ? 1 : most));
     end->view = true;
-    end->view_data = data;
-    end->view_size = size;
-    if (size > 0) {
-        end->view_first = ((const uint8_t *)data)[0];
-        end->view_last = ((const uint8_t *)data)[size - 1];
+    end->view_count = count;
+    for (size_t i = 0; i < count; i++) {
+        end->views[i] = views[i];
+        if (views[i].size > 0) {
+            end->view_first[i] = ((const uint8_t *)views[i].data)[0];
+            end->view_last[i] = ((const uint8_t *)views[i].data)[views[i].size - 1];
+        }
+        heard_message(end, views[i].data, views[i].size);
     }
-    heard_message(end, data, size);
 }
 
 static void act_release(struct api_end *end)
@@ -209,17 +220,40 @@ static void act_write(struct api_end *end, uint32_t act)
     end->said += accepted;
 }
 
+static void message_make(uint8_t *bytes, size_t size, uint64_t number)
+{
+    for (uint32_t i = 0; i < NUMBER_BYTES && i < size; i++)
+        bytes[i] = (uint8_t)(number >> (8 * i));
+    if (size > NUMBER_BYTES)
+        kit_pattern(bytes + NUMBER_BYTES, size - NUMBER_BYTES, number);
+}
+
+/* The message in the block, between small ones. */
+static enum leat_error send_many(struct api_end *end, size_t size)
+{
+    uint8_t before[20], behind[9];
+    const struct leat_slice slices[3] = {
+        {before, sizeof before}, {api_block, size}, {behind, sizeof behind}};
+    size_t sent = 77;
+    message_make(before, sizeof before, end->said);
+    message_make(api_block, size, end->said + 1);
+    message_make(behind, sizeof behind, end->said + 2);
+    enum leat_error error = leat_send_many(hub_of(end), end->conn, slices, 3, &sent);
+    CHECK(error == LEAT_OK ? sent >= 1 && sent <= 3 : sent == 77);
+    end->said += error == LEAT_OK ? sent - 1 : 0;
+    return error;
+}
+
 static void act_send(struct api_end *end, uint32_t act)
 {
     size_t size = size_choose();
     uint32_t timeout_ms = fuzz_byte(&api.input);
     uint64_t began_ns = lti_sim_time_ns(), set = SET_SAY | API_BIT(TOO_BIG);
     enum leat_error error;
-    for (uint32_t i = 0; i < NUMBER_BYTES; i++)
-        api_block[i] = (uint8_t)(end->said >> (8 * i));
-    if (size > NUMBER_BYTES)
-        kit_pattern(api_block + NUMBER_BYTES, size - NUMBER_BYTES, end->said);
-    if (act == 0) {
+    message_make(api_block, size, end->said);
+    if (act == 0 && timeout_ms % 2) {
+        error = send_many(end, size);
+    } else if (act == 0) {
         error = leat_send(hub_of(end), end->conn, api_block, size);
     } else if (act == 1) {
         const struct leat_slice slices[2] = {{api_block, size / 2},

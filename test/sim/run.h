@@ -97,6 +97,7 @@ struct run_end {
     uint64_t read_pause_until_ns;
     uint32_t header_done; /* bytes of it written, or read */
     uint32_t message_size;
+    uint64_t tried; /* messages below this number were offered, and have their sizes */
     enum run_ending ending;
     uint8_t header[RUN_HEADER_BYTES];
     bool messages, trying, paused, owed, connected;

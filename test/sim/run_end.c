@@ -13,6 +13,10 @@
 
 #include <string.h>
 
+/* Messages of one call, and how long those behind the first are. */
+#define RUN_MANY 5u
+#define RUN_BEHIND_BYTES 60u
+
 bool run_end_usable(const struct run_end *end)
 {
     return end->process && !end->over && !end->closed;
@@ -198,26 +202,73 @@ static enum leat_error message_offer(struct run_end *end)
     return leat_send(process->hub, end->conn, process->buffer, size);
 }
 
-static void message_write(struct run_end *end)
+static uint32_t behind_size(uint64_t number)
+{
+    uint32_t size = 1 + (uint32_t)(number * 7 % RUN_BEHIND_BYTES);
+    return size < run_state.plan.chunk_max ? size : run_state.plan.chunk_max;
+}
+
+/* The message in the buffer, and small ones behind it, as many as are still wished for. Returns how
+ * many were sent. */
+static uint64_t messages_offer(struct run_end *end, enum leat_error *error_out)
 {
     struct run_process *process = end->process;
-    if (!end->trying)
-        end->message_size = run_below(&process->random, run_state.plan.chunk_max + 1);
+    uint8_t behind[RUN_MANY - 1][RUN_BEHIND_BYTES];
+    struct leat_slice slices[RUN_MANY] = {{process->buffer, end->message_size}};
+    size_t count = 1, sent = 0;
+    for (; count < RUN_MANY && end->accepted + count < end->quota; count++) {
+        uint64_t number = end->accepted + count;
+        slices[count] = (struct leat_slice){behind[count - 1], behind_size(number)};
+        lti_history_fill(run_state.history, end->index, end->side, number, 0, behind[count - 1],
+                         slices[count].size);
+        run_log(end, LTI_HISTORY_SEND, number, slices[count].size);
+    }
+    if (end->tried < end->accepted + count)
+        end->tried = end->accepted + count;
+    *error_out = leat_send_many(process->hub, end->conn, slices, count, &sent);
+    if (*error_out != LEAT_OK)
+        return 0;
+    if (sent == 0 || sent > count)
+        run_fail("conn %u end %u: %zu of %zu messages sent", end->index, end->side, sent, count);
+    if (sent < count) { /* it may leave one WRITABLE due */
+        run_log(end, LTI_HISTORY_FULL, 0, 0);
+        end->owed = true;
+    }
+    return sent;
+}
+
+static void message_size_choose(struct run_end *end)
+{
+    if (!end->trying && end->accepted < end->tried)
+        end->message_size = behind_size(end->accepted);
+    else if (!end->trying)
+        end->message_size = run_below(&end->process->random, run_state.plan.chunk_max + 1);
     /* An empty one may mean the end. */
     if (end->message_size == 0 && run_state.plan.messages.empty_is_finish)
         end->message_size = 1;
     end->trying = true;
+}
+
+static void message_write(struct run_end *end)
+{
+    struct run_process *process = end->process;
+    uint64_t sent = 1;
+    enum leat_error error;
+    message_size_choose(end);
     lti_history_fill(run_state.history, end->index, end->side, end->accepted, 0, process->buffer,
                      end->message_size);
     run_log(end, LTI_HISTORY_SEND, end->accepted, end->message_size);
-    enum leat_error error = message_offer(end);
+    if (run_chance(&process->random, 4))
+        sent = messages_offer(end, &error);
+    else
+        error = message_offer(end);
     if (error != LEAT_OK) {
         (void)send_refused(end, error, "a send");
         return;
     }
-    run_log(end, LTI_HISTORY_SENT, end->accepted, 0);
+    for (; sent > 0; sent--)
+        run_log(end, LTI_HISTORY_SENT, end->accepted++, 0);
     end->trying = false;
-    end->accepted++;
 }
 
 void run_end_write(struct run_end *end)
@@ -325,20 +376,37 @@ static void message_received(struct run_end *end, const void *data, size_t size)
     end->received++;
 }
 
+/* Shows some, and takes them all. */
+static enum leat_error messages_view(struct run_end *end)
+{
+    struct run_process *process = end->process;
+    struct leat_slice views[RUN_MANY] = {{0}};
+    size_t most = 1 + run_below(&process->random, RUN_MANY), count = 1;
+    enum leat_error error;
+    if (most == 1)
+        error = leat_view(process->hub, end->conn, &views[0].data, &views[0].size);
+    else
+        error = leat_view_many(process->hub, end->conn, views, most, &count);
+    if (error != LEAT_OK)
+        return error;
+    if (count == 0 || count > most)
+        run_fail("conn %u end %u: %zu of %zu messages shown", end->index, end->side, count, most);
+    for (size_t i = 0; i < count; i++)
+        message_received(end, views[i].data, views[i].size);
+    if (leat_release(process->hub, end->conn) != LEAT_OK)
+        run_fail("release of conn %u end %u failed", end->index, end->side);
+    return LEAT_OK;
+}
+
 static void message_read(struct run_end *end)
 {
     struct run_process *process = end->process;
-    const void *view = NULL;
     size_t size = 0;
     enum leat_error error;
     if (run_chance(&process->random, 3)) {
-        error = leat_view(process->hub, end->conn, &view, &size);
-        if (error == LEAT_OK) {
-            message_received(end, view, size);
-            if (leat_release(process->hub, end->conn) != LEAT_OK)
-                run_fail("release of conn %u end %u failed", end->index, end->side);
+        error = messages_view(end);
+        if (error == LEAT_OK)
             return;
-        }
     } else {
         size_t room = run_chance(&process->random, 8) ? 0 : RUN_CHUNK_MAX;
         error = leat_receive(process->hub, end->conn, process->buffer, room, &size);

@@ -195,27 +195,52 @@ void stress_write_done(struct stress_shared *end, enum leat_error error, size_t 
     flow_done(&end->out, error, accepted > 0);
 }
 
-bool stress_send_begin(struct stress_shared *end, void *buffer, size_t *size_out)
+static size_t message_begin(struct stress_shared *end, size_t place, void *buffer)
 {
-    if (!flow_begin(end, &end->out, &end->finish))
-        return false;
-    uint64_t number = end->out.messages;
+    uint64_t number = end->out.messages + place;
     const struct head head = {end->number, (uint32_t)number};
     struct prng random = {end->book->key + ((uint64_t)end->number << 32) + number};
     size_t size = prng_below(&random, STRESS_PIECE_MAX - sizeof head + 1);
     memcpy(buffer, &head, sizeof head);
     lti_history_fill(stress_tale_content(end->book->tale), end->number, 0, number, 0,
                      (uint8_t *)buffer + sizeof head, size);
-    *size_out = sizeof head + size;
-    tell(end, 0, LTI_HISTORY_SEND, number, *size_out, 0);
+    tell(end, 0, LTI_HISTORY_SEND, number, sizeof head + size, 0);
+    return sizeof head + size;
+}
+
+bool stress_send_begin(struct stress_shared *end, void *buffer, size_t *size_out)
+{
+    if (!flow_begin(end, &end->out, &end->finish))
+        return false;
+    *size_out = message_begin(end, 0, buffer);
     return true;
+}
+
+static void send_done(struct stress_shared *end, enum leat_error error, size_t sent)
+{
+    for (size_t i = 0; i < sent; i++)
+        tell(end, 0, LTI_HISTORY_SENT, end->out.messages++, 0, 0);
+    flow_done(&end->out, error, sent > 0);
 }
 
 void stress_send_done(struct stress_shared *end, enum leat_error error)
 {
-    if (error == LEAT_OK)
-        tell(end, 0, LTI_HISTORY_SENT, end->out.messages++, 0, 0);
-    flow_done(&end->out, error, error == LEAT_OK);
+    send_done(end, error, error == LEAT_OK);
+}
+
+enum leat_error stress_send_many(struct stress_shared *end, const void *first, size_t size,
+                                 size_t count)
+{
+    uint8_t behind[STRESS_MANY - 1][STRESS_PIECE_MAX];
+    struct leat_slice slices[STRESS_MANY] = {{first, size}};
+    size_t sent = 0;
+    REQUIRE(count >= 1 && count <= STRESS_MANY);
+    for (size_t i = 1; i < count; i++)
+        slices[i] = (struct leat_slice){behind[i - 1], message_begin(end, i, behind[i - 1])};
+    enum leat_error error = leat_send_many(end->hub, end->conn, slices, count, &sent);
+    CHECK(error == LEAT_OK ? sent >= 1 && sent <= count : sent == 0);
+    send_done(end, error, sent);
+    return error;
 }
 
 /* ---- Receiving ------------------------------------------------------------------------------- */

@@ -49,6 +49,10 @@ void stress_write_done(struct stress_shared *end, enum leat_error error, size_t 
 /* The same for its next message; which one it is decides how large: STRESS_PIECE_MAX at most. */
 bool stress_send_begin(struct stress_shared *end, void *buffer, size_t *size_out);
 void stress_send_done(struct stress_shared *end, enum leat_error error);
+/* Sends that message, and others behind it, in one call; it is the done, too. */
+#define STRESS_MANY 4u
+enum leat_error stress_send_many(struct stress_shared *end, const void *first, size_t size,
+                                 size_t count);
 
 /* ---- Receiving ------------------------------------------------------------------------------- */
 

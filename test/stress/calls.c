@@ -11,12 +11,6 @@
  */
 #include "book.h"
 
-#ifdef LTI_NT
-#include "os_nt.h"
-#else
-#include "os_posix.h"
-#endif
-
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -276,8 +270,13 @@ static void call_send(struct call *call, uint32_t how)
         allow("wait", leat_wait_sent(call->hub, call->conn, 0), WAIT_BITS);
         return;
     }
-    const struct leat_slice slices[2] = {{bytes, size / 2}, {bytes + size / 2, size - size / 2}};
     enum leat_error error;
+    if (how == 3) {
+        error = stress_send_many(call->end, bytes, size, 1 + below(&call->caller->random, 4));
+        allow("send_many", error, TALK_BITS);
+        return;
+    }
+    const struct leat_slice slices[2] = {{bytes, size / 2}, {bytes + size / 2, size - size / 2}};
     if (how == 0)
         error = leat_send(call->hub, call->conn, bytes, size);
     else if (how == 1)
@@ -347,11 +346,13 @@ static enum leat_error read_unseen(struct call *call, uint32_t how)
         allow("skip", error, TALK_BITS);
         stress_take_bytes(call->end, NULL, size);
     } else {
-        allow("view", leat_view(call->hub, call->conn, &data, &size), TALK_BITS);
+        struct leat_slice views[4];
+        size_t count = 0, most = 1 + below(&call->caller->random, 4);
+        allow("view", leat_view_many(call->hub, call->conn, views, most, &count), TALK_BITS);
         error = leat_release(call->hub, call->conn);
         allow("release", error, TALK_BITS);
-        if (error == LEAT_OK)
-            stress_take_message(call->end, NULL, size);
+        for (size_t i = 0; error == LEAT_OK && i < count; i++)
+            stress_take_message(call->end, NULL, views[i].size);
     }
     return error;
 }
@@ -432,15 +433,6 @@ static void call_wait(struct call *call, uint32_t how)
     allow("wait", error, WAIT_BITS);
 }
 
-static void handle_close(intptr_t handle)
-{
-#ifdef LTI_NT
-    CHECK_INT(lti_os_handle_close(handle), 0);
-#else
-    CHECK_INT(lti_os_close((int)handle), 0);
-#endif
-}
-
 static void call_peer(struct call *call)
 {
     const uint64_t set = TALK_BITS | BIT(UNSUPPORTED) | BIT(LIMIT) | BIT(SYSTEM);
@@ -453,7 +445,7 @@ static void call_peer(struct call *call)
     enum leat_error error = leat_peer_process(call->hub, call->conn, &handle);
     allow("peer_process", error, set);
     if (error == LEAT_OK)
-        handle_close(handle);
+        stress_handle_close(handle);
 }
 
 static void call_ask(struct call *call)
@@ -519,7 +511,7 @@ static void one_call(struct call *call)
     if (which < 20)
         call_next(call);
     else if (which < 36)
-        call_send(call, below(random, 3));
+        call_send(call, below(random, 4));
     else if (which < 47)
         call_receive(call, chance(random, 1, 2));
     else if (which < 60)

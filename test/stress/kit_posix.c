@@ -9,6 +9,7 @@
 #include "stress_posix.h"
 
 #include "os_fault.h"
+#include "os_posix.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -106,6 +107,11 @@ void stress_thread_join(struct stress_thread *thread)
 {
     REQUIRE(pthread_join(thread->native, NULL) == 0);
     free(thread);
+}
+
+void stress_handle_close(intptr_t handle)
+{
+    CHECK_INT(lti_os_close((int)handle), 0);
 }
 
 /* ---- Processes ------------------------------------------------------------------------------- */

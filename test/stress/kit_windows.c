@@ -78,3 +78,8 @@ void stress_thread_join(struct stress_thread *thread)
     REQUIRE_INT(lti_os_thread_join(thread->handle), 0);
     free(thread);
 }
+
+void stress_handle_close(intptr_t handle)
+{
+    CHECK_INT(lti_os_handle_close(handle), 0);
+}

@@ -104,6 +104,7 @@ void stress_reported(const struct stress_end *end, enum leat_error error, uint64
 struct stress_thread;
 struct stress_thread *stress_thread_start(void (*run)(void *argument), void *argument);
 void stress_thread_join(struct stress_thread *thread);
+void stress_handle_close(intptr_t handle); /* the system's */
 
 /* ---- What is open ---------------------------------------------------------------------------- */
 
