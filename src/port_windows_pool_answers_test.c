@@ -125,7 +125,8 @@ TEST(port_windows_answers_of_a_name_that_others_came_to)
     const struct lti_listen listen = {.access = &same, .backlog = 2};
     bool more = false;
     pool_open(&pool);
-    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[0], &same, &more, &code),
+    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[0], &same,
+                                  LTI_ACCEPT_ASK, &more, &code),
                   LEAT_OK);
     const struct lti_nt_stream *stream = pool.servers[0].state;
     CHECK(lti_port_end(pool.port, &pool.listener, &pool.claim, &pool.address, false));
@@ -173,7 +174,8 @@ TEST(port_windows_answers_of_a_backend)
     struct os_code code;
     bool more = false;
     pool_open(&pool);
-    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[0], &same, &more, &code),
+    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[0], &same,
+                                  LTI_ACCEPT_ASK, &more, &code),
                   LEAT_OK);
     const uint32_t outstanding = pool.port->outstanding;
     for (int ring = 0; ring < 2; ring++)
@@ -184,7 +186,8 @@ TEST(port_windows_answers_of_a_backend)
     CHECK_INT(lti_nt_answers_left(), 1);
     CHECK_INT(pool.port->outstanding, outstanding);
     lti_nt_answer("", 1, 0, 0);
-    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[1], &same, &more, &code),
+    REQUIRE_ERROR(lti_port_accept(pool.port, &pool.listener, &pool.servers[1], &same,
+                                  LTI_ACCEPT_ASK, &more, &code),
                   LEAT_OK);
     pool_close(&pool);
 }

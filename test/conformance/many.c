@@ -136,7 +136,7 @@ TEST(many_until_full_and_on)
     uint32_t counts[KIT_EVENT_TYPES] = {0};
     numbers(messages, 0);
     CHECK_ERROR(leat_send_many(hub, ends.dialled, messages, MANY, &sent), LEAT_OK);
-    CHECK(sent >= 10 && sent < MANY);
+    CHECK(sent >= 10 && sent <= MANY); /* what the count would hold back has left */
     numbers_come(hub, ends.accepted, 0, (uint32_t)sent);
     for (; done < 100000; done += sent) { /* nobody reads */
         if (leat_send_many(hub, ends.dialled, messages, MANY, &sent) != LEAT_OK)
@@ -207,8 +207,8 @@ TEST(many_for_a_peer_that_went)
     numbers(messages, 0);
     CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
     enum leat_error error = leat_send_many(hub, ends.dialled, messages, MANY, &sent);
-    /* The first may be accepted before the system says that nobody is there. */
-    CHECK(error == LEAT_OK || error == LEAT_E_BROKEN);
+    /* They may be accepted before the system says that nobody is there. */
+    CHECK(error == LEAT_OK || error == LEAT_E_BROKEN || error == LEAT_E_CLOSED);
     KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
     CHECK_ERROR(leat_send_many(hub, ends.dialled, messages, MANY, &sent), LEAT_E_BROKEN);
     kit_end(hub);

@@ -249,6 +249,7 @@ TEST(view_many_of_a_full_inbox_resumes_reading)
     options.inbox_bytes = 65536 + 8;
     options.inbox_low_bytes = 3000;
     options.outbox_bytes = 4 * KIT_MIB;
+    options.outbox_messages_max = 4096;
     struct kit_ends ends = kit_pair(hub, &options);
     struct leat_slice slices[MANY + 8];
     size_t taken = 0, rounds = 0;
