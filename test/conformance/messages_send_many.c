@@ -284,7 +284,7 @@ TEST(send_many_until_full_and_on)
         bool again = true;
         while (again) { /* the system may take more a little later */
             for (size_t j = 0; j < 7; j++) {
-                slices[j] = (struct leat_slice){room + j * 3000, (sent + j) % 7 * 500};
+                slices[j] = (struct leat_slice){room + j * 3000, (size_t)((sent + j) % 7 * 500)};
                 kit_pattern(room + j * 3000, slices[j].size, (sent + j) * 7);
             }
             size_t now = 777;
