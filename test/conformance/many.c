@@ -136,7 +136,8 @@ TEST(many_until_full_and_on)
     uint32_t counts[KIT_EVENT_TYPES] = {0};
     numbers(messages, 0);
     CHECK_ERROR(leat_send_many(hub, ends.dialled, messages, MANY, &sent), LEAT_OK);
-    CHECK(sent >= 10 && sent <= MANY); /* what the count would hold back has left */
+    /* A write to a pipe is under way until the hub hears of its end. */
+    CHECK(sent == MANY || (KIT_PIPES && sent >= 10));
     numbers_come(hub, ends.accepted, 0, (uint32_t)sent);
     for (; done < 100000; done += sent) { /* nobody reads */
         if (leat_send_many(hub, ends.dialled, messages, MANY, &sent) != LEAT_OK)
@@ -207,9 +208,9 @@ TEST(many_for_a_peer_that_went)
     numbers(messages, 0);
     CHECK_ERROR(leat_abort(hub, ends.accepted), LEAT_OK);
     enum leat_error error = leat_send_many(hub, ends.dialled, messages, MANY, &sent);
-    /* They may be accepted before the system says that nobody is there. */
-    CHECK(error == LEAT_OK || error == LEAT_E_BROKEN || error == LEAT_E_CLOSED);
-    KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
+    CHECK(error == LEAT_E_CLOSED || error == LEAT_E_BROKEN); /* as leat_send says it */
+    CHECK_INT(sent, 77);
+    CHECK_INT(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).bytes_undelivered, 0);
     CHECK_ERROR(leat_send_many(hub, ends.dialled, messages, MANY, &sent), LEAT_E_BROKEN);
     kit_end(hub);
 }

@@ -122,6 +122,7 @@ TEST(send_many_while_memory_is_short)
         uint64_t sent = 0, received = 0;
         enum leat_error error = LEAT_OK;
         options.gather_bytes = kib % 120 == 0 ? 4096 : 0;
+        options.outbox_messages_max = 100000; /* memory is to be short first */
         REQUIRE_ERROR(leat_pair(hub, base, &options, &ours, &theirs), LEAT_OK);
         kit_drain(hub, base, NULL);
         CHECK_ERROR(leat_pause(base, theirs), LEAT_OK);
@@ -172,6 +173,7 @@ TEST(send_many_within_the_listeners_bound)
         struct leat_hub *hub = kit_begin();
         struct leat_conn_options options = kit_messages;
         options.outbox_bytes = 4 * KIT_MIB;
+        options.outbox_messages_max = 10000;
         options.gather_bytes = gather ? 65536 : 0;
         const struct leat_listen_options listen = {
             .size = sizeof listen, .queued_bytes_max = SHARE_BYTES, .conn = &options};
