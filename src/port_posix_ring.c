@@ -88,6 +88,8 @@ enum leat_error lti_port_backend(struct lti_port *port, bool native, struct os_c
     }
     if (result >= 0 && native)
         result = lti_os_ring_create(&ring->native);
+    if (ring->native) /* what looks for memory that was never written does not see a ring write */
+        memset(ring->held, 0, sizeof ring->held);
     if (result < 0) {
         lti_os_free(ring);
         enum leat_error error = lti_port_error(result, code_out);
