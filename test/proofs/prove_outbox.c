@@ -13,7 +13,7 @@
 /*@ requires block_good(block);
     assigns \nothing;
     ensures \result + block->tail + 40 == block->size; */
-static size_t block_room(const struct lti_outbox_block *block);
+static inline size_t lti_outbox_block_room(const struct lti_outbox_block *block);
 
 /*@ requires block != \null ==> block_good(block);
     assigns \nothing;
