@@ -17,7 +17,6 @@
 #include "lti_assert.h"
 
 #include <errno.h>
-#include <linux/futex.h>
 #include <sched.h>
 #include <stdatomic.h>
 #include <sys/syscall.h>
@@ -36,6 +35,10 @@
 #ifndef SYS_futex /* newer systems of 32 bits; without a time there is no difference */
 #define SYS_futex SYS_futex_time64
 #endif
+
+/* Of <linux/futex.h>, which not every C library comes with. */
+#define MUTEX_WAIT 128 /* FUTEX_WAIT_PRIVATE */
+#define MUTEX_WAKE 129 /* FUTEX_WAKE_PRIVATE */
 
 enum { MUTEX_FREE, MUTEX_TAKEN, MUTEX_CONTENDED };
 
@@ -63,8 +66,7 @@ static void mutex_wait(struct lti_os_mutex *mutex)
     int number = errno;
     while (atomic_exchange_explicit(&mutex->state, MUTEX_CONTENDED, memory_order_acquire) !=
            MUTEX_FREE) {
-        long result =
-            syscall(SYS_futex, &mutex->state, FUTEX_WAIT_PRIVATE, MUTEX_CONTENDED, NULL, NULL, 0);
+        long result = syscall(SYS_futex, &mutex->state, MUTEX_WAIT, MUTEX_CONTENDED, NULL, NULL, 0);
         if (result != 0 && errno != EAGAIN && errno != EINTR)
             (void)sched_yield();
     }
@@ -88,7 +90,7 @@ void lti_os_mutex_lock(struct lti_os_mutex *mutex)
 static void mutex_wake(struct lti_os_mutex *mutex)
 {
     int number = errno;
-    (void)syscall(SYS_futex, &mutex->state, FUTEX_WAKE_PRIVATE, 1, NULL, NULL, 0);
+    (void)syscall(SYS_futex, &mutex->state, MUTEX_WAKE, 1, NULL, NULL, 0);
     errno = number;
 }
 
