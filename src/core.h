@@ -43,12 +43,19 @@ static inline void lti_hub_leave(struct leat_hub *hub)
         lti_os_mutex_unlock(hub->mutex);
 }
 
+/* The connection with that id, whatever has become of it; null: there is none. */
+static inline struct lti_conn *lti_hub_conn_at(const struct leat_hub *hub, uint64_t id)
+{
+    struct lti_conn *found = lti_slots_at(&hub->conns, id);
+    return found && lti_conn_id(found) == id ? found : 0;
+}
+
 /* Null: stale. */
 static inline struct lti_conn *lti_hub_conn(const struct leat_hub *hub, leat_conn conn)
 {
-    struct lti_conn *found = lti_slots_at(&hub->conns, conn.id);
-    bool known = found && lti_conn_id(found) == conn.id && !found->closing;
-    return known && (found->announced || found->asked_told) ? found : 0;
+    struct lti_conn *found = lti_hub_conn_at(hub, conn.id);
+    bool known = found && !found->closing && (found->announced || found->asked_told);
+    return known ? found : 0;
 }
 
 /* The same for a call on one connection: enters and finds it, or does not enter (STALE). */

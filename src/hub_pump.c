@@ -10,12 +10,12 @@
  *             ended.
  * Invariants: the lock is held on entry and on return. Only one thread is ever here. Reading for
  *             events is left to the moment of the event, so that a turn is short whatever the
- *             peers send.
+ *             peers send; save for one read of who spoke alone, while a wait asks.
  */
 #include "core.h"
 
-/* How many turns in a row may leave the system unasked, because an event is at hand already. Asking
- * in vain costs as much as half a message of 64 KiB there. */
+/* How many turns in a row may leave the system unasked, because an event is at hand already: with
+ * pipes, where under wine asking in vain costs two of the five calls of a message of 64 KiB. */
 #define TURNS_UNASKED_MAX 31
 
 /* How many times the system is asked between two looks at the clock, which cost a tenth of that. */
@@ -90,8 +90,8 @@ static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct 
 static void done_dispatch(struct leat_hub *hub, const struct lti_done *done)
 {
     if (lti_id_kind(done->cookie) == LTI_KIND_CONN) {
-        struct lti_conn *conn = lti_slots_at(&hub->conns, done->cookie);
-        if (conn && lti_conn_id(conn) == done->cookie && !conn->buried)
+        struct lti_conn *conn = lti_hub_conn_at(hub, done->cookie);
+        if (conn && !conn->buried)
             conn_done(hub, conn, done);
         else
             (void)lti_port_take(hub->port, 0, done);
@@ -165,8 +165,8 @@ static bool hot_read(struct leat_hub *hub)
     bool news = false;
     if (hub->mutex)
         lti_os_mutex_lock(hub->mutex);
-    struct lti_conn *conn = lti_slots_at(&hub->conns, hub->hot);
-    if (conn && lti_conn_id(conn) == hub->hot && lti_conn_plain(conn) && !conn->base.pending) {
+    struct lti_conn *conn = lti_hub_conn_at(hub, hub->hot);
+    if (conn && lti_conn_plain(conn) && !conn->base.pending) {
         conn->readable = true;
         lti_conn_fill(hub, conn);
         lti_conn_update(hub, conn);
@@ -198,7 +198,7 @@ static void batch_dispatch(struct leat_hub *hub, int count)
 }
 
 /* Asks again and again. True when that ended the wait; else *left_out is what is left of it. No
- * lock is held: of the hub it reads what nobody changes meanwhile. */
+ * lock is held, save by hot_read: of the hub it touches what the waiter alone changes. */
 static bool port_spin(struct leat_hub *hub, int64_t timeout_ns, uint64_t began_ns,
                       struct os_code *code_out, int *count_out, int64_t *left_out)
 {

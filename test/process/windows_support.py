@@ -114,6 +114,7 @@ class Place:
         result = self.run(self.leat_path, *words, **more)
         if WINE and result[0] == 1 and not result[1] and not result[2]:
             # leat says why it fails: under load, wine now and then ends a program before it began.
+            print("wine ended %s before it began; once more" % " ".join(words[:1]))
             result = self.run(self.leat_path, *words, **more)
         return result
 
