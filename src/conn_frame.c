@@ -159,7 +159,7 @@ size_t lti_conn_messages(struct lti_conn *conn, struct leat_slice *messages_out,
         shown += whole;
     }
     LTI_ASSERT(shown <= LTI_INBOX_LIMIT_MAX);
-    conn->inbox.behind = (uint32_t)shown & 0x7FFFFFFFu;
+    conn->inbox.behind = shown & (2u * LTI_INBOX_LIMIT_MAX - 1u); /* as many bits as it has */
     conn->stats.messages_received += found - 1;
     return found;
 }

@@ -395,7 +395,8 @@ enum leat_error lti_conn_offer(struct leat_hub *hub, struct lti_conn *conn,
         if (error != LEAT_OK)
             return error;
     } else {
-        conn->stats.messages_sent += whole;
+        if (whole)
+            conn->stats.messages_sent++;
         lti_outbox_trim(&conn->outbox, &hub->pool);
         *accepted_out = total;
     }
