@@ -100,5 +100,13 @@ else
     under_wine "$limit" "$wine" "$@" || result=$?
 fi
 tr -d '\r' <"$folder/output" # a program may end its lines as Windows does
-[ "$result" -ne 137 ] || echo "ended after $limit s"
+if [ "$result" -eq 137 ]; then
+    # Wine kills a program that takes half a second to die after its last word, which on a busy
+    # machine may be. Its exit code is lost then; its tests have said by their last line how they went.
+    if tail -n 1 "$folder/output" | tr -d '\r' | grep -q '^[1-9][0-9]* passed, 0 failed'; then
+        result=0
+    else
+        echo "killed: it took $limit s, or wine did not wait for its end"
+    fi
+fi
 exit "$result"

@@ -15,7 +15,7 @@ import signal
 import struct
 import subprocess
 
-from support import DEADLINE, Background, expect, wait_until
+from support import DEADLINE, Background, Child, expect, wait_until
 from windows_support import WINE, main, needs_wine, own_user, test
 
 if os.name != "nt":
@@ -42,8 +42,8 @@ class Console:
 
         for stream in ("stdin", "stdout", "stderr"):
             streams.setdefault(stream, slave)
-        self.popen = subprocess.Popen([*WINE, place.leat_path, *words], preexec_fn=own,
-                                      env=dict(place.env, TERM="xterm"), **streams)
+        self.popen = Child([*WINE, place.leat_path, *words], preexec_fn=own,
+                           env=dict(place.env, TERM="xterm"), **streams)
         os.close(slave)
         self.raw, self.seen = b"", 0
         place.processes.append(self)

@@ -165,6 +165,7 @@ def kill(place, victim):
     at = killer.did("killing")["at"]
     killer.did("kill:%d" % victim.pid)
     killer.leave()
+    victim.process.killed = True
     victim.process.wait(DEADLINE)
     return at
 

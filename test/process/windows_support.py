@@ -14,7 +14,7 @@ import sys
 import tempfile
 import threading
 
-from support import DEADLINE, Skip, expect, run_tests, test, wait_until  # test: handed on
+from support import DEADLINE, Child, Skip, expect, run_tests, test, wait_until  # test: handed on
 
 WINDOWS = os.name == "nt"
 WINE = [] if WINDOWS else [os.environ.get("LEAT_WINE", "wine")]
@@ -38,8 +38,8 @@ class Process:
         self.err_path = place.file("err-%d" % place.count)
         flags = {"creationflags": subprocess.CREATE_NEW_PROCESS_GROUP} if WINDOWS else {}
         with open(self.out_path, "wb") as out, open(self.err_path, "wb") as err:
-            self.popen = subprocess.Popen(words, stdin=stdin or subprocess.PIPE, stdout=out,
-                                          stderr=err, env=place.env, **flags)
+            self.popen = Child(words, stdin=stdin or subprocess.PIPE, stdout=out, stderr=err,
+                               env=place.env, **flags)
 
     def write(self, data):
         self.popen.stdin.write(data)
