@@ -179,8 +179,8 @@ struct leat_hub_options {
     bool single_thread;      /* no lock: only leat_wake may be called from another thread than the
                               * first; a build without NDEBUG traps when it is not so */
     uint32_t conns_max;      /* default 65536, which is the cap */
-    size_t memory_bytes_max; /* bytes this hub may allocate; default 1 GiB; Windows: what reads and
-                              * listeners need comes on top, at most 69 KiB a connection */
+    size_t memory_bytes_max; /* bytes this hub may allocate; default 1 GiB; on top comes what reads
+                              * ahead: Linux 132 KiB; Windows 69 KiB a connection, and listeners */
     /* The only two places where leat calls its user. Both are called with the hub locked and must
      * not call leat. */
     void (*trace)(void *context, const struct leat_trace *record);

@@ -46,7 +46,7 @@
     }
 #define RUN_SOCKETS false
 /* Streams that bytes just came on have a buffer each, which the hub does not count. */
-#define RUN_PORT_BYTES INT64_C(1000000)
+#define RUN_PORT_BYTES(conns) ((int64_t)(conns)*69 * 1024 + 65536)
 #else
 #define RUN_FOLDER "/tmp/run"
 #define RUN_NAMES                                                                                  \
@@ -57,7 +57,8 @@
         }                                                                                          \
     }
 #define RUN_SOCKETS true
-#define RUN_PORT_BYTES INT64_C(65536)
+/* What is read ahead, and the port's records of what is open. */
+#define RUN_PORT_BYTES(conns) (INT64_C(132) * 1024 + 65536)
 #endif
 
 #define RUN_TAG_STRANGER UINT64_C(1000)

@@ -231,6 +231,12 @@ void run_wake(const struct run_process *process)
         run_fail("wake gave %s", leat_error_name(error));
 }
 
+static void turn_over(struct run_process *process)
+{
+    if (--process->turns == 0)
+        run_state.chaos_over++;
+}
+
 static void chaos_turn(struct run_process *process)
 {
     struct run_random *random = &process->random;
@@ -258,8 +264,7 @@ static void chaos_turn(struct run_process *process)
         process->timers++;
     if (run_chance(random, 40))
         run_wake(process);
-    if (--process->turns == 0)
-        run_state.chaos_over++;
+    turn_over(process);
 }
 
 static void drain_turn(struct run_process *process)
@@ -401,7 +406,7 @@ static void process_end(struct run_process *process)
     if (count.descriptors != 0 || count.allocations != 0)
         run_fail("%s leaves %u descriptors and %lld allocations", process->name, count.descriptors,
                  (long long)count.allocations);
-    if (most && count.bytes_high > (int64_t)most + RUN_PORT_BYTES)
+    if (most && count.bytes_high > (int64_t)most + RUN_PORT_BYTES(run_state.plan.conns))
         run_fail("%s had %lld bytes", process->name, (long long)count.bytes_high);
 }
 
@@ -439,6 +444,8 @@ static void server_listen(struct run_process *process, bool messages)
          error == LEAT_E_MEMORY || error == LEAT_E_LIMIT || name_lingers(process, error, tries);
          tries++) {
         lti_sim_sleep(RUN_MS);
+        if (process->turns > 0) /* who holds the name may do so until the chaos is over */
+            turn_over(process);
         error = leat_listen(hub, name, &options, &process->listeners[messages]);
     }
     if (error != LEAT_OK)
