@@ -140,6 +140,13 @@ static void read_and_drop(struct leat_hub *hub, struct lti_conn *conn)
     lti_pool_free(&hub->pool, block, READ_BYTES);
 }
 
+/* Memory is given for bytes that came, never for hope or a header: who has sent little is read into
+ * a small block. */
+static size_t read_most(const struct lti_conn *conn)
+{
+    return conn->stats.bytes_received < LTI_BLOCK_SMALL ? LTI_BLOCK_SMALL : READ_BYTES;
+}
+
 /* How much of messages comes next. Of a large one that came in part, its rest: then what follows it
  * begins a block, and is not moved there. Where nothing is known, one like the last. */
 static size_t read_expected(const struct lti_conn *conn)
@@ -170,8 +177,8 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
     size_t want = READ_PIECE_BYTES;
     if (conn->protocol == LEAT_MESSAGES)
         want = lti_port_expect(&conn->link, read_expected(conn));
-    if (want > READ_BYTES)
-        want = READ_BYTES;
+    if (want > read_most(conn))
+        want = read_most(conn);
     if (!lti_share_free(conn))
         want = lti_share_piece(conn, want);
     size_t room_size = lti_inbox_room(&conn->inbox, &hub->pool, want, limit, &room);

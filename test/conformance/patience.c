@@ -48,6 +48,33 @@ TEST(patience_with_half_a_frame_ends)
     kit_end(hub);
 }
 
+/* Memory is for what came, not for what a header announces. */
+TEST(patience_with_a_frame_of_which_little_came_costs_little)
+{
+    enum { PEERS = 20 };
+    struct leat_hub *hub = kit_begin();
+    static const char begin[] = "\0\0\x10\0\x01\0\0\0of a mebibyte";
+    const uint64_t received = KIT_HELLO_BYTES + sizeof begin;
+    leat_conn conns[PEERS];
+    int fds[PEERS];
+    for (int i = 0; i < PEERS; i++)
+        conns[i] = raw_pair(hub, &kit_messages, &fds[i]);
+    uint64_t before = kit_hub_info(hub).memory_bytes;
+    for (int i = 0; i < PEERS; i++)
+        kit_raw_send(fds[i], begin, sizeof begin);
+    uint64_t end_ms = lti_test_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
+    for (int i = 0; i < PEERS; i++) {
+        struct leat_event event;
+        while (kit_stats(hub, conns[i]).bytes_received < received && lti_test_now_ms() < end_ms)
+            CHECK_ERROR(leat_next(hub, &event, 1), LEAT_E_TIMEOUT);
+        CHECK_INT(kit_stats(hub, conns[i]).bytes_received, received);
+    }
+    CHECK(kit_hub_info(hub).memory_bytes <= before + PEERS * UINT64_C(4096));
+    for (int i = 0; i < PEERS; i++)
+        kit_raw_close(fds[i]);
+    kit_end(hub);
+}
+
 TEST(patience_with_half_a_frame_lasts_for_one_frame)
 {
     struct leat_hub *hub = kit_begin();
