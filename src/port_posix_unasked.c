@@ -129,13 +129,19 @@ void lti_unasked_put_all(struct lti_unasked *unasked, const struct lti_os_came *
             unasked_close(came->fds[i]); /* never: there was room for them all */
 }
 
+/* Something is not closed yet, or the thread that closed the last of it has not ended. */
+static bool unasked_works(const struct lti_unasked *unasked)
+{
+    return atomic_load(&unasked->queued) > 0 || atomic_load(&unasked->holders) > 1;
+}
+
 void lti_unasked_end(struct lti_port *port)
 {
     struct lti_unasked *unasked = port->unasked;
     if (!unasked)
         return;
     bool forked = unasked->forks != lti_os_fork_count();
-    for (int i = 0; i < LAST_TURNS && !forked && atomic_load(&unasked->queued) > 0; i++) {
+    for (int i = 0; i < LAST_TURNS && !forked && unasked_works(unasked); i++) {
         lti_unasked_retry(unasked);
         (void)lti_os_poller_wait(port->poller, port->ready, LTI_DONE_MAX, LAST_TURN_NS);
     }
