@@ -31,8 +31,9 @@
 /* None is taken while so many wait: a thread that is stuck must not use up our descriptors. */
 #define TAKE_BELOW 32u
 /* How long a port that ends waits for the thread. */
-#define LAST_TURNS 50
+#define LAST_NS UINT64_C(50000000)
 #define LAST_TURN_NS INT64_C(1000000)
+#define LAST_TURNS 10000 /* a system that refuses to wait is asked this often at most */
 
 _Static_assert(TAKE_BELOW + LTI_OS_CAME_MAX <= QUEUE_MAX, "what came finds a place");
 
@@ -135,16 +136,25 @@ static bool unasked_works(const struct lti_unasked *unasked)
     return atomic_load(&unasked->queued) > 0 || atomic_load(&unasked->holders) > 1;
 }
 
+static void unasked_last(struct lti_port *port, struct lti_unasked *unasked)
+{
+    uint64_t began_ns = lti_os_now_ns();
+    for (int i = 0; i < LAST_TURNS && unasked_works(unasked); i++) {
+        if (lti_os_now_ns() - began_ns >= LAST_NS)
+            return;
+        lti_unasked_retry(unasked);
+        (void)lti_os_poller_wait(port->poller, port->ready, LTI_DONE_MAX, LAST_TURN_NS);
+    }
+}
+
 void lti_unasked_end(struct lti_port *port)
 {
     struct lti_unasked *unasked = port->unasked;
     if (!unasked)
         return;
     bool forked = unasked->forks != lti_os_fork_count();
-    for (int i = 0; i < LAST_TURNS && !forked && unasked_works(unasked); i++) {
-        lti_unasked_retry(unasked);
-        (void)lti_os_poller_wait(port->poller, port->ready, LTI_DONE_MAX, LAST_TURN_NS);
-    }
+    if (!forked)
+        unasked_last(port, unasked);
     port->unasked = 0;
     if (forked)
         lti_os_free(unasked);

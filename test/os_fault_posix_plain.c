@@ -39,9 +39,18 @@ int64_t lti_os_linger_none(int fd)
     return lti_real_linger_none(fd);
 }
 
+/* In virtual time nobody else does anything: what a thread has to do is done at once. */
+static int64_t fault_thread_run(void (*function)(void *argument), void *argument)
+{
+    if (!lti_fault_is_virtual())
+        return lti_real_thread_run(function, argument);
+    function(argument);
+    return 0;
+}
+
 int64_t lti_os_thread_run(void (*function)(void *argument), void *argument)
 {
-    FAULT_CALL(thread_run, lti_real_thread_run(function, argument));
+    FAULT_CALL(thread_run, fault_thread_run(function, argument));
     return result;
 }
 

@@ -102,7 +102,7 @@ fi
 tr -d '\r' <"$folder/output" # a program may end its lines as Windows does
 if [ "$result" -eq 137 ]; then
     # Wine kills a program that takes half a second to die after its last word, which on a busy
-    # machine may be. Its exit code is lost then; its tests have said by their last line how they went.
+    # machine may be. Its exit code is lost then; its last line has said how its tests went.
     if tail -n 1 "$folder/output" | tr -d '\r' | grep -q '^[1-9][0-9]* passed, 0 failed'; then
         result=0
     else

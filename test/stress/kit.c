@@ -213,10 +213,18 @@ void stress_tale_end(struct stress_tale *tale)
 
 /* ---- What is open ---------------------------------------------------------------------------- */
 
+/* When no thread closes anything any more, as before Linux 6.16 one does. */
 struct stress_use stress_use(struct leat_hub *hub)
 {
+    uint64_t end_ms = lti_test_now_ms() + lti_test_scaled_ms(STRESS_SOON_MS);
     struct leat_hub_info info = {.size = sizeof info};
+    struct leat_event event;
     REQUIRE_ERROR(leat_hub_info_get(hub, &info), LEAT_OK);
+    while (info.threads > 0 && lti_test_now_ms() < end_ms) {
+        CHECK_ERROR(leat_next(hub, &event, 1), LEAT_E_TIMEOUT);
+        REQUIRE_ERROR(leat_hub_info_get(hub, &info), LEAT_OK);
+    }
+    CHECK_INT(info.threads, 0);
     return (struct stress_use){.handles = stress_system_handles(),
                                .descriptors = lti_test_descriptors_live(),
                                .allocations = lti_test_allocations_live(),
