@@ -103,9 +103,9 @@ leat_test(unit_tests ${sources} ${harness} ${core} ${port} ${pure} ${fault})
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
     leat_test(port_answers test/port_posix_answers_test.c test/port_posix_ring_test.c
         test/port_calls_posix.c ${harness} ${core} ${port} ${fault})
-    foreach(call send accept connect connect_node open_node node_mode mkdir event_set socket_facts
-            peer peer_process peer_label peer_groups lock poller_modify recv recv_packet lstat
-            fstat place fork_count)
+    foreach(call send socket accept connect connect_node open_node node_mode mkdir event_set
+            socket_facts peer peer_process peer_label peer_groups lock poller_modify recv
+            recv_packet lstat fstat place fork_count)
         target_link_options(port_answers PRIVATE -Wl,--wrap=lti_os_${call})
     endforeach()
     target_link_options(port_answers PRIVATE -Wl,--wrap=lti_unasked_may_come)

@@ -39,15 +39,16 @@ struct lti_link {
     uint32_t flags;
 };
 
-/* What the port keeps of a name that a listener made, beside its link. */
+/* What the port keeps of a listener and of the name that it made, beside its link. */
 struct lti_claim {
-    intptr_t lock;   /* -1: none; the name is then not ours to remove */
-    intptr_t folder; /* -1: none is held */
+    intptr_t lock;    /* -1: none; the name is then not ours to remove */
+    intptr_t folder;  /* -1: none is held */
+    intptr_t reserve; /* -1: none is held; for lti_port_turn_away */
     uint64_t device, inode;
 };
 static inline void lti_claim_none(struct lti_claim *claim)
 {
-    claim->lock = claim->folder = -1;
+    claim->lock = claim->folder = claim->reserve = -1;
     claim->device = claim->inode = 0;
 }
 
@@ -173,6 +174,11 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
                                 struct lti_link *link, const struct lti_access *access,
                                 enum lti_accept_next next, bool *more_out,
                                 struct os_code *code_out);
+/* Holds a descriptor in reserve for a listener, if it holds none and one can be had. */
+void lti_port_reserve(struct lti_claim *claim);
+/* Gives the reserve up, ends at most so many of those who wait at the listener, without a byte, and
+ * holds one again. How many; 0 without a reserve, and where clients take nothing that runs out. */
+uint32_t lti_port_turn_away(struct lti_link *listener, struct lti_claim *claim, uint32_t most);
 /* One attempt. BUSY: the server's backlog is full, try again later. UNTRUSTED: what stands at the
  * name is not of somebody whom `access` lets be there. NOT_FOUND, REFUSED, DENIED, LIMIT, MEMORY,
  * SYSTEM: the link may be tried again, and must be ended. */

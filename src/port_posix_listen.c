@@ -8,10 +8,11 @@
  * Fails:      a lock that another holds, or a path that is not a dead socket of ours, is IN_USE
  *             and stays untouched; every later failure removes what this call made, and nothing
  *             else: a lock file that was there before stays. A dead socket goes last before its
- *             place is taken, and is the only thing that a failure does not bring back.
- * Invariants: adopted sockets and abstract names have no claim. Nobody can connect before the
- *             node has the mode it will have. A mode is set through the node that was verified;
- *             by its path only where nodes cannot be had.
+ *             place is taken, and is the only thing that a failure does not bring back. When no
+ *             descriptor is left for a client, the one in reserve lets clients be turned away.
+ * Invariants: adopted sockets and abstract names claim nothing but the reserve. Nobody can connect
+ *             before the node has the mode it will have. A mode is set through the node that was
+ *             verified; by its path only where nodes cannot be had.
  */
 #include "access.h"
 #include "lti_assert.h"
@@ -210,6 +211,8 @@ static void claim_end(struct lti_claim *claim, struct lti_link *link)
 {
     if (link->handle >= 0)
         (void)lti_os_close(lti_link_fd(link));
+    if (claim && claim->reserve >= 0)
+        (void)lti_os_close((int)claim->reserve);
     if (claim && claim->lock >= 0)
         (void)lti_os_close((int)claim->lock);
     if (claim && claim->folder >= 0)
@@ -297,17 +300,24 @@ static bool accept_next(struct lti_port *port, const struct lti_link *listener,
     return next == LTI_ACCEPT_TRY || lti_os_accept_more(fd);
 }
 
+/* One that was interrupted, or whose client was gone already, is tried again. */
+static int64_t listener_accept_again(const struct lti_link *listener)
+{
+    int64_t fd = listener_accept(listener);
+    for (int i = 0; i < LTI_RETRIES_MAX && (lti_os_kind_of(fd) == LTI_OS_INTERRUPTED ||
+                                            lti_os_kind_of(fd) == LTI_OS_ABORTED);
+         i++)
+        fd = listener_accept(listener);
+    return fd;
+}
+
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
                                 struct lti_link *link, const struct lti_access *access,
                                 enum lti_accept_next next, bool *more_out, struct os_code *code_out)
 {
     (void)access;
     *more_out = false;
-    int64_t fd = listener_accept(listener);
-    for (int i = 0; i < LTI_RETRIES_MAX && (lti_os_kind_of(fd) == LTI_OS_INTERRUPTED ||
-                                            lti_os_kind_of(fd) == LTI_OS_ABORTED);
-         i++)
-        fd = listener_accept(listener);
+    int64_t fd = listener_accept_again(listener);
     enum leat_error error = lti_port_error(fd, code_out);
     /* Systems look for a descriptor first, and for a client with it in hand. */
     if ((error == LEAT_E_LIMIT || error == LEAT_E_MEMORY) &&
@@ -326,6 +336,34 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
         link->handle = -1;
     }
     return error;
+}
+
+void lti_port_reserve(struct lti_claim *claim)
+{
+    int64_t fd = claim->reserve < 0 ? lti_os_socket(false) : -1;
+    if (fd >= 0)
+        claim->reserve = (intptr_t)fd;
+}
+
+/* Nobody waits here for what a client may have sent along: then its end is another thread's, and
+ * the descriptor is not there for the next one. */
+static void client_turn_away(struct lti_unasked *unasked, int fd)
+{
+    if (!unasked || !lti_os_recv_over(fd) || !lti_unasked_put(unasked, fd))
+        (void)lti_os_close(fd);
+}
+
+uint32_t lti_port_turn_away(struct lti_link *listener, struct lti_claim *claim, uint32_t most)
+{
+    uint32_t count = 0;
+    if (claim->reserve < 0)
+        return 0;
+    (void)lti_os_close((int)claim->reserve);
+    claim->reserve = -1;
+    for (int64_t fd = 0; count < most && (fd = listener_accept_again(listener)) >= 0; count++)
+        client_turn_away(lti_link_unasked(listener), (int)fd);
+    lti_port_reserve(claim);
+    return count;
 }
 
 /* What was not received may have descriptors in it, and closing it closes them. */

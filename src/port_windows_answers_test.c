@@ -323,6 +323,24 @@ TEST(port_windows_answers_of_instances)
     CHECK_ERROR(listens("pipe_create", 2, 1, lti_os_fail(LTI_OS_DESCRIPTORS, 4)), LEAT_E_LIMIT);
 }
 
+/* Nothing is held in reserve, and nobody is turned away: who came has his instance. */
+TEST(port_windows_answers_nobody_is_turned_away)
+{
+    struct ends ends;
+    struct os_code code;
+    struct lti_link client;
+    ends_open(&ends, &same);
+    lti_link_init(&client);
+    client.cookie = 3;
+    REQUIRE_ERROR(lti_port_connect(ends.port, &client, &ends.address, &same, false, &code),
+                  LEAT_OK);
+    lti_port_reserve(&ends.claim);
+    CHECK_INT(ends.claim.reserve, -1);
+    CHECK_INT(lti_port_turn_away(&ends.listener, &ends.claim, 16), 0);
+    CHECK(lti_port_end(ends.port, &client, NULL, NULL, false));
+    ends_close(&ends);
+}
+
 TEST(port_windows_answers_of_an_instance_that_is_lost_at_once)
 {
     struct ends ends;

@@ -344,6 +344,20 @@ static enum leat_error crowd_check(struct lti_nt_listener *listener, intptr_t ha
     return LEAT_E_SQUATTED;
 }
 
+/* Who came has an instance already, and pipes run out of other things than handles. */
+void lti_port_reserve(struct lti_claim *claim)
+{
+    (void)claim;
+}
+
+uint32_t lti_port_turn_away(struct lti_link *listener, struct lti_claim *claim, uint32_t most)
+{
+    (void)listener;
+    (void)claim;
+    (void)most;
+    return 0;
+}
+
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *link_listener,
                                 struct lti_link *link, const struct lti_access *access,
                                 enum lti_accept_next next, bool *more_out, struct os_code *code_out)

@@ -101,6 +101,7 @@ static bool answered(const char *function, int64_t *result_out)
     }
 
 WRAP(send, (int fd, const struct leat_slice *slices, size_t count), (fd, slices, count))
+WRAP(socket, (bool packets), (packets))
 WRAP(accept, (int fd), (fd))
 WRAP(connect, (int fd, const char *address, size_t size), (fd, address, size))
 WRAP(connect_node, (int fd, int node), (fd, node))

@@ -318,6 +318,64 @@ TEST(port_posix_answers_a_lock_that_is_always_another)
     place_end(&place);
 }
 
+static void clients_connect(struct place *place, struct lti_link *links, int count)
+{
+    struct os_code code;
+    for (int i = 0; i < count; i++) {
+        lti_link_init(&links[i]);
+        REQUIRE_ERROR(
+            lti_port_connect(place->port, &links[i], &place->address, &same, false, &code),
+            LEAT_OK);
+    }
+}
+
+TEST(port_posix_answers_clients_that_are_turned_away)
+{
+    struct place place;
+    struct os_code code;
+    struct lti_link links[6];
+    const struct lti_listen listen = {.access = &same};
+    place_begin(&place, "x");
+    lti_link_init(&place.link);
+    REQUIRE_ERROR(
+        lti_port_listen(place.port, &place.link, &place.claim, &place.address, &listen, &code),
+        LEAT_OK);
+    clients_connect(&place, links, 6);
+    CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 6), 0); /* nothing is in reserve */
+    lti_answer("socket", 1, 1, fail(LTI_OS_DESCRIPTORS));
+    lti_port_reserve(&place.claim);
+    CHECK_INT(place.claim.reserve, -1);
+    lti_port_reserve(&place.claim);
+    CHECK(place.claim.reserve >= 0);
+    lti_answer("socket", 1, 1, 12345); /* it is held, and nothing is asked for */
+    lti_port_reserve(&place.claim);
+    CHECK_INT(lti_answers_left(), 1);
+    lti_answers_clear();
+    /* Interruptions, and clients that are gone, are nobody who was turned away. */
+    lti_answer("accept", 1, 3, fail(LTI_OS_INTERRUPTED));
+    lti_answer("accept", 2, 2, fail(LTI_OS_ABORTED));
+    CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 2), 2);
+    CHECK_INT(lti_answers_left(), 0);
+    CHECK(place.claim.reserve >= 0);
+    CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 0), 0);
+    lti_answer("accept", 1, ALL, fail(LTI_OS_INTERRUPTED));
+    CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 2), 0);
+    lti_answer("accept", 2, 1, fail(LTI_OS_DESCRIPTORS)); /* somebody else took it */
+    lti_answer("socket", 1, 1, fail(LTI_OS_DESCRIPTORS));
+    CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 4), 1);
+    CHECK_INT(lti_answers_left(), 0);
+    CHECK_INT(place.claim.reserve, -1);
+    CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 4), 0);
+    lti_port_reserve(&place.claim);
+    CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 4), 3);
+    CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 4), 0); /* nobody is there */
+    for (int i = 0; i < 6; i++)
+        CHECK(lti_port_end(place.port, &links[i], NULL, NULL, false));
+    CHECK(lti_port_end(place.port, &place.link, &place.claim, &place.address, false));
+    CHECK_INT(place.claim.reserve, -1);
+    place_end(&place);
+}
+
 /* What is there when it is removed is not what was made: it stays. */
 TEST(port_posix_answers_another_file_is_not_removed)
 {
