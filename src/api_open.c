@@ -98,6 +98,7 @@ static enum leat_error listener_add(struct leat_hub *hub, const char *name, intp
             lti_listener_end(hub, listener, false);
     }
     if (error == LEAT_OK) {
+        lti_port_reserve(&listener->claim);
         /* A client may have come while the name was being made: nobody tells of that one. */
         listener->acceptable = true;
         lti_listener_update(hub, listener);

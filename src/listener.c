@@ -6,8 +6,10 @@
  * Happy path: an edge makes the listener acceptable; at the moment of the event those who wait are
  *             accepted, a few a turn; bytes are ready at once, messages after the peer's hello.
  * Fails:      an accept that fails pauses the listener, 100 ms doubling to 2 s, with one
- *             LISTEN_ERROR for the whole run of failures; the name stays. A peer that is not
- *             allowed is closed without a reply and counted.
+ *             LISTEN_ERROR for the whole run of failures; the name stays. Those who come meanwhile
+ *             wait; when the pauses are at their longest, and what is short are descriptors, they
+ *             are turned away, a few a pause. A peer that is not allowed is closed without a reply
+ *             and counted; so is who is turned away.
  * Invariants: conns never exceeds conns_max, handshakes never handshakes_max: the oldest gives
  *             way, unless its hello has come. A connection is in one of the queues at most, and
  *             counts once for its user, from when it was judged until the listener loses it.
@@ -20,7 +22,8 @@
 
 #define PAUSE_FIRST_NS UINT64_C(100000000)
 #define PAUSE_LAST_NS UINT64_C(2000000000)
-/* Clients accepted in one turn, so that a crowd of them does not keep the others waiting. */
+/* Clients accepted in one turn, or turned away after one pause, so that a crowd of them does not
+ * keep the others waiting. */
 #define ACCEPTS_A_TURN 16u
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
@@ -208,6 +211,18 @@ static void accept_failed(struct leat_hub *hub, struct lti_listener *listener,
     lti_hub_due(hub, &listener->base, lti_hub_now(hub) + listener->pause_ns);
 }
 
+/* The shortage has outlasted all shorter pauses: who waits hears at once what it would else hear at
+ * its deadline. */
+static void accept_in_vain(struct leat_hub *hub, struct lti_listener *listener)
+{
+    if (listener->pause_ns < PAUSE_LAST_NS)
+        return;
+    uint32_t count = lti_port_turn_away(&listener->link, &listener->claim, ACCEPTS_A_TURN);
+    listener->denied += count;
+    if (count > 0)
+        lti_hub_log(hub, "no descriptor is left for clients; they are turned away", LEAT_E_LIMIT);
+}
+
 void lti_listener_due(struct leat_hub *hub, struct lti_listener *listener)
 {
     listener->backing_off = false;
@@ -282,11 +297,17 @@ static bool accept_one(struct leat_hub *hub, struct lti_listener *listener, bool
     enum lti_accept_next next = last ? LTI_ACCEPT_LATER : LTI_ACCEPT_ASK;
     bool more = false;
     *spare = 0;
+    /* After a failure the reserve comes before the clients: with it all who wait can be told,
+     * without it one of them be served. */
+    if (listener->pause_ns > 0)
+        lti_port_reserve(&listener->claim);
     if (listener->crowded && !last && lti_conn_create(hub, spare) == LEAT_OK)
         next = LTI_ACCEPT_TRY;
     if (error == LEAT_OK)
         error = lti_port_accept(hub->port, &listener->link, &conn->link, listener->common->access,
                                 next, &more, &code);
+    if (error == LEAT_E_LIMIT && conn) /* else it is the hub's, which has its last connection */
+        accept_in_vain(hub, listener);
     if (error != LEAT_OK && conn)
         lti_conn_free(hub, conn);
     if (error == LEAT_OK) {

@@ -421,6 +421,12 @@ struct leat_connect_options {
  * what is no lock of ours there is left alone, too. A listen that fails leaves the disk as it was,
  * save for a stale socket whose turn had come.
  *
+ * When the system gives no descriptor for a client, or fails otherwise, LISTEN_ERROR says so once,
+ * and accepting is tried again after pauses of 0.1 s, doubling to 2 s; clients wait meanwhile. When
+ * descriptors are still short after 5 s, those who wait are closed without a byte, 16 a pause, and
+ * count as denied; so they hear at once what they would else hear at their deadline. For that a
+ * listener holds one descriptor in reserve, if it can have it. Pipes have none: there clients wait.
+ *
  * Windows: the pipe's descriptor lets in whom `who` asks for: docs/access.md. With sddl it is that
  * one instead, and nothing is added to it: it must let this process make instances (GA), and have a
  * list of who may (D:), for without one everybody may. An owner or a group that it leaves out is
@@ -1146,7 +1152,8 @@ struct leat_listener_info {
     uint32_t handshakes;   /* of these, in the handshake */
     enum leat_error error; /* of the last failed accept or handshake */
     int64_t os_code;
-    uint64_t accepted, denied, handshakes_failed, accept_errors; /* since leat_listen */
+    /* Since leat_listen. denied: also who was turned away because no descriptor was left. */
+    uint64_t accepted, denied, handshakes_failed, accept_errors;
     uint64_t queued_bytes; /* what these conns hold, unread and unsent */
 };
 

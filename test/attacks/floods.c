@@ -101,6 +101,7 @@ TEST(attack_l40_no_descriptor_is_left)
         SKIP_NEEDS("the system's own descriptor limit");
     const uint32_t time_ms = attack_deep() ? 10000 : 1000;
     struct leat_hub *hub = NULL;
+    struct leat_listener_info info = {.size = sizeof info};
     struct leat_event event;
     leat_listener listener;
     struct rlimit limit, low;
@@ -126,13 +127,22 @@ TEST(attack_l40_no_descriptor_is_left)
     cpu_ms = attack_cpu_ms() - cpu_ms;
     CHECK(cpu_ms < lti_test_scaled_ms(time_ms / 20));
     REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+    /* Who has waited for more than five seconds was turned away. */
+    for (size_t i = 0; i < 3 && attack_deep(); i++) {
+        CHECK(close(fds[i]) == 0);
+        fds[i] = attack_raw_connect(attack_path("run-%u/leat/server", geteuid()));
+        REQUIRE(fds[i] >= 0);
+    }
     for (size_t i = 0; i < 3; i++) {
         leat_conn conn;
         CHECK_ERROR(leat_wait_accepted(hub, listener, ATTACK_SOON_MS, &conn), LEAT_OK);
         CHECK(close(fds[i]) == 0);
     }
-    attack_seen("L40", "told once, %llu ms of processor in %u ms; all are served afterwards",
-                (unsigned long long)cpu_ms, time_ms);
+    REQUIRE_ERROR(leat_listener_info_get(hub, listener, &info), LEAT_OK);
+    CHECK_INT(info.denied, attack_deep() ? 3 : 0);
+    attack_seen("L40", "told once, %llu ms of processor in %u ms; %s served afterwards",
+                (unsigned long long)cpu_ms, time_ms,
+                attack_deep() ? "all were turned away, and are" : "all are");
     CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
     attack_world_end();
 }
