@@ -7,7 +7,7 @@
  *             accepted, a few a turn; bytes are ready at once, messages after the peer's hello.
  * Fails:      an accept that fails pauses the listener, 100 ms doubling to 2 s, with one
  *             LISTEN_ERROR for the whole run of failures; the name stays. Those who come meanwhile
- *             wait; when the pauses are at their longest, and what is short are descriptors, they
+ *             wait; when the pauses become the longest, and what is short are descriptors, they
  *             are turned away, a few a pause. A peer that is not allowed is closed without a reply
  *             and counted; so is who is turned away.
  * Invariants: conns never exceeds conns_max, handshakes never handshakes_max: the oldest gives
@@ -211,11 +211,11 @@ static void accept_failed(struct leat_hub *hub, struct lti_listener *listener,
     lti_hub_due(hub, &listener->base, lti_hub_now(hub) + listener->pause_ns);
 }
 
-/* The shortage has outlasted all shorter pauses: who waits hears at once what it would else hear at
- * its deadline. */
+/* The next pause is the longest: who waits hears at once what it would else hear at its deadline,
+ * and sooner than that, where nothing was said of deadlines. */
 static void accept_in_vain(struct leat_hub *hub, struct lti_listener *listener)
 {
-    if (listener->pause_ns < PAUSE_LAST_NS)
+    if (listener->pause_ns * 2 < PAUSE_LAST_NS)
         return;
     uint32_t count = lti_port_turn_away(&listener->link, &listener->claim, ACCEPTS_A_TURN);
     listener->denied += count;

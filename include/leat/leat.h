@@ -423,7 +423,7 @@ struct leat_connect_options {
  *
  * When the system gives no descriptor for a client, or fails otherwise, LISTEN_ERROR says so once,
  * and accepting is tried again after pauses of 0.1 s, doubling to 2 s; clients wait meanwhile. When
- * descriptors are still short after 5 s, those who wait are closed without a byte, 16 a pause, and
+ * descriptors are still short after 3 s, those who wait are closed without a byte, 16 a pause, and
  * count as denied; so they hear at once what they would else hear at their deadline. For that a
  * listener holds one descriptor in reserve, if it can have it. Pipes have none: there clients wait.
  *

@@ -127,7 +127,7 @@ TEST(attack_l40_no_descriptor_is_left)
     cpu_ms = attack_cpu_ms() - cpu_ms;
     CHECK(cpu_ms < lti_test_scaled_ms(time_ms / 20));
     REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
-    /* Who has waited for more than five seconds was turned away. */
+    /* Who has waited for more than three seconds was turned away. */
     for (size_t i = 0; i < 3 && attack_deep(); i++) {
         CHECK(close(fds[i]) == 0);
         fds[i] = attack_raw_connect(attack_path("run-%u/leat/server", geteuid()));

@@ -3,7 +3,7 @@
  * A process that has no descriptor left for its listener's clients.
  *
  * Happy path: those who come wait, and are served when there are descriptors again.
- * Fails:      when there are none for five seconds, those who wait are turned away; for that the
+ * Fails:      when there are none for three seconds, those who wait are turned away; for that the
  *             listener holds one in reserve, where it could have it.
  * Invariants: all of it is one LISTEN_ERROR, and who is turned away is counted. Time is virtual on
  *             both kernels.
@@ -24,8 +24,8 @@ void lti_fault_virtual_time(void) __attribute__((weak));
 void lti_fault_reset(void) __attribute__((weak));
 
 /* The pauses of a listener come to 3.1 s before the one that is the longest, which is 2 s. */
-#define SHORT_MS 5000u
-#define LONG_MS 5200u
+#define SHORT_MS 3000u
+#define LONG_MS 3200u
 #define PAUSE_MS 2000u
 #define A_TURN 16
 #define FILLERS_MAX 1100
