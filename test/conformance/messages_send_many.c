@@ -94,6 +94,16 @@ TEST(send_many_of_every_size)
     }
 }
 
+TEST(send_many_of_packets_of_every_size)
+{
+    const size_t sizes[] = {0, 1, 8192, 8193, 0, 100, 70000, 3, 3, 5000, 40000, 0, 7};
+    struct leat_hub *hub = kit_begin();
+    struct kit_ends ends = kit_pair(hub, &kit_packets);
+    for (int round = 0; round < 3; round++)
+        deliver(hub, ends, sizes, sizeof sizes / sizeof sizes[0]);
+    kit_end(hub);
+}
+
 /* A small outbox is no limit for what the system takes at once: leat_send would send it all. */
 TEST(send_many_more_than_the_outbox_holds)
 {
@@ -223,7 +233,15 @@ TEST(send_many_arguments_and_states)
     sent = 777;
     CHECK_ERROR(leat_finish(hub, ends.dialled), LEAT_OK);
     CHECK_ERROR(leat_send_many(hub, ends.dialled, slices, 3, &sent), LEAT_E_STATE);
+    CHECK_ERROR(leat_send_many(hub, ends.dialled, slices, 1, &sent), LEAT_E_STATE);
     CHECK_ERROR(leat_send_many(hub, ends.dialled, slices, 0, &sent), LEAT_E_STATE);
+    CHECK_INT(sent, 777);
+    KIT_UNTIL(hub, LEAT_EVENT_FINISHED); /* the other way is open */
+    CHECK_ERROR(leat_send_many(hub, ends.accepted, slices, 3, &sent), LEAT_OK);
+    CHECK_INT(sent, 3);
+    for (size_t i = 0; i < 3; i++)
+        kit_receive_text(hub, ends.dialled, (const char *)slices[i].data);
+    sent = 777;
     CHECK_ERROR(leat_close(hub, ends.dialled, 0), LEAT_OK);
     CHECK_ERROR(leat_send_many(hub, ends.dialled, slices, 0, &sent), LEAT_E_STALE);
     CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_E_CLOSED);
@@ -297,6 +315,7 @@ TEST(send_many_until_full_and_on)
             again = error == LEAT_OK && sent < 100000;
         }
         CHECK_ERROR(error, LEAT_E_FULL);
+        CHECK(messages[i] == 0 || kit_info(hub, ends.dialled).outbox_messages == 10);
         struct leat_event event = {0};
         uint32_t writable = 0;
         CHECK_ERROR(leat_resume(hub, ends.accepted), LEAT_OK);

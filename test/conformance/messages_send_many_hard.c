@@ -67,6 +67,8 @@ TEST(send_many_to_a_peer_that_went)
         CHECK_INT(sent, 777);
         struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
         CHECK_INT(event.bytes_undelivered, 0); /* nothing was accepted */
+        CHECK_ERROR(leat_send_many(hub, conn, slices, MANY, &sent), event.error);
+        CHECK_INT(sent, 777);
         CHECK_INT(kit_stats(hub, conn).messages_sent, 0);
         kit_end(hub);
     }

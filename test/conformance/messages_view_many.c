@@ -224,7 +224,8 @@ TEST(view_many_beside_the_calls_for_one)
 
 /* ---- What stands behind ---------------------------------------------------------------------- */
 
-/* A header of three bytes, a header alone, and half of the rest: each is shown once it is whole. */
+/* A part of a header, a header alone, and a part of the rest: nothing is there while a message is
+ * not whole, and each is shown once it is. */
 TEST(view_many_leaves_half_a_message)
 {
     struct leat_conn_options options = kit_messages;
@@ -233,12 +234,17 @@ TEST(view_many_leaves_half_a_message)
     struct leat_slice slices[MANY];
     const size_t parts[] = {1, 7, 8, 9, 12};
     for (size_t i = 0; i < sizeof parts / sizeof parts[0]; i++) {
+        size_t count = 777;
         text_put("first");
+        kit_raw_send(raw.fd, stream.bytes, parts[i]);
+        comes(raw.hub, raw.conn, parts[i]);
+        CHECK_ERROR(leat_view_many(raw.hub, raw.conn, slices, MANY, &count), LEAT_E_EMPTY);
+        CHECK_INT(count, 777);
         text_put("second");
         size_t whole = stream.size;
         text_put("third");
         size_t end = stream.size;
-        kit_raw_send(raw.fd, stream.bytes, whole + parts[i]);
+        kit_raw_send(raw.fd, stream.bytes + parts[i], whole);
         comes(raw.hub, raw.conn, whole + parts[i]);
         shows(&raw, slices, MANY, 2, "first");
         CHECK(is_text(slices + 1, "second"));
