@@ -98,22 +98,29 @@ TEST(spin_backs_off)
     CHECK_INT(spin.hits, 0);
 }
 
+/* How many of 100000 waits are tries, when every nth try gives an answer, after answer_ns. */
+static uint64_t lucky_tries(struct lti_spin *spin, uint64_t nth, uint64_t answer_ns)
+{
+    uint64_t count = 0;
+    for (int i = 0; i < 100000; i++) {
+        enum lti_spin_plan plan = lti_spin_next(spin);
+        if (plan == LTI_SPIN_MEASURE)
+            lti_spin_slept(spin, 9 * US);
+        if (plan != LTI_SPIN_TRY)
+            continue;
+        count++;
+        lti_spin_tried(spin, count % nth == 0, count % nth == 0 ? answer_ns : 59 * US);
+    }
+    return count;
+}
+
 /* Both on one CPU: now and then the system lets the peer run while we ask, which makes nothing
  * faster. */
 TEST(spin_that_makes_nothing_faster_stops)
 {
     struct lti_spin spin;
-    uint64_t count = 0;
     lti_spin_init(&spin, BOUND_US);
-    for (int i = 0; i < 100000; i++) {
-        enum lti_spin_plan plan = lti_spin_next(&spin);
-        if (plan == LTI_SPIN_MEASURE)
-            lti_spin_slept(&spin, 9 * US);
-        if (plan != LTI_SPIN_TRY)
-            continue;
-        count++;
-        lti_spin_tried(&spin, true, 9 * US);
-    }
+    uint64_t count = lucky_tries(&spin, 1, 9 * US);
     CHECK(count > 50 && count < 150);
     CHECK_INT(spin.hits, count);
 }
@@ -123,18 +130,8 @@ TEST(spin_that_makes_nothing_faster_stops)
 TEST(spin_is_not_misled_by_luck)
 {
     struct lti_spin spin;
-    uint64_t count = 0;
     lti_spin_init(&spin, BOUND_US);
-    for (int i = 0; i < 100000; i++) {
-        enum lti_spin_plan plan = lti_spin_next(&spin);
-        if (plan == LTI_SPIN_MEASURE)
-            lti_spin_slept(&spin, 9 * US);
-        if (plan != LTI_SPIN_TRY)
-            continue;
-        count++;
-        lti_spin_tried(&spin, count % 2 == 0, count % 2 == 0 ? 1 * US : 59 * US);
-    }
-    CHECK(count < 250);
+    CHECK(lucky_tries(&spin, 2, 1 * US) < 250);
 }
 
 /* An answer that comes after the bound is none that was asked for: we were not let run. */
