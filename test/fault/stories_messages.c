@@ -10,15 +10,14 @@
 
 #include <string.h>
 
-#define MESSAGES_COUNT 32
-#define MESSAGES_BYTES 16384u
+#define BULK_BYTES_MAX 40000u
 #define MESSAGES_BOX_BYTES 81920u /* little more than the smallest frame limit */
 
 static const struct leat_conn_options messages_options = {.size = sizeof messages_options,
                                                           .protocol = LEAT_MESSAGES};
 
-static bool messages_pair(struct lti_story *story, const struct leat_conn_options *options,
-                          leat_conn *a_out, leat_conn *b_out)
+bool lti_story_pair_open(struct lti_story *story, const struct leat_conn_options *options,
+                         leat_conn *a_out, leat_conn *b_out)
 {
     return lti_story_pair(story, 1, 2, options, a_out, b_out) &&
            lti_story_wait_connected(story, 1, *a_out) && lti_story_wait_connected(story, 2, *b_out);
@@ -27,7 +26,7 @@ static bool messages_pair(struct lti_story *story, const struct leat_conn_option
 void lti_story_of_messages(struct lti_story *story)
 {
     leat_conn a, b;
-    if (!messages_pair(story, &messages_options, &a, &b))
+    if (!lti_story_pair_open(story, &messages_options, &a, &b))
         return;
     (void)lti_story_send(story, 1, a, "one");
     (void)lti_story_send(story, 1, a, "");
@@ -41,15 +40,13 @@ void lti_story_of_messages(struct lti_story *story)
     (void)lti_story_wait_closed(story, 1, a);
 }
 
-void lti_story_of_messages_served(struct lti_story *story)
+void lti_story_serve_request(struct lti_story *story, const char *name,
+                             const struct leat_listen_options *listen)
 {
     leat_listener listener;
     leat_conn client, server;
-    const char *name = lti_story_path(story, "m");
-    struct leat_listen_options listen = {
-        .size = sizeof listen, .handshakes_max = 1, .conn = &messages_options};
-    struct leat_connect_options connect = {.size = sizeof connect, .conn = &messages_options};
-    if (!lti_story_listen(story, 0, name, &listen, &listener) ||
+    struct leat_connect_options connect = {.size = sizeof connect, .conn = listen->conn};
+    if (!lti_story_listen(story, 0, name, listen, &listener) ||
         !lti_story_connect(story, 1, name, &connect, &client) ||
         !lti_story_accept(story, 2, listener, &server) ||
         !lti_story_wait_connected(story, 1, client))
@@ -62,12 +59,19 @@ void lti_story_of_messages_served(struct lti_story *story)
     (void)lti_story_wait_closed(story, 2, server);
 }
 
+void lti_story_of_messages_served(struct lti_story *story)
+{
+    const struct leat_listen_options listen = {
+        .size = sizeof listen, .handshakes_max = 1, .conn = &messages_options};
+    lti_story_serve_request(story, lti_story_path(story, "m"), &listen);
+}
+
 void lti_story_of_messages_view(struct lti_story *story)
 {
     leat_conn a, b;
     const void *data = NULL;
     size_t size = 0;
-    if (!messages_pair(story, &messages_options, &a, &b))
+    if (!lti_story_pair_open(story, &messages_options, &a, &b))
         return;
     (void)lti_story_send(story, 1, a, "look");
     (void)lti_story_send(story, 1, a, "behind");
@@ -90,7 +94,7 @@ void lti_story_of_gather(struct lti_story *story)
     leat_conn a, b;
     struct leat_conn_options options = messages_options;
     options.gather_bytes = 65536;
-    if (!messages_pair(story, &options, &a, &b))
+    if (!lti_story_pair_open(story, &options, &a, &b))
         return;
     for (int turn = 0; turn < 2; turn++) {
         (void)lti_story_send(story, 1, a, "one");
@@ -109,47 +113,52 @@ void lti_story_of_gather(struct lti_story *story)
     (void)lti_story_wait_closed(story, 2, b);
 }
 
-/* Counts what is received in `bytes`, and notes the first message that is not as it was sent. */
+/* Counts what is received, and notes the first message that is not as it was sent. */
 static enum leat_error bulk_receive(struct lti_story *story, leat_conn conn, const char *expected,
-                                    int *received)
+                                    size_t bytes, int *received)
 {
-    static char got[MESSAGES_BYTES];
+    static char got[BULK_BYTES_MAX];
     size_t size = 0;
-    enum leat_error error =
-        leat_receive_wait(story->hub, conn, got, sizeof got, LTI_STORY_MS, &size);
+    enum leat_error error = leat_receive_wait(story->hub, conn, got, bytes, LTI_STORY_MS, &size);
     if (error == LEAT_OK) {
         ++*received;
-        if (size != MESSAGES_BYTES || memcmp(got, expected, size) != 0)
+        if (size != bytes || memcmp(got, expected, size) != 0)
             lti_story_complain(story, "a message was changed");
     }
     return error;
 }
 
+void lti_story_pair_bulk(struct lti_story *story, const struct leat_conn_options *options,
+                         size_t bytes, int count)
+{
+    static char message[BULK_BYTES_MAX];
+    leat_conn a, b;
+    if (!lti_story_pair_open(story, options, &a, &b))
+        return;
+    memset(message, 'm', bytes);
+    int sent = 0, received = 0;
+    enum leat_error error = LEAT_OK;
+    for (int i = 0; i < 500 && sent < count && error == LEAT_OK; i++) {
+        error = leat_send(story->hub, a, message, bytes);
+        if (error == LEAT_OK)
+            sent++;
+        else if (error == LEAT_E_FULL)
+            error = bulk_receive(story, b, message, bytes, &received);
+    }
+    (void)lti_story_note(story, 1, "sent", error);
+    for (int i = 0; i < count && received < sent && error == LEAT_OK; i++)
+        error = bulk_receive(story, b, message, bytes, &received);
+    lti_story_say(story, 2, "%d of %d ", received, count);
+    (void)lti_story_note(story, 2, "received", error);
+    (void)lti_story_close_wait(story, 1, a, LTI_STORY_MS);
+    (void)lti_story_wait_closed(story, 2, b);
+}
+
 void lti_story_of_messages_bulk(struct lti_story *story)
 {
-    static char message[MESSAGES_BYTES];
-    leat_conn a, b;
     struct leat_conn_options options = messages_options;
     options.inbox_bytes = MESSAGES_BOX_BYTES;
     options.outbox_bytes = MESSAGES_BOX_BYTES;
     options.frame_bytes_max = 65536;
-    if (!messages_pair(story, &options, &a, &b))
-        return;
-    memset(message, 'm', sizeof message);
-    int sent = 0, received = 0;
-    enum leat_error error = LEAT_OK;
-    for (int i = 0; i < 500 && sent < MESSAGES_COUNT && error == LEAT_OK; i++) {
-        error = leat_send(story->hub, a, message, sizeof message);
-        if (error == LEAT_OK)
-            sent++;
-        else if (error == LEAT_E_FULL)
-            error = bulk_receive(story, b, message, &received);
-    }
-    (void)lti_story_note(story, 1, "sent", error);
-    for (int i = 0; i < MESSAGES_COUNT && received < sent && error == LEAT_OK; i++)
-        error = bulk_receive(story, b, message, &received);
-    lti_story_say(story, 2, "%d of %d ", received, MESSAGES_COUNT);
-    (void)lti_story_note(story, 2, "received", error);
-    (void)lti_story_close_wait(story, 1, a, LTI_STORY_MS);
-    (void)lti_story_wait_closed(story, 2, b);
+    lti_story_pair_bulk(story, &options, 16384, 32);
 }

@@ -103,6 +103,16 @@ void lti_story_settle(struct lti_story *story);
 void lti_story_rest(struct lti_story *story, uint32_t time_ms); /* and what becomes due */
 /* A listener at the name, one client, a word each way, and the end. */
 void lti_story_serve(struct lti_story *story, const char *name);
+/* The same by messages or packets: a request and its response. */
+void lti_story_serve_request(struct lti_story *story, const char *name,
+                             const struct leat_listen_options *listen);
+/* A pair, both ends connected, in lanes 1 and 2. */
+bool lti_story_pair_open(struct lti_story *story, const struct leat_conn_options *options,
+                         leat_conn *a_out, leat_conn *b_out);
+/* So many messages or packets of so many bytes from one end of a pair to the other, which receives
+ * only when there is no more room, and the end. */
+void lti_story_pair_bulk(struct lti_story *story, const struct leat_conn_options *options,
+                         size_t bytes, int count);
 /* The user knows this handle from now on; for handles that came in an event. */
 void lti_story_know(struct lti_story *story, int lane, uint64_t id, int kind);
 
