@@ -20,12 +20,7 @@ static struct leat_conn_options gathers(enum leat_protocol protocol, size_t byte
 static leat_conn raw_pair(struct leat_hub *hub, size_t bytes, int *fd)
 {
     const struct leat_conn_options options = gathers(LEAT_BYTES, bytes);
-    intptr_t handle;
-    leat_conn conn;
-    *fd = kit_raw_pair(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, &options, &conn), LEAT_OK);
-    KIT_NEXT(hub, LEAT_EVENT_CONNECTED);
-    return conn;
+    return kit_raw_conn(hub, &options, fd);
 }
 
 /* What has come to the peer by now. */
@@ -165,15 +160,9 @@ TEST(gather_keeps_order_with_large_ones)
             kit_write(hub, ends.dialled, data, sizes[i]);
             sent += sizes[i];
         }
-        while (read < sent) {
-            size_t part = 0;
-            REQUIRE_ERROR(leat_wait_readable(hub, ends.accepted, KIT_SOON_MS), LEAT_OK);
-            CHECK_ERROR(leat_read(hub, ends.accepted, data, sizeof data, &part), LEAT_OK);
-            CHECK(kit_pattern_is(data, part, read));
-            read += part;
-        }
+        kit_read_pattern(hub, ends.accepted, read, sent - read);
+        read = sent;
     }
-    CHECK_INT(read, sent);
     kit_end(hub);
 }
 
@@ -291,19 +280,12 @@ TEST(gather_few_messages_for_a_peer_that_does_not_read)
 TEST(gather_until_full_and_on)
 {
     struct leat_hub *hub = kit_begin();
-    static char data[4096];
     struct leat_conn_options options = gathers(LEAT_BYTES, 3000);
     options.outbox_bytes = 20000;
     struct kit_ends ends = kit_pair(hub, &options);
-    uint64_t sent = kit_fill(hub, ends.dialled, 0), read = 0;
+    uint64_t sent = kit_fill(hub, ends.dialled, 0);
     CHECK(kit_info(hub, ends.dialled).outbox_bytes <= 20000);
-    while (read < sent) {
-        size_t part = 0;
-        REQUIRE_ERROR(leat_wait_readable(hub, ends.accepted, KIT_SOON_MS), LEAT_OK);
-        CHECK_ERROR(leat_read(hub, ends.accepted, data, sizeof data, &part), LEAT_OK);
-        REQUIRE(kit_pattern_is(data, part, read));
-        read += part;
-    }
+    kit_read_pattern(hub, ends.accepted, 0, sent);
     KIT_UNTIL(hub, LEAT_EVENT_WRITABLE);
     kit_write_text(hub, ends.dialled, "on");
     kit_read_text(hub, ends.accepted, "on");
@@ -317,13 +299,9 @@ TEST(gather_goes_before_the_goodbye)
     const struct leat_conn_options options = gathers(LEAT_MESSAGES, 1000);
     uint8_t got[256];
     char buffer[16];
-    size_t size, expected = KIT_HELLO_BYTES + 2 * 9 + 9;
-    intptr_t handle;
-    leat_conn conn;
-    int fd = kit_raw_pair(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, &options, &conn), LEAT_OK);
-    kit_raw_send(fd, kit_hello, sizeof kit_hello);
-    KIT_NEXT(hub, LEAT_EVENT_CONNECTED);
+    size_t size;
+    int fd;
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
     kit_raw_header(fd, 5, 200); /* of no kind that has a payload like that */
     KIT_QUIET(hub);
@@ -331,9 +309,9 @@ TEST(gather_goes_before_the_goodbye)
     CHECK_ERROR(leat_send(hub, conn, "b", 1), LEAT_OK);
     CHECK_ERROR(leat_resume(hub, conn), LEAT_OK);
     CHECK_ERROR(leat_receive(hub, conn, buffer, sizeof buffer, &size), LEAT_E_PROTOCOL);
-    CHECK_INT(came(fd, got, sizeof got), expected);
-    CHECK_INT(got[KIT_HELLO_BYTES + 8], 'a');
-    CHECK_INT(got[KIT_HELLO_BYTES + 9 + 8], 'b');
+    CHECK_INT(came(fd, got, sizeof got), 2 * 9 + 9);
+    CHECK_INT(got[8], 'a');
+    CHECK_INT(got[9 + 8], 'b');
     kit_raw_close(fd);
     kit_end(hub);
 }
@@ -395,24 +373,38 @@ TEST(gather_leaves_with_finish_and_close)
     kit_end(hub);
 }
 
-/* The peer goes while something gathers: it is told when the rest is sent, and counted. */
-TEST_POSIX(gather_for_a_peer_that_went)
+/* The peer goes while 900 bytes gather. */
+static leat_conn raw_pair_gone(struct leat_hub *hub)
 {
-    struct leat_hub *hub = kit_begin();
+    static const char data[900];
+    char byte;
     int fd;
     leat_conn conn = raw_pair(hub, 1000, &fd);
     kit_write_text(hub, conn, "a");
-    kit_write_text(hub, conn, "bcd");
-    char byte;
+    kit_write(hub, conn, data, sizeof data);
     CHECK_INT(came(fd, &byte, 1), 1);
     kit_raw_close(fd);
+    return conn;
+}
+
+/* It is told, and nothing more is accepted. */
+static void write_is_refused(struct leat_hub *hub, leat_conn conn, const void *data, size_t size)
+{
+    size_t accepted = 0;
+    enum leat_error error = leat_write(hub, conn, data, size, &accepted);
+    CHECK(error == LEAT_E_CLOSED || error == LEAT_E_BROKEN);
+    CHECK_INT(accepted, 0);
+    CHECK_INT(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).bytes_undelivered, 900);
+}
+
+/* It is told when the rest is sent, and that is counted. */
+TEST_POSIX(gather_for_a_peer_that_went)
+{
+    struct leat_hub *hub = kit_begin();
+    leat_conn conn = raw_pair_gone(hub);
     enum leat_error error = leat_flush(hub, conn);
     CHECK(error == LEAT_E_CLOSED || error == LEAT_E_BROKEN);
-    size_t accepted;
-    error = leat_write(hub, conn, "e", 1, &accepted);
-    CHECK(error == LEAT_E_CLOSED || error == LEAT_E_BROKEN);
-    struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
-    CHECK_INT(event.bytes_undelivered, 3);
+    write_is_refused(hub, conn, "e", 1);
     kit_end(hub);
 }
 
@@ -422,21 +414,8 @@ TEST_POSIX(gather_for_a_peer_that_went_goes_on_no_more)
     struct leat_hub *hub = kit_begin();
     static const char data[3000];
     static const size_t sizes[] = {200, 3000};
-    for (size_t i = 0; i < 2; i++) {
-        size_t accepted = 0;
-        char byte;
-        int fd;
-        leat_conn conn = raw_pair(hub, 1000, &fd);
-        kit_write_text(hub, conn, "a");
-        kit_write(hub, conn, data, 900);
-        CHECK_INT(came(fd, &byte, 1), 1);
-        kit_raw_close(fd);
-        enum leat_error error = leat_write(hub, conn, data, sizes[i], &accepted);
-        CHECK(error == LEAT_E_CLOSED || error == LEAT_E_BROKEN);
-        CHECK_INT(accepted, 0);
-        struct leat_event event = KIT_UNTIL(hub, LEAT_EVENT_CLOSED);
-        CHECK_INT(event.bytes_undelivered, 900);
-    }
+    for (size_t i = 0; i < 2; i++)
+        write_is_refused(hub, raw_pair_gone(hub), data, sizes[i]);
     kit_end(hub);
 }
 
@@ -493,16 +472,9 @@ TEST(gather_of_accepted_ones_is_bounded_by_the_listener)
     REQUIRE_ERROR(leat_listen(hub, name, &with, &listener), LEAT_OK);
     for (size_t piece = 64; piece <= 65536; piece *= 32) {
         struct kit_ends ends = kit_open(hub, listener, name, NULL);
-        uint64_t sent = fill_by(hub, ends.accepted, piece), read = 0;
+        uint64_t sent = fill_by(hub, ends.accepted, piece);
         CHECK(kit_info(hub, ends.accepted).outbox_bytes <= 65536 + 4096);
-        char data[4096];
-        while (read < sent) {
-            size_t part = 0;
-            REQUIRE_ERROR(leat_wait_readable(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
-            CHECK_ERROR(leat_read(hub, ends.dialled, data, sizeof data, &part), LEAT_OK);
-            REQUIRE(kit_pattern_is(data, part, read));
-            read += part;
-        }
+        kit_read_pattern(hub, ends.dialled, 0, sent);
         CHECK_INT(kit_listener_info(hub, listener).queued_bytes, 0);
         CHECK_ERROR(leat_close(hub, ends.accepted, 0), LEAT_OK);
         CHECK_ERROR(leat_close(hub, ends.dialled, 0), LEAT_OK);

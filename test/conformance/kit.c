@@ -249,6 +249,12 @@ void kit_drain(struct leat_hub *a, struct leat_hub *b, uint32_t counts[KIT_EVENT
     CHECK_INT(quiet, 8);
 }
 
+bool kit_somebody_waits(struct leat_hub *hub)
+{
+    struct leat_event event;
+    return leat_next(hub, &event, 0) == LEAT_E_BUSY;
+}
+
 /* ---- Connections ----------------------------------------------------------------------------- */
 
 leat_listener kit_listen(struct leat_hub *hub, const char *name,

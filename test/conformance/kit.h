@@ -136,6 +136,8 @@ void kit_read_text(struct leat_hub *hub, leat_conn conn, const char *text);
 void kit_finish(struct leat_hub *hub, leat_conn conn);
 void kit_send_text(struct leat_hub *hub, leat_conn conn, const char *text);
 void kit_receive_text(struct leat_hub *hub, leat_conn conn, const char *text);
+/* The next message or packet is these bytes of the pattern, at most 2 MiB of them. */
+void kit_receive_pattern(struct leat_hub *hub, leat_conn conn, size_t size, uint64_t offset);
 /* One of each two above, as the protocol of these options asks for; null is bytes. */
 void kit_say(struct leat_hub *hub, leat_conn conn, const struct leat_conn_options *options,
              const char *text);
@@ -143,6 +145,10 @@ void kit_hear(struct leat_hub *hub, leat_conn conn, const struct leat_conn_optio
               const char *text);
 /* Writes the pattern from `offset` on until FULL; returns how many bytes were accepted. */
 uint64_t kit_fill(struct leat_hub *hub, leat_conn conn, uint64_t offset);
+/* Reads the `total` bytes of the pattern from `offset` on, in small pieces. */
+void kit_read_pattern(struct leat_hub *hub, leat_conn conn, uint64_t offset, uint64_t total);
+/* Turns until so much is in the inbox, and then it is no more. */
+void kit_inbox_comes(struct leat_hub *hub, leat_conn conn, uint64_t bytes);
 /* Reads until there is no more, checks the pattern, and counts; *end_out says why it ended. */
 uint64_t kit_read_to_the_end(struct leat_hub *hub, leat_conn conn, enum leat_error *end_out);
 
@@ -156,6 +162,9 @@ void kit_raw_unlisten(int listener,
                       const char *name); /* closes it, and removes what is left of it */
 /* A raw peer and, as a handle to be adopted, what it is connected to. */
 int kit_raw_pair(intptr_t *handle_out);
+/* A connection of these options (null is bytes), open, with no event left. Its other end is a raw
+ * peer, of packets if they ask for them; hellos of messages are exchanged. */
+leat_conn kit_raw_conn(struct leat_hub *hub, const struct leat_conn_options *options, int *fd_out);
 void kit_raw_send(int fd, const void *data, size_t size);       /* all of it */
 size_t kit_raw_try_send(int fd, const void *data, size_t size); /* what fits now, maybe 0 */
 /* What is there now: bytes, 0 when nothing is, -1 at the end, -2 when the connection was reset. */
@@ -187,6 +196,8 @@ void kit_raw_header(int fd, uint8_t type, uint32_t size);
 struct kit_thread;
 struct kit_thread *kit_thread_start(void (*run)(void *argument), void *argument);
 void kit_thread_join(struct kit_thread *thread);
+/* True when a thread is inside leat_next or a wait: a second one is BUSY. */
+bool kit_somebody_waits(struct leat_hub *hub);
 /* False: what leat waits with here is poll, which gives another loop nothing to wait on. */
 bool kit_waitable_there(void);
 /* True when what leat_hub_waitable gave is ready within that time. */

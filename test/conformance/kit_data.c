@@ -55,6 +55,16 @@ void kit_receive_text(struct leat_hub *hub, leat_conn conn, const char *text)
     CHECK_STR(buffer, text);
 }
 
+void kit_receive_pattern(struct leat_hub *hub, leat_conn conn, size_t size, uint64_t offset)
+{
+    static uint8_t message[2 * KIT_MIB];
+    size_t came = 77;
+    REQUIRE_ERROR(leat_receive_wait(hub, conn, message, sizeof message, KIT_SOON_MS, &came),
+                  LEAT_OK);
+    REQUIRE_INT(came, size);
+    REQUIRE(kit_pattern_is(message, size, offset));
+}
+
 static bool is_messages(const struct leat_conn_options *options)
 {
     return options != NULL && options->protocol == LEAT_MESSAGES;
@@ -95,6 +105,28 @@ uint64_t kit_fill(struct leat_hub *hub, leat_conn conn, uint64_t offset)
     return 0;
 }
 
+void kit_read_pattern(struct leat_hub *hub, leat_conn conn, uint64_t offset, uint64_t total)
+{
+    static uint8_t buffer[3000];
+    for (uint64_t got = 0; got < total;) {
+        size_t size = 0;
+        uint64_t left = total - got;
+        size_t want = left < sizeof buffer ? (size_t)left : sizeof buffer;
+        REQUIRE_ERROR(leat_read_full(hub, conn, buffer, want, KIT_SOON_MS, &size), LEAT_OK);
+        REQUIRE(kit_pattern_is(buffer, size, offset + got));
+        got += size;
+    }
+}
+
+void kit_inbox_comes(struct leat_hub *hub, leat_conn conn, uint64_t bytes)
+{
+    struct leat_event event;
+    uint64_t end_ms = kit_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
+    while (kit_info(hub, conn).inbox_bytes < bytes && kit_now_ms() < end_ms)
+        (void)!leat_next(hub, &event, 1);
+    REQUIRE_INT(kit_info(hub, conn).inbox_bytes, bytes);
+}
+
 uint64_t kit_read_to_the_end(struct leat_hub *hub, leat_conn conn, enum leat_error *end_out)
 {
     static uint8_t block[65536];
@@ -133,4 +165,20 @@ void kit_raw_frame(int fd, uint8_t type, const void *data, uint32_t size)
     kit_raw_header(fd, type, size);
     if (size > 0)
         kit_raw_send(fd, data, size);
+}
+
+leat_conn kit_raw_conn(struct leat_hub *hub, const struct leat_conn_options *options, int *fd_out)
+{
+    intptr_t handle = -1;
+    leat_conn conn = {0};
+    bool packets = options != NULL && options->protocol == LEAT_PACKETS;
+    *fd_out = packets ? kit_raw_pair_packets(&handle) : kit_raw_pair(&handle);
+    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, options, &conn), LEAT_OK);
+    if (is_messages(options)) {
+        uint8_t hello[KIT_HELLO_BYTES];
+        kit_raw_send(*fd_out, kit_hello, sizeof kit_hello);
+        CHECK_INT(kit_raw_recv(*fd_out, hello, sizeof hello), sizeof hello);
+    }
+    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
+    return conn;
 }

@@ -16,20 +16,6 @@ static struct leat_conn_options limited(size_t inbox, size_t outbox)
         .size = sizeof(struct leat_conn_options), .inbox_bytes = inbox, .outbox_bytes = outbox};
 }
 
-/* Reads `total` bytes of the pattern in small pieces. */
-static void read_pattern(struct leat_hub *hub, leat_conn conn, uint64_t offset, uint64_t total)
-{
-    static uint8_t buffer[3000];
-    for (uint64_t got = 0; got < total;) {
-        size_t size = 0;
-        uint64_t left = total - got;
-        size_t want = left < sizeof buffer ? (size_t)left : sizeof buffer;
-        REQUIRE_ERROR(leat_read_full(hub, conn, buffer, want, KIT_SOON_MS, &size), LEAT_OK);
-        REQUIRE(kit_pattern_is(buffer, size, offset + got));
-        got += size;
-    }
-}
-
 TEST(limits_inbox_full_stops_reading)
 {
     struct leat_hub *hub = kit_begin();
@@ -54,7 +40,7 @@ TEST(limits_inbox_full_stops_reading)
         KIT_NEXT(hub, LEAT_EVENT_READABLE);
     CHECK_INT(kit_info(hub, ends.accepted).inbox_bytes, 1000);
     CHECK_INT(kit_stats(hub, ends.accepted).inbox_bytes_high, 1000);
-    read_pattern(hub, ends.accepted, 500, 19500);
+    kit_read_pattern(hub, ends.accepted, 500, 19500);
     KIT_QUIET(hub);
     kit_end(hub);
 }
@@ -78,7 +64,7 @@ TEST(limits_inbox_low_mark_of_the_user)
     for (int i = 0; i < 3; i++)
         KIT_NEXT(hub, LEAT_EVENT_READABLE);
     CHECK_INT(kit_info(hub, ends.accepted).inbox_bytes, 1000);
-    read_pattern(hub, ends.accepted, 999, 4001);
+    kit_read_pattern(hub, ends.accepted, 999, 4001);
     kit_end(hub);
 }
 
@@ -90,7 +76,7 @@ TEST(limits_boxes_of_one_byte)
     uint64_t total = kit_fill(hub, ends.dialled, 0);
     CHECK_INT(kit_info(hub, ends.dialled).outbox_bytes, 1);
     CHECK_INT(kit_stats(hub, ends.dialled).bytes_sent, total - 1);
-    read_pattern(hub, ends.accepted, 0, total);
+    kit_read_pattern(hub, ends.accepted, 0, total);
     CHECK_INT(kit_stats(hub, ends.accepted).inbox_bytes_high, 1);
     KIT_NEXT(hub, LEAT_EVENT_WRITABLE);
     KIT_QUIET(hub);
@@ -150,10 +136,10 @@ TEST(limits_outbox_low_mark_of_the_user)
     struct kit_ends ends = kit_pair(hub, &options);
     uint64_t total = kit_fill(hub, ends.dialled, 0);
     CHECK_ERROR(leat_wait_writable(hub, ends.dialled, 20), LEAT_E_TIMEOUT);
-    read_pattern(hub, ends.accepted, 0, total - 100000);
+    kit_read_pattern(hub, ends.accepted, 0, total - 100000);
     KIT_UNTIL(hub, LEAT_EVENT_WRITABLE);
     CHECK(kit_info(hub, ends.dialled).outbox_bytes <= 99999);
-    read_pattern(hub, ends.accepted, total - 100000, 100000);
+    kit_read_pattern(hub, ends.accepted, total - 100000, 100000);
     kit_end(hub);
 }
 
@@ -164,7 +150,7 @@ TEST(limits_wait_writable_uses_the_event_up)
     struct kit_ends ends = kit_pair(hub, &options);
     CHECK_ERROR(leat_wait_writable(hub, ends.dialled, 0), LEAT_OK);
     uint64_t total = kit_fill(hub, ends.dialled, 0);
-    read_pattern(hub, ends.accepted, 0, total);
+    kit_read_pattern(hub, ends.accepted, 0, total);
     CHECK_ERROR(leat_wait_writable(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
     CHECK_ERROR(leat_wait_sent(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
     KIT_QUIET(hub);
@@ -209,8 +195,8 @@ TEST(limits_both_send_four_mebibytes_before_reading)
     uint64_t there = kit_fill(hub, ends.dialled, 0);
     uint64_t back = kit_fill(hub, ends.accepted, 7);
     CHECK(there >= KIT_ROOMY_BYTES && back >= KIT_ROOMY_BYTES);
-    read_pattern(hub, ends.accepted, 0, there);
-    read_pattern(hub, ends.dialled, 7, back);
+    kit_read_pattern(hub, ends.accepted, 0, there);
+    kit_read_pattern(hub, ends.dialled, 7, back);
     if (KIT_PIPES) { /* what was read may have been written by an operation that is not over yet */
         CHECK_ERROR(leat_wait_sent(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
         CHECK_ERROR(leat_wait_sent(hub, ends.accepted, KIT_SOON_MS), LEAT_OK);
@@ -234,7 +220,7 @@ TEST(limits_idle_connections_hold_no_buffers)
         kit_write_text(hub, ends[i].dialled, "hello");
         kit_read_text(hub, ends[i].accepted, "hello");
         uint64_t total = kit_fill(hub, ends[i].dialled, 0);
-        read_pattern(hub, ends[i].accepted, 0, total);
+        kit_read_pattern(hub, ends[i].accepted, 0, total);
     }
     kit_drain(hub, NULL, NULL);
     /* Some blocks are kept for the next ones: those of one full outbox. */

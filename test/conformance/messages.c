@@ -53,13 +53,9 @@ TEST(messages_up_to_the_limit_of_the_peer)
     struct kit_ends ends = kit_pair(hub, &kit_messages);
     const size_t sizes[] = {1, 7, EARLY - 1, EARLY, EARLY + 1, KIT_MIB - 1, KIT_MIB};
     for (size_t i = 0; i < sizeof sizes / sizeof sizes[0]; i++) {
-        size_t size = 0;
         kit_pattern(big, sizes[i], i);
         CHECK_ERROR(leat_send(hub, ends.dialled, big, sizes[i]), LEAT_OK);
-        CHECK_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
-                    LEAT_OK);
-        CHECK_INT(size, sizes[i]);
-        CHECK(kit_pattern_is(got, size, i));
+        kit_receive_pattern(hub, ends.accepted, sizes[i], i);
     }
     CHECK_ERROR(leat_send(hub, ends.dialled, big, KIT_MIB + 1), LEAT_E_TOO_BIG);
     CHECK_ERROR(leat_send_wait(hub, ends.dialled, big, KIT_MIB + 1, 100), LEAT_E_TOO_BIG);
@@ -159,11 +155,8 @@ TEST(messages_view_survives_next)
     CHECK(kit_pattern_is(data, size, 0));
     CHECK_ERROR(leat_release(hub, ends.accepted), LEAT_OK);
     CHECK_ERROR(leat_release(hub, ends.accepted), LEAT_E_STATE);
-    for (size_t i = 0; i < 50; i++) {
-        CHECK_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
-                    LEAT_OK);
-        REQUIRE(size == 3000 && kit_pattern_is(got, size, 0));
-    }
+    for (size_t i = 0; i < 50; i++)
+        kit_receive_pattern(hub, ends.accepted, 3000, 0);
     kit_end(hub);
 }
 
@@ -365,15 +358,11 @@ TEST(messages_larger_than_the_outbox)
     options.outbox_bytes = 1000;
     struct kit_ends ends = kit_pair(hub, &options);
     for (uint64_t i = 0; i < 3; i++) {
-        size_t size = 0;
         kit_pattern(big, KIT_MIB, i);
         CHECK_ERROR(leat_send(hub, ends.dialled, big, KIT_MIB), LEAT_OK);
         CHECK(kit_info(hub, ends.dialled).outbox_bytes > 1000);
         CHECK_ERROR(leat_send(hub, ends.dialled, "x", 1), LEAT_E_FULL);
-        CHECK_ERROR(leat_receive_wait(hub, ends.accepted, got, sizeof got, KIT_SOON_MS, &size),
-                    LEAT_OK);
-        CHECK_INT(size, KIT_MIB);
-        CHECK(kit_pattern_is(got, size, i));
+        kit_receive_pattern(hub, ends.accepted, KIT_MIB, i);
         KIT_NEXT(hub, LEAT_EVENT_WRITABLE);
         KIT_QUIET(hub);
     }

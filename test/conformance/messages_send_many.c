@@ -32,14 +32,6 @@ static size_t fill(struct leat_slice *slices, const size_t *sizes, size_t count,
     return used;
 }
 
-static void receives(struct leat_hub *hub, leat_conn conn, size_t size, uint64_t number)
-{
-    size_t came = 0;
-    REQUIRE_ERROR(leat_receive_wait(hub, conn, got, sizeof got, KIT_SOON_MS, &came), LEAT_OK);
-    REQUIRE_INT(came, size);
-    REQUIRE(kit_pattern_is(got, size, number * 7));
-}
-
 static void same_sizes(size_t *sizes, size_t count, size_t size)
 {
     for (size_t i = 0; i < count; i++)
@@ -64,7 +56,7 @@ static void deliver(struct leat_hub *hub, struct kit_ends ends, const size_t *si
             REQUIRE_ERROR(leat_wait_writable(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
             continue;
         }
-        receives(hub, ends.accepted, sizes[received], received);
+        kit_receive_pattern(hub, ends.accepted, sizes[received], received * 7);
         received++;
     }
     kit_drain(hub, NULL, NULL);
@@ -123,7 +115,7 @@ TEST(send_many_more_than_the_outbox_holds)
         CHECK(sent == MANY || (KIT_PIPES && sent >= 5 && sent < MANY));
         CHECK_INT(kit_stats(hub, ends.dialled).full, sent < MANY);
         for (size_t j = 0; j < sent; j++)
-            receives(hub, ends.accepted, 20, j);
+            kit_receive_pattern(hub, ends.accepted, 20, j * 7);
         KIT_PIPES ? kit_drain(hub, NULL, NULL) : KIT_QUIET(hub);
         deliver(hub, ends, sizes, MANY);
         kit_end(hub);
@@ -150,7 +142,7 @@ TEST(send_many_leave_in_one_write)
             CHECK_INT(kit_info(hub, ends.dialled).outbox_bytes, 0);
         }
         for (size_t i = 0; i < MANY; i++)
-            receives(hub, ends.accepted, 10, i);
+            kit_receive_pattern(hub, ends.accepted, 10, i * 7);
         kit_drain(hub, NULL, NULL);
         CHECK(kit_stats(hub, ends.dialled).writes <= before.writes + 3);
         CHECK(kit_stats(hub, ends.dialled).outbox_bytes_high >= MANY * (10 + HEADER));
@@ -164,7 +156,7 @@ TEST(send_many_leave_in_one_write)
         CHECK_INT(sent, MANY);
         CHECK(kit_stats(hub, ends.dialled).writes <= before.writes + 3);
         for (size_t i = 0; i < MANY; i++)
-            receives(hub, ends.accepted, sizes[i], i);
+            kit_receive_pattern(hub, ends.accepted, sizes[i], i * 7);
     }
     kit_end(hub);
 }
@@ -193,7 +185,7 @@ TEST(send_many_gather)
         CHECK_INT(kit_info(hub, ends.dialled).outbox_bytes, 0);
     }
     for (size_t i = 0; i < 5 * MANY; i++)
-        receives(hub, ends.accepted, 10, i % MANY);
+        kit_receive_pattern(hub, ends.accepted, 10, i % MANY * 7);
     kit_end(hub);
 }
 
@@ -371,7 +363,7 @@ TEST(send_many_before_the_connection_is_made)
         REQUIRE_ERROR(leat_next(hub, &event, KIT_SOON_MS), LEAT_OK);
         writable += event.type == LEAT_EVENT_WRITABLE;
         if (event.type == LEAT_EVENT_READABLE) {
-            receives(hub, ends.accepted, sizes[i], i);
+            kit_receive_pattern(hub, ends.accepted, sizes[i], i * 7);
             i++;
         }
     }
@@ -380,8 +372,8 @@ TEST(send_many_before_the_connection_is_made)
     CHECK_INT(writable + counts[LEAT_EVENT_WRITABLE], 1);
     CHECK_ERROR(leat_send_many(hub, conn, slices + 4, 2, &sent), LEAT_OK);
     CHECK_INT(sent, 2);
-    receives(hub, accepted, EARLY + 1, 4);
-    receives(hub, accepted, 5, 5);
+    kit_receive_pattern(hub, accepted, EARLY + 1, 4 * 7);
+    kit_receive_pattern(hub, accepted, 5, 5 * 7);
     CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
     kit_end(hub);
 }

@@ -27,14 +27,6 @@ static void slices_make(struct leat_slice *slices, size_t count, size_t size, ui
     }
 }
 
-static void receives(struct leat_hub *hub, leat_conn conn, size_t size, uint64_t number)
-{
-    size_t came = 0;
-    REQUIRE_ERROR(leat_receive_wait(hub, conn, got, sizeof got, KIT_SOON_MS, &came), LEAT_OK);
-    REQUIRE_INT(came, size);
-    REQUIRE(kit_pattern_is(got, size, number * 7));
-}
-
 /* ---- A peer that is gone --------------------------------------------------------------------- */
 
 /* Nobody has been told yet that it is: the call finds it out, as leat_send does. */
@@ -45,12 +37,8 @@ TEST(send_many_to_a_peer_that_went)
         struct leat_conn_options options = kit_messages;
         options.gather_bytes = how >= 3 ? 1000 : 0;
         struct leat_slice slices[MANY];
-        intptr_t handle = -1;
-        leat_conn conn;
-        int fd = kit_raw_pair(&handle);
-        REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, &options, &conn), LEAT_OK);
-        kit_raw_send(fd, kit_hello, sizeof kit_hello);
-        KIT_NEXT(hub, LEAT_EVENT_CONNECTED);
+        int fd;
+        leat_conn conn = kit_raw_conn(hub, &options, &fd);
         kit_drain(hub, NULL, NULL);
         kit_raw_close(fd);
         size_t sent = 777;
@@ -82,13 +70,9 @@ TEST(send_many_undelivered_is_counted)
         struct leat_conn_options options = kit_messages;
         options.gather_bytes = gather ? 4096 : 0;
         struct leat_slice slices[MANY];
-        intptr_t handle = -1;
-        leat_conn conn;
         uint64_t accepted = 0;
-        int fd = kit_raw_pair(&handle);
-        REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, &options, &conn), LEAT_OK);
-        kit_raw_send(fd, kit_hello, sizeof kit_hello);
-        KIT_NEXT(hub, LEAT_EVENT_CONNECTED);
+        int fd;
+        leat_conn conn = kit_raw_conn(hub, &options, &fd);
         kit_drain(hub, NULL, NULL);
         uint64_t hello = kit_stats(hub, conn).bytes_sent;
         enum leat_error error = LEAT_OK;
@@ -159,7 +143,7 @@ TEST(send_many_while_memory_is_short)
         CHECK_INT(part, 20);
         kit_drain(hub, NULL, NULL);
         for (size_t i = 0; i < 20; i++)
-            receives(base, theirs, 50, i);
+            kit_receive_pattern(base, theirs, 50, i * 7);
         CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
         kit_end(base);
     }
@@ -206,7 +190,7 @@ TEST(send_many_within_the_listeners_bound)
             CHECK_ERROR(leat_resume(hub, ends[i].dialled), LEAT_OK);
         for (int i = 0; i < 3; i++)
             for (; received[i] < sent[i]; received[i]++)
-                receives(hub, ends[i].dialled, 1000, received[i]);
+                kit_receive_pattern(hub, ends[i].dialled, 1000, received[i] * 7);
         uint32_t counts[KIT_EVENT_TYPES] = {0};
         kit_drain(hub, NULL, counts);
         CHECK_INT(kit_listener_info(hub, listener).queued_bytes, 0);
@@ -216,7 +200,7 @@ TEST(send_many_within_the_listeners_bound)
             CHECK_ERROR(leat_send_many(hub, ends[i].accepted, slices, 10, &part), LEAT_OK);
             CHECK_INT(part, 10);
             for (size_t j = 0; j < 10; j++)
-                receives(hub, ends[i].dialled, 10, j);
+                kit_receive_pattern(hub, ends[i].dialled, 10, j * 7);
         }
         CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
         kit_end(hub);
@@ -310,7 +294,7 @@ TEST(send_many_of_packets)
     }
     CHECK_ERROR(error, LEAT_E_FULL);
     for (uint64_t i = 0; i < sent; i++)
-        receives(hub, ends.accepted, 500, i);
+        kit_receive_pattern(hub, ends.accepted, 500, i * 7);
     uint32_t counts[KIT_EVENT_TYPES] = {0};
     kit_drain(hub, NULL, counts);
     CHECK_INT(counts[LEAT_EVENT_WRITABLE], 1);
@@ -319,7 +303,7 @@ TEST(send_many_of_packets)
     CHECK_ERROR(leat_send_many(hub, ends.dialled, slices, 30, &part), LEAT_OK);
     CHECK_INT(part, 30);
     for (size_t i = 0; i < 30; i++)
-        receives(hub, ends.accepted, 5, i);
+        kit_receive_pattern(hub, ends.accepted, 5, i * 7);
     kit_drain(hub, NULL, NULL);
     CHECK_INT(kit_stats(hub, ends.dialled).messages_sent, sent + 30);
     kit_end(hub);

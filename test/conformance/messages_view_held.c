@@ -26,16 +26,6 @@ static void send_pieces(struct leat_hub *hub, leat_conn conn, size_t count, size
     }
 }
 
-/* Turns until so much is unread. */
-static void comes(struct leat_hub *hub, leat_conn conn, uint64_t bytes)
-{
-    struct leat_event event;
-    uint64_t end_ms = kit_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
-    while (kit_info(hub, conn).inbox_bytes < bytes && kit_now_ms() < end_ms)
-        (void)!leat_next(hub, &event, 1);
-    REQUIRE(kit_info(hub, conn).inbox_bytes >= bytes);
-}
-
 /* Lets the hub look around; READABLE comes again and again while something is unread. */
 static void turn(struct leat_hub *hub, uint32_t counts[KIT_EVENT_TYPES])
 {
@@ -83,7 +73,7 @@ TEST(view_many_stays_while_more_comes)
     struct leat_slice slices[MANY], before[MANY];
     size_t sent = 5, taken = 0;
     send_pieces(hub, ends.dialled, 5, 0);
-    comes(hub, ends.accepted, 5 * (PIECE + KIT_HEADER_BYTES));
+    kit_inbox_comes(hub, ends.accepted, 5 * (PIECE + KIT_HEADER_BYTES));
     for (int round = 0; round < 4; round++) {
         size_t count = shown(hub, ends.accepted, slices, 3, taken);
         memcpy(before, slices, sizeof before);
@@ -113,7 +103,7 @@ TEST(view_many_of_a_paused_connection)
     struct kit_ends ends = kit_pair(hub, &kit_messages);
     struct leat_slice slices[MANY];
     send_pieces(hub, ends.dialled, 6, 0);
-    comes(hub, ends.accepted, 6 * (PIECE + KIT_HEADER_BYTES));
+    kit_inbox_comes(hub, ends.accepted, 6 * (PIECE + KIT_HEADER_BYTES));
     CHECK_ERROR(leat_pause(hub, ends.accepted), LEAT_OK);
     KIT_QUIET(hub);
     CHECK_INT(shown(hub, ends.accepted, slices, 4, 0), 4);
@@ -150,7 +140,7 @@ TEST(view_many_outlives_the_peer)
         REQUIRE_ERROR(leat_pair(hub, other, &kit_messages, &ours, &theirs), LEAT_OK);
         kit_drain(hub, other, NULL);
         send_pieces(other, theirs, 8, 0);
-        comes(hub, ours, 8 * (PIECE + KIT_HEADER_BYTES));
+        kit_inbox_comes(hub, ours, 8 * (PIECE + KIT_HEADER_BYTES));
         CHECK_INT(shown(hub, ours, slices, 5, 0), 5);
         if (how == 0)
             CHECK_ERROR(leat_close(other, theirs, KIT_SOON_MS), LEAT_OK);
@@ -188,7 +178,7 @@ TEST(view_many_ends_with_close)
         struct leat_slice slices[MANY];
         uint64_t undelivered = 777;
         send_pieces(hub, ends.dialled, 8, 0);
-        comes(hub, ends.accepted, 8 * (PIECE + KIT_HEADER_BYTES));
+        kit_inbox_comes(hub, ends.accepted, 8 * (PIECE + KIT_HEADER_BYTES));
         CHECK_INT(shown(hub, ends.accepted, slices, 3, 0), 3);
         enum leat_error error = LEAT_OK;
         switch (how) {
@@ -234,7 +224,7 @@ TEST(view_many_ends_with_the_hub)
     struct kit_ends ends = kit_pair(hub, &kit_messages);
     struct leat_slice slices[MANY];
     send_pieces(hub, ends.dialled, 40, 0);
-    comes(hub, ends.accepted, 40 * (PIECE + KIT_HEADER_BYTES));
+    kit_inbox_comes(hub, ends.accepted, 40 * (PIECE + KIT_HEADER_BYTES));
     CHECK_INT(shown(hub, ends.accepted, slices, MANY, 0), 40);
     CHECK_ERROR(leat_hub_destroy(hub), LEAT_OK);
     kit_end(base);
@@ -284,7 +274,7 @@ TEST(view_many_is_held_for_the_listener)
     struct kit_ends ends = kit_open(hub, listener, kit_plain("shares"), &kit_messages);
     const uint64_t whole = PIECE + KIT_HEADER_BYTES;
     send_pieces(hub, ends.dialled, 10, 0);
-    comes(hub, ends.accepted, 10 * whole);
+    kit_inbox_comes(hub, ends.accepted, 10 * whole);
     CHECK_INT(kit_listener_info(hub, listener).queued_bytes, 10 * whole);
     CHECK_INT(shown(hub, ends.accepted, slices, 4, 0), 4);
     CHECK_INT(kit_listener_info(hub, listener).queued_bytes, 10 * whole);

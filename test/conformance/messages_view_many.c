@@ -62,12 +62,8 @@ static void stream_send(int fd)
 static struct raw raw_begin(const struct leat_conn_options *options)
 {
     struct raw raw = {.hub = kit_begin()};
-    intptr_t handle = -1;
-    raw.fd = kit_raw_pair(&handle);
     stream.size = 0;
-    REQUIRE_ERROR(leat_adopt_conn(raw.hub, handle, 1, options, &raw.conn), LEAT_OK);
-    kit_raw_send(raw.fd, kit_hello, sizeof kit_hello);
-    KIT_NEXT(raw.hub, LEAT_EVENT_CONNECTED);
+    raw.conn = kit_raw_conn(raw.hub, options, &raw.fd);
     return raw;
 }
 
@@ -77,22 +73,12 @@ static void raw_end(struct raw *raw)
     kit_end(raw->hub);
 }
 
-/* Turns until so much is unread. */
-static void comes(struct leat_hub *hub, leat_conn conn, uint64_t bytes)
-{
-    struct leat_event event;
-    uint64_t end_ms = kit_now_ms() + lti_test_scaled_ms(KIT_SOON_MS);
-    while (kit_info(hub, conn).inbox_bytes < bytes && kit_now_ms() < end_ms)
-        (void)!leat_next(hub, &event, 1);
-    REQUIRE_INT(kit_info(hub, conn).inbox_bytes, bytes);
-}
-
 /* What the stream holds comes, and nothing is said of it. */
 static void stream_comes(struct raw *raw)
 {
     uint64_t bytes = kit_info(raw->hub, raw->conn).inbox_bytes + stream.size;
     stream_send(raw->fd);
-    comes(raw->hub, raw->conn, bytes);
+    kit_inbox_comes(raw->hub, raw->conn, bytes);
 }
 
 static bool is_text(const struct leat_slice *slice, const char *text)
@@ -167,7 +153,7 @@ TEST(view_many_arguments_and_states)
     kit_read_text(hub, bytes.accepted, "bytes");
     kit_send_text(hub, ends.dialled, "one");
     kit_send_text(hub, ends.dialled, "two");
-    comes(hub, ends.accepted, 2 * (KIT_HEADER_BYTES + 3));
+    kit_inbox_comes(hub, ends.accepted, 2 * (KIT_HEADER_BYTES + 3));
     CHECK_ERROR(leat_view_many(hub, ends.accepted, slices, 0, &count), LEAT_E_ARGUMENT);
     CHECK_ERROR(leat_release(hub, ends.accepted), LEAT_E_STATE);
     CHECK(slices[0].data == hub && slices[0].size == 77 && slices[1].size == 78 && count == 777);
@@ -237,7 +223,7 @@ TEST(view_many_leaves_half_a_message)
         size_t count = 777;
         text_put("first");
         kit_raw_send(raw.fd, stream.bytes, parts[i]);
-        comes(raw.hub, raw.conn, parts[i]);
+        kit_inbox_comes(raw.hub, raw.conn, parts[i]);
         CHECK_ERROR(leat_view_many(raw.hub, raw.conn, slices, MANY, &count), LEAT_E_EMPTY);
         CHECK_INT(count, 777);
         text_put("second");
@@ -245,13 +231,13 @@ TEST(view_many_leaves_half_a_message)
         text_put("third");
         size_t end = stream.size;
         kit_raw_send(raw.fd, stream.bytes + parts[i], whole);
-        comes(raw.hub, raw.conn, whole + parts[i]);
+        kit_inbox_comes(raw.hub, raw.conn, whole + parts[i]);
         shows(&raw, slices, MANY, 2, "first");
         CHECK(is_text(slices + 1, "second"));
         /* Meanwhile its rest comes, and one more. */
         text_put("fourth");
         kit_raw_send(raw.fd, stream.bytes + whole + parts[i], stream.size - whole - parts[i]);
-        comes(raw.hub, raw.conn, stream.size);
+        kit_inbox_comes(raw.hub, raw.conn, stream.size);
         CHECK(is_text(slices, "first") && is_text(slices + 1, "second"));
         CHECK_ERROR(leat_release(raw.hub, raw.conn), LEAT_OK);
         CHECK_INT(kit_info(raw.hub, raw.conn).inbox_bytes, stream.size - whole);
@@ -296,8 +282,6 @@ TEST(view_many_stops_at_what_is_no_message)
     struct leat_slice slices[MANY];
     uint8_t answer[64];
     const uint8_t payload[8] = "pingping";
-    while (kit_raw_recv(raw.fd, answer, KIT_HELLO_BYTES) == 0)
-        kit_drain(raw.hub, NULL, NULL);
     text_put("a");
     text_put("b");
     frame_put(FRAME_PING, payload, sizeof payload);

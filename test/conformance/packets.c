@@ -25,29 +25,10 @@ static struct leat_conn_options packets_of(uint32_t frame_bytes_max)
     return options;
 }
 
-/* A connection whose other end is a raw peer. */
-static leat_conn raw_pair(struct leat_hub *hub, const struct leat_conn_options *options, int *fd)
-{
-    intptr_t handle;
-    leat_conn conn;
-    *fd = kit_raw_pair_packets(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, options, &conn), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
-    return conn;
-}
-
 static void pattern_send(struct leat_hub *hub, leat_conn conn, size_t size, uint64_t offset)
 {
     kit_pattern(big, size, offset);
     REQUIRE_ERROR(leat_send_wait(hub, conn, big, size, KIT_SOON_MS), LEAT_OK);
-}
-
-static void pattern_receive(struct leat_hub *hub, leat_conn conn, size_t size, uint64_t offset)
-{
-    size_t came = 77;
-    REQUIRE_ERROR(leat_receive_wait(hub, conn, got, sizeof got, KIT_SOON_MS, &came), LEAT_OK);
-    REQUIRE_INT(came, size);
-    REQUIRE(kit_pattern_is(got, size, offset));
 }
 
 /* The next packet that a raw peer gets. */
@@ -70,9 +51,9 @@ TEST(packets_of_every_size_both_ways)
     struct kit_ends ends = kit_open(hub, listener, kit_plain("server"), &kit_packets);
     for (size_t i = 0; i < SIZES; i++) {
         pattern_send(hub, ends.dialled, sizes[i], i);
-        pattern_receive(hub, ends.accepted, sizes[i], i);
+        kit_receive_pattern(hub, ends.accepted, sizes[i], i);
         pattern_send(hub, ends.accepted, sizes[i], i + 100);
-        pattern_receive(hub, ends.dialled, sizes[i], i + 100);
+        kit_receive_pattern(hub, ends.dialled, sizes[i], i + 100);
     }
     KIT_QUIET(hub);
     CHECK_ERROR(leat_abort(hub, ends.dialled), LEAT_OK);
@@ -93,8 +74,8 @@ TEST(packets_of_every_size_in_a_row)
         pattern_send(hub, ends.accepted, sizes[(i + 5) % SIZES], i + 100);
     }
     for (size_t i = 0; i < 3 * SIZES; i++) {
-        pattern_receive(hub, ends.accepted, sizes[i % SIZES], i);
-        pattern_receive(hub, ends.dialled, sizes[(i + 5) % SIZES], i + 100);
+        kit_receive_pattern(hub, ends.accepted, sizes[i % SIZES], i);
+        kit_receive_pattern(hub, ends.dialled, sizes[(i + 5) % SIZES], i + 100);
     }
     KIT_QUIET(hub);
     kit_end(hub);
@@ -110,11 +91,11 @@ TEST(packets_with_a_raw_client)
     kit_raw_send(fd, "", 0);
     leat_conn conn = KIT_UNTIL(hub, LEAT_EVENT_ACCEPTED).conn;
     kit_receive_text(hub, conn, "first");
-    pattern_receive(hub, conn, 0, 0);
+    kit_receive_pattern(hub, conn, 0, 0);
     for (size_t i = 0; i < SIZES; i++) {
         kit_pattern(big, sizes[i], i);
         kit_raw_send(fd, big, sizes[i]);
-        pattern_receive(hub, conn, sizes[i], i);
+        kit_receive_pattern(hub, conn, sizes[i], i);
         REQUIRE_ERROR(leat_send(hub, conn, big, sizes[i]), LEAT_OK);
         raw_receive(fd, sizes[i], i);
     }
@@ -136,7 +117,7 @@ TEST(packets_of_a_client_that_begins_with_none)
     int fd = kit_raw_connect_packets(kit_plain("server"));
     kit_raw_send(fd, "", 0);
     leat_conn conn = KIT_UNTIL(hub, LEAT_EVENT_ACCEPTED).conn;
-    pattern_receive(hub, conn, 0, 0);
+    kit_receive_pattern(hub, conn, 0, 0);
     kit_raw_send(fd, "first", 5);
     kit_receive_text(hub, conn, "first");
     kit_raw_close(fd);
@@ -161,7 +142,7 @@ TEST(packets_with_a_raw_server)
     kit_raw_send(fd, "", 0);
     kit_raw_send(fd, "b", 1);
     kit_receive_text(hub, conn, "a");
-    pattern_receive(hub, conn, 0, 0);
+    kit_receive_pattern(hub, conn, 0, 0);
     kit_receive_text(hub, conn, "b");
     kit_raw_close(fd);
     KIT_NEXT(hub, LEAT_EVENT_FINISHED);
@@ -208,7 +189,7 @@ TEST(packets_without_a_byte_are_bounded)
     enum leat_error error = LEAT_OK;
     int fd;
     options.outbox_messages_max = 100;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     for (; sent < 20000 && error == LEAT_OK; sent += error == LEAT_OK)
         error = leat_send(hub, conn, NULL, 0);
     CHECK_ERROR(error, LEAT_E_FULL);
@@ -238,7 +219,7 @@ TEST(packets_up_to_the_limit)
     struct kit_ends ends = kit_pair(hub, &options);
     CHECK_INT(kit_info(hub, ends.dialled).peer_frame_bytes_max, EARLY);
     pattern_send(hub, ends.dialled, EARLY, 3);
-    pattern_receive(hub, ends.accepted, EARLY, 3);
+    kit_receive_pattern(hub, ends.accepted, EARLY, 3);
     CHECK_ERROR(leat_send(hub, ends.dialled, big, EARLY + 1), LEAT_E_TOO_BIG);
     CHECK_ERROR(leat_send_wait(hub, ends.dialled, big, EARLY + 1, 100), LEAT_E_TOO_BIG);
     CHECK_INT(kit_stats(hub, ends.dialled).full, 0);
@@ -259,7 +240,7 @@ TEST(packets_up_to_what_the_system_takes)
         CHECK_INT(most, KIT_MIB);
     for (size_t less = 0; less < 3; less++) {
         pattern_send(hub, ends.dialled, most - less, less);
-        pattern_receive(hub, ends.accepted, most - less, less);
+        kit_receive_pattern(hub, ends.accepted, most - less, less);
     }
     CHECK_ERROR(leat_send(hub, ends.dialled, big, most + 1), LEAT_E_TOO_BIG);
     kit_end(hub);
@@ -273,11 +254,11 @@ TEST(packets_too_big_of_a_foreign_peer)
     kit_pattern(big, LARGE, 0);
     for (size_t i = 0; i < 2; i++) {
         int fd;
-        leat_conn conn = raw_pair(hub, &options, &fd);
+        leat_conn conn = kit_raw_conn(hub, &options, &fd);
         uint64_t before = kit_hub_info(hub).memory_bytes;
         kit_raw_send(fd, big, EARLY);
         kit_raw_send(fd, big, above[i]);
-        pattern_receive(hub, conn, EARLY, 0);
+        kit_receive_pattern(hub, conn, EARLY, 0);
         struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSED);
         CHECK_ERROR(event.error, LEAT_E_PROTOCOL);
         CHECK_INT(kit_info(hub, conn).operation, LEAT_OP_READ);
@@ -353,7 +334,7 @@ TEST(packets_of_slices)
     CHECK_ERROR(leat_send_slices(hub, ends.dialled, NULL, 1), LEAT_E_ARGUMENT);
     CHECK_ERROR(leat_send(hub, ends.dialled, NULL, 1), LEAT_E_ARGUMENT);
     CHECK_ERROR(leat_send_slices(hub, ends.dialled, slices, 64), LEAT_OK);
-    pattern_receive(hub, ends.accepted, (size_t)64 * 1001, 0);
+    kit_receive_pattern(hub, ends.accepted, (size_t)64 * 1001, 0);
     CHECK_ERROR(leat_receive(hub, ends.accepted, got, 1, &size), LEAT_E_EMPTY);
     CHECK_INT(kit_stats(hub, ends.dialled).messages_sent, 1);
     kit_end(hub);
@@ -405,7 +386,7 @@ TEST(packets_view_is_held_while_more_come)
     CHECK_ERROR(leat_release(hub, ends.accepted), LEAT_OK);
     CHECK_ERROR(leat_release(hub, ends.accepted), LEAT_E_STATE);
     for (size_t i = 0; i < 60; i++)
-        pattern_receive(hub, ends.accepted, 1000, i);
+        kit_receive_pattern(hub, ends.accepted, 1000, i);
     kit_end(hub);
 }
 
@@ -439,7 +420,7 @@ TEST(packets_full_and_one_writable)
     uint32_t counts[KIT_EVENT_TYPES] = {0}, came = 0;
     int fd;
     options.outbox_bytes = 20000;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     uint32_t sent = fill(hub, conn, 3000);
     struct leat_conn_info info = kit_info(hub, conn);
     uint64_t full = kit_stats(hub, conn).full;
@@ -481,7 +462,7 @@ TEST(packets_nothing_is_read_while_one_waits)
     struct leat_hub *hub = kit_begin();
     uint32_t sent = 0;
     int fd;
-    leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+    leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
     for (size_t room = 1; sent < 10000 && room > 0; sent += room > 0) {
         kit_pattern(big, 1000, sent);
         room = kit_raw_try_send(fd, big, 1000);
@@ -492,7 +473,7 @@ TEST(packets_nothing_is_read_while_one_waits)
     CHECK_INT(kit_stats(hub, conn).messages_received, 1);
     CHECK_INT(kit_stats(hub, conn).inbox_bytes_high, 1008);
     for (uint32_t i = 0; i < sent; i++)
-        pattern_receive(hub, conn, 1000, i);
+        kit_receive_pattern(hub, conn, 1000, i);
     KIT_QUIET(hub);
     CHECK_INT(kit_info(hub, conn).inbox_bytes, 0);
     kit_raw_close(fd);
@@ -503,7 +484,7 @@ TEST(packets_pause_and_resume)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+    leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
     size_t size = 0;
     CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
     for (uint64_t i = 0; i < 5; i++) {
@@ -519,7 +500,7 @@ TEST(packets_pause_and_resume)
         KIT_NEXT(hub, LEAT_EVENT_READABLE);
         CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
         KIT_QUIET(hub);
-        pattern_receive(hub, conn, 10000, i); /* what came before the pause can be taken */
+        kit_receive_pattern(hub, conn, 10000, i); /* what came before the pause can be taken */
         KIT_QUIET(hub);
     }
     kit_raw_close(fd);
@@ -538,7 +519,7 @@ TEST(packets_larger_than_the_outbox)
     struct kit_ends ends = kit_pair(hub, &options);
     for (uint64_t i = 0; i < 5; i++) {
         pattern_send(hub, ends.dialled, LARGE, i);
-        pattern_receive(hub, ends.accepted, LARGE, i);
+        kit_receive_pattern(hub, ends.accepted, LARGE, i);
     }
     CHECK_ERROR(leat_wait_sent(hub, ends.dialled, KIT_SOON_MS), LEAT_OK);
     CHECK_INT(kit_stats(hub, ends.dialled).messages_sent, 5);
@@ -570,12 +551,12 @@ TEST(packets_sent_early_arrive_in_order)
     CHECK_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
     REQUIRE_ERROR(leat_wait_accepted(hub, listener, KIT_SOON_MS, &accepted), LEAT_OK);
     kit_receive_text(hub, accepted, "first");
-    pattern_receive(hub, accepted, 0, 0);
-    pattern_receive(hub, accepted, EARLY, 0);
+    kit_receive_pattern(hub, accepted, 0, 0);
+    kit_receive_pattern(hub, accepted, EARLY, 0);
     kit_drain(hub, NULL, counts);
     CHECK_INT(counts[LEAT_EVENT_WRITABLE], 1);
     pattern_send(hub, conn, LARGE, 1);
-    pattern_receive(hub, accepted, LARGE, 1);
+    kit_receive_pattern(hub, accepted, LARGE, 1);
     CHECK_INT(kit_stats(hub, conn).messages_sent, 4);
     kit_end(hub);
 }

@@ -16,16 +16,6 @@ static uint8_t big[256 * 1024], got[256 * 1024];
 static const struct leat_conn_options finishing = {
     .size = sizeof finishing, .protocol = LEAT_PACKETS, .empty_is_finish = true};
 
-static leat_conn raw_pair(struct leat_hub *hub, const struct leat_conn_options *options, int *fd)
-{
-    intptr_t handle;
-    leat_conn conn;
-    *fd = kit_raw_pair_packets(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, options, &conn), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
-    return conn;
-}
-
 /* Lets the hub turn until a packet has come to the raw peer. */
 static int64_t raw_next(struct leat_hub *hub, int fd)
 {
@@ -132,7 +122,7 @@ TEST(packets_finish_with_a_foreign_peer)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_pair(hub, &finishing, &fd);
+    leat_conn conn = kit_raw_conn(hub, &finishing, &fd);
     CHECK_ERROR(leat_send(hub, conn, NULL, 0), LEAT_E_ARGUMENT);
     CHECK_ERROR(leat_send_slices(hub, conn, NULL, 0), LEAT_E_ARGUMENT);
     CHECK_ERROR(leat_send_wait(hub, conn, "", 0, 10), LEAT_E_ARGUMENT);
@@ -159,7 +149,7 @@ TEST(packets_after_the_end_are_none)
     struct leat_hub *hub = kit_begin();
     for (size_t size = 0; size < 2; size++) {
         int fd;
-        leat_conn conn = raw_pair(hub, &finishing, &fd);
+        leat_conn conn = kit_raw_conn(hub, &finishing, &fd);
         kit_raw_send(fd, "last", 4);
         kit_raw_send(fd, "", 0);
         kit_raw_send(fd, "x", size);
@@ -178,7 +168,7 @@ TEST(packets_end_without_a_finish)
     struct leat_hub *hub = kit_begin();
     for (int said = 0; said < 2; said++) {
         int fd;
-        leat_conn conn = raw_pair(hub, &finishing, &fd);
+        leat_conn conn = kit_raw_conn(hub, &finishing, &fd);
         kit_raw_send(fd, "last", 4);
         if (said)
             kit_raw_send(fd, "", 0);
@@ -194,7 +184,7 @@ TEST(packets_finish_that_is_not_delivered)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_pair(hub, &finishing, &fd);
+    leat_conn conn = kit_raw_conn(hub, &finishing, &fd);
     (void)fill(hub, conn);
     uint64_t lost = unsent(hub, conn);
     CHECK(lost > 0);
@@ -214,7 +204,7 @@ TEST(packets_close_delivers)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+    leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
     uint32_t sent = fill(hub, conn), came = 0;
     CHECK(unsent(hub, conn) > 0);
     CHECK_ERROR(leat_close_report(hub, conn, KIT_SOON_MS, 5), LEAT_OK);
@@ -243,7 +233,7 @@ TEST(packets_close_report_counts_what_the_user_sent)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+    leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
     uint64_t undelivered = 0;
     uint32_t sent = fill(hub, conn);
     uint64_t lost = unsent(hub, conn);
@@ -253,7 +243,7 @@ TEST(packets_close_report_counts_what_the_user_sent)
     CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
     CHECK_INT(event.bytes_undelivered, lost);
     kit_raw_close(fd);
-    conn = raw_pair(hub, &kit_packets, &fd);
+    conn = kit_raw_conn(hub, &kit_packets, &fd);
     (void)fill(hub, conn);
     lost = unsent(hub, conn);
     CHECK_ERROR(leat_close_wait(hub, conn, 30, &undelivered), LEAT_E_TIMEOUT);
@@ -268,7 +258,7 @@ TEST(packets_abort_drops)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+    leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
     uint32_t sent = fill(hub, conn), came = 0;
     CHECK_ERROR(leat_abort(hub, conn), LEAT_OK);
     KIT_STALE(hub, conn);
@@ -310,7 +300,7 @@ TEST(packets_close_is_not_held_up)
     for (size_t size = 0; size < 2000; size += 1000) {
         struct leat_event event = {0};
         int fd;
-        leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+        leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
         uint32_t turns = 0;
         for (uint32_t i = 0; i < 100; i++)
             kit_raw_send(fd, big, size);
@@ -334,7 +324,7 @@ TEST(packets_of_a_peer_that_closes_are_all_read)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+    leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
     kit_raw_send(fd, "one", 3);
     kit_raw_send(fd, "", 0);
     kit_raw_send(fd, "three", 5);
@@ -355,7 +345,7 @@ TEST(packets_of_a_peer_that_goes_with_the_answer)
     struct leat_hub *hub = kit_begin();
     for (int i = 0; i < 20; i++) {
         int fd;
-        leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+        leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
         kit_raw_send(fd, "question", 8);
         kit_receive_text(hub, conn, "question");
         kit_send_text(hub, conn, "answer");
@@ -374,7 +364,7 @@ TEST(packets_of_a_peer_that_breaks_are_all_read)
     struct leat_hub *hub = kit_begin();
     for (int sending = 0; sending < 2; sending++) {
         int fd;
-        leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+        leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
         kit_send_text(hub, conn, "unread");
         CHECK_ERROR(leat_wait_sent(hub, conn, KIT_SOON_MS), LEAT_OK);
         kit_raw_send(fd, "one", 3);
@@ -401,7 +391,7 @@ TEST(packets_that_a_peer_does_not_take)
     struct leat_conn_options options = kit_packets;
     int fd;
     options.write_stall_ms = 80;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     for (uint32_t i = 0; i < 10000 && leat_send(hub, conn, big, 3000) == LEAT_OK; i++)
         continue;
     uint64_t lost = 0;
@@ -422,7 +412,7 @@ TEST(packets_that_wait_when_the_peer_goes)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+    leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
     (void)fill(hub, conn);
     uint64_t lost = unsent(hub, conn);
     kit_raw_close(fd);

@@ -15,16 +15,6 @@
 
 static uint8_t big[256 * 1024], got[256 * 1024];
 
-static leat_conn raw_pair(struct leat_hub *hub, const struct leat_conn_options *options, int *fd)
-{
-    intptr_t handle;
-    leat_conn conn;
-    *fd = kit_raw_pair_packets(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, options, &conn), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
-    return conn;
-}
-
 /* ---- Who meets whom -------------------------------------------------------------------------- */
 
 /* Who speaks bytes is no server for packets, nor the other way round; each goes on as it was. A
@@ -142,15 +132,12 @@ TEST(packets_pair_on_two_hubs)
     kit_drain(hub, other, counts);
     CHECK_INT(counts[LEAT_EVENT_CONNECTED], 2);
     for (size_t size = 0; size < 100000; size = size * 3 + 1) {
-        size_t came = 77;
         kit_pattern(big, size, size);
         REQUIRE_ERROR(leat_send(hub, a, big, size), LEAT_OK);
         REQUIRE_ERROR(leat_send(other, b, big, size), LEAT_OK);
         (void)!leat_wait_sent(hub, a, 0); /* its turn */
-        REQUIRE_ERROR(leat_receive_wait(other, b, got, sizeof got, KIT_SOON_MS, &came), LEAT_OK);
-        CHECK(came == size && kit_pattern_is(got, size, size));
-        REQUIRE_ERROR(leat_receive_wait(hub, a, got, sizeof got, KIT_SOON_MS, &came), LEAT_OK);
-        CHECK(came == size && kit_pattern_is(got, size, size));
+        kit_receive_pattern(other, b, size, size);
+        kit_receive_pattern(hub, a, size, size);
     }
     CHECK_ERROR(leat_hub_destroy(other), LEAT_OK);
     CHECK_ERROR(KIT_UNTIL(hub, LEAT_EVENT_CLOSED).error, LEAT_E_CLOSED);
@@ -250,7 +237,7 @@ TEST(packets_figures_are_the_payloads)
         .size = sizeof options, .trace = trace_take, .hook_context = &traced};
     struct leat_hub *hub = kit_hub(&options);
     int fd;
-    leat_conn conn = raw_pair(hub, &kit_packets, &fd);
+    leat_conn conn = kit_raw_conn(hub, &kit_packets, &fd);
     const size_t sizes[] = {1, 2000, 3, 4000};
     traced.conn = conn;
     for (size_t i = 0; i < 4; i++) {
@@ -288,7 +275,7 @@ TEST(packets_and_nothing_else)
     struct leat_event event;
     int fd;
     options.keepalive_ms = 20;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     CHECK_ERROR(leat_next(hub, &event, 150), LEAT_E_TIMEOUT);
     CHECK_INT(kit_info(hub, conn).state, LEAT_STATE_OPEN);
     CHECK_INT(kit_raw_recv_packet(fd, got, sizeof got), KIT_RAW_NONE);

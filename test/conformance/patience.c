@@ -10,22 +10,6 @@
 
 #include <string.h>
 
-/* A connection whose other end is a raw descriptor, the handshake done. */
-static leat_conn raw_pair(struct leat_hub *hub, const struct leat_conn_options *options, int *fd)
-{
-    intptr_t handle;
-    leat_conn conn;
-    uint8_t hello[KIT_HELLO_BYTES];
-    *fd = kit_raw_pair(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, options, &conn), LEAT_OK);
-    if (options->protocol == LEAT_MESSAGES) {
-        kit_raw_send(*fd, kit_hello, sizeof kit_hello);
-        CHECK_INT(kit_raw_recv(*fd, hello, sizeof hello), KIT_HELLO_BYTES);
-    }
-    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
-    return conn;
-}
-
 TEST(patience_with_half_a_frame_ends)
 {
     struct leat_hub *hub = kit_begin();
@@ -34,7 +18,7 @@ TEST(patience_with_half_a_frame_ends)
     int fd;
     options.partial_frame_ms = 60;
     for (size_t i = 0; i < 4; i++) {
-        leat_conn conn = raw_pair(hub, &options, &fd);
+        leat_conn conn = kit_raw_conn(hub, &options, &fd);
         struct kit_ends friends = kit_pair(hub, &options);
         kit_raw_send(fd, "\x05\0\0\0\x01\0\0\0hello", sizes[i]);
         uint64_t begin = kit_now_ms();
@@ -58,7 +42,7 @@ TEST(patience_with_a_frame_of_which_little_came_costs_little)
     leat_conn conns[PEERS];
     int fds[PEERS];
     for (int i = 0; i < PEERS; i++)
-        conns[i] = raw_pair(hub, &kit_messages, &fds[i]);
+        conns[i] = kit_raw_conn(hub, &kit_messages, &fds[i]);
     uint64_t before = kit_hub_info(hub).memory_bytes;
     for (int i = 0; i < PEERS; i++)
         kit_raw_send(fds[i], begin, sizeof begin);
@@ -83,7 +67,7 @@ TEST(patience_with_half_a_frame_lasts_for_one_frame)
     int fd;
     const uint32_t pause_ms = (uint32_t)lti_test_scaled_ms(30);
     options.partial_frame_ms = (uint32_t)lti_test_scaled_ms(100);
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     /* Each read ends inside a frame, but each frame is complete in time. */
     kit_raw_send(fd, "\x08\0\0\0\x05\0\0\0", 8);
     for (int i = 0; i < 8; i++) {
@@ -110,7 +94,7 @@ TEST(patience_with_half_a_frame_while_the_program_is_away)
     static uint8_t block[150000];
     int fd;
     options.partial_frame_ms = 50;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     kit_raw_header(fd, 1, sizeof block);
     KIT_QUIET(hub);
     kit_raw_send(fd, block, sizeof block);
@@ -131,7 +115,7 @@ TEST(patience_does_not_run_while_paused)
     struct leat_event event;
     int fd;
     options.partial_frame_ms = 50;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     kit_raw_send(fd, "\x05\0\0\0\x01\0\0\0hel", 11);
     KIT_QUIET(hub);
     CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
@@ -151,7 +135,7 @@ static void stall(const struct leat_conn_options *from)
     static uint8_t block[65536];
     int fd;
     options.write_stall_ms = 80;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     uint64_t begin = kit_now_ms();
     if (options.protocol == LEAT_MESSAGES)
         while (leat_send(hub, conn, block, sizeof block) == LEAT_OK)
@@ -181,17 +165,28 @@ TEST(patience_with_a_peer_that_takes_nothing_messages)
     stall(&kit_messages);
 }
 
+/* Who got this much paused, and writes to a peer that takes nothing. */
+static leat_conn paused_and_full(struct leat_hub *hub, const char *text, int *fd)
+{
+    const struct leat_conn_options options = {
+        .size = sizeof options, .protocol = LEAT_BYTES, .write_stall_ms = 80};
+    leat_conn conn = kit_raw_conn(hub, &options, fd);
+    if (*text) {
+        kit_raw_send(*fd, text, strlen(text));
+        KIT_NEXT(hub, LEAT_EVENT_READABLE);
+    }
+    CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
+    (void)kit_fill(hub, conn, 0);
+    return conn;
+}
+
 /* Who paused and has nothing to read hears of the end itself, and of no room to send. */
 TEST(patience_ends_for_one_who_paused_and_has_read_all)
 {
     struct leat_hub *hub = kit_begin();
-    const struct leat_conn_options options = {
-        .size = sizeof options, .protocol = LEAT_BYTES, .write_stall_ms = 80};
     uint32_t counts[KIT_EVENT_TYPES] = {0};
     int fd;
-    leat_conn conn = raw_pair(hub, &options, &fd);
-    CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
-    (void)kit_fill(hub, conn, 0);
+    (void)paused_and_full(hub, "", &fd);
     struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSED);
     CHECK_ERROR(event.error, LEAT_E_TIMEOUT);
     kit_drain(hub, NULL, counts);
@@ -205,15 +200,9 @@ TEST(patience_ends_for_one_who_paused_and_has_read_all)
 TEST(patience_ends_for_one_who_paused)
 {
     struct leat_hub *hub = kit_begin();
-    const struct leat_conn_options options = {
-        .size = sizeof options, .protocol = LEAT_BYTES, .write_stall_ms = 80};
     uint32_t counts[KIT_EVENT_TYPES] = {0};
     int fd;
-    leat_conn conn = raw_pair(hub, &options, &fd);
-    kit_raw_send(fd, "request", 7);
-    KIT_NEXT(hub, LEAT_EVENT_READABLE);
-    CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
-    (void)kit_fill(hub, conn, 0);
+    leat_conn conn = paused_and_full(hub, "request", &fd);
     for (int i = 0; i < 100 && counts[LEAT_EVENT_HANGUP] == 0; i++) {
         struct leat_event event;
         if (leat_next(hub, &event, KIT_SOON_MS / 10) == LEAT_OK)
@@ -242,7 +231,7 @@ TEST(patience_with_a_slow_peer_lasts)
     static uint8_t block[65536];
     struct leat_event event;
     int fd;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     uint64_t total = kit_fill(hub, conn, 0), got = 0;
     /* Little enough each time that the system does not call it room. */
     for (int i = 0; i < 8; i++) {
@@ -274,7 +263,7 @@ TEST(keepalive_ends_a_silent_peer)
     uint8_t bytes[64];
     int fd;
     options.keepalive_ms = 60;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     uint64_t begin = kit_now_ms();
     KIT_CLOSED(hub, conn, LEAT_E_TIMEOUT);
     uint64_t took = kit_now_ms() - begin;
@@ -308,8 +297,8 @@ TEST(keepalive_spares_who_is_not_read)
     struct leat_event event;
     int fds[2];
     options.keepalive_ms = 30;
-    leat_conn paused = raw_pair(hub, &options, &fds[0]);
-    leat_conn unread = raw_pair(hub, &options, &fds[1]);
+    leat_conn paused = kit_raw_conn(hub, &options, &fds[0]);
+    leat_conn unread = kit_raw_conn(hub, &options, &fds[1]);
     CHECK_ERROR(leat_pause(hub, paused), LEAT_OK);
     kit_raw_frame(fds[1], 1, "unread", 6);
     for (uint64_t end = kit_now_ms() + 150; kit_now_ms() < end;) {
@@ -330,7 +319,7 @@ TEST(keepalive_spares_the_peer_of_a_program_that_was_away)
     uint8_t bytes[64];
     int fd;
     options.keepalive_ms = 40;
-    leat_conn conn = raw_pair(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     kit_pass(150);
     /* Nobody had asked, so nobody failed to answer. */
     KIT_QUIET(hub);

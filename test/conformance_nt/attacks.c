@@ -305,13 +305,9 @@ TEST(attack_w15_half_a_frame)
 {
     struct leat_conn_options options = kit_messages;
     struct leat_hub *hub = kit_begin();
-    intptr_t handle;
-    leat_conn conn;
+    int fd;
     options.partial_frame_ms = 60;
-    int fd = kit_raw_pair(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, &options, &conn), LEAT_OK);
-    kit_raw_send(fd, kit_hello, sizeof kit_hello);
-    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     kit_raw_send(fd, "\x05\0\0\0\x01\0\0\0he", 10);
     KIT_CLOSED(hub, conn, LEAT_E_TIMEOUT);
     /* The read that waited is over, and its memory back: kit_end counts. */
@@ -380,12 +376,9 @@ TEST(attack_w16_write_that_was_half_read)
 TEST(attack_w17_close_loses_nothing)
 {
     struct leat_hub *hub = kit_begin();
-    intptr_t handle;
-    leat_conn conn;
     char text[32] = "";
-    int fd = kit_raw_pair(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, NULL, &conn), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
+    int fd;
+    leat_conn conn = kit_raw_conn(hub, NULL, &fd);
     kit_write_text(hub, conn, "last words");
     CHECK_ERROR(leat_close_wait(hub, conn, KIT_SOON_MS, NULL), LEAT_OK);
     CHECK_INT(kit_raw_recv(fd, text, sizeof text), 10);
@@ -399,11 +392,8 @@ TEST(attack_w18_peer_that_never_reads)
 {
     const struct leat_conn_options options = {.size = sizeof options, .write_stall_ms = 80};
     struct leat_hub *hub = kit_begin();
-    intptr_t handle;
-    leat_conn conn;
-    int fd = kit_raw_pair(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, &options, &conn), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
+    int fd;
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     (void)kit_fill(hub, conn, 0);
     uint64_t outbox = kit_info(hub, conn).outbox_bytes;
     struct leat_event event = KIT_NEXT(hub, LEAT_EVENT_CLOSED);

@@ -13,17 +13,6 @@
 
 #define NOTICED_MS 100
 
-/* The hub's end of a raw peer. */
-static leat_conn raw_adopted(struct leat_hub *hub, const struct leat_conn_options *options, int *fd)
-{
-    intptr_t handle;
-    leat_conn conn;
-    *fd = kit_raw_pair(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, options, &conn), LEAT_OK);
-    REQUIRE_ERROR(leat_wait_connected(hub, conn, KIT_SOON_MS), LEAT_OK);
-    return conn;
-}
-
 static void vanish(struct leat_hub *hub, int fd, enum leat_event_type type)
 {
     uint64_t begin = kit_now_ms();
@@ -37,7 +26,7 @@ TEST(nt_vanished_while_idle)
     struct leat_hub *hub = kit_begin();
     int fd;
     for (int i = 0; i < 2; i++) {
-        leat_conn conn = raw_adopted(hub, NULL, &fd);
+        leat_conn conn = kit_raw_conn(hub, NULL, &fd);
         KIT_QUIET(hub);
         if (i == 1) { /* after it had been busy */
             kit_raw_send(fd, "hello", 5);
@@ -53,7 +42,7 @@ TEST(nt_vanished_while_paused)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_adopted(hub, NULL, &fd);
+    leat_conn conn = kit_raw_conn(hub, NULL, &fd);
     CHECK_ERROR(leat_pause(hub, conn), LEAT_OK);
     kit_raw_send(fd, "unread", 6);
     KIT_QUIET(hub);
@@ -70,7 +59,7 @@ TEST(nt_vanished_while_the_inbox_is_full)
     const struct leat_conn_options options = {.size = sizeof options, .inbox_bytes = 1000};
     static uint8_t block[50000];
     int fd;
-    leat_conn conn = raw_adopted(hub, &options, &fd);
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     kit_pattern(block, sizeof block, 0);
     kit_raw_send(fd, block, sizeof block);
     for (int i = 0; i < 5; i++)
@@ -87,7 +76,7 @@ TEST(nt_vanished_while_a_write_waits)
 {
     struct leat_hub *hub = kit_begin();
     int fd;
-    leat_conn conn = raw_adopted(hub, NULL, &fd);
+    leat_conn conn = kit_raw_conn(hub, NULL, &fd);
     (void)kit_fill(hub, conn, 0);
     uint64_t outbox = kit_info(hub, conn).outbox_bytes;
     uint64_t begin = kit_now_ms();

@@ -52,16 +52,11 @@ static void many_while(size_t fault, uint64_t nth, enum lti_fault_mode mode, siz
     struct leat_hub *hub = kit_begin();
     struct leat_conn_options options = kit_messages;
     struct leat_event event;
-    intptr_t handle = -1;
-    leat_conn conn;
     size_t sent = 0, have = 0, hello = KIT_HELLO_BYTES;
     enum leat_error error = LEAT_OK;
     options.gather_bytes = gather_bytes;
-    int fd = kit_raw_pair(&handle);
-    REQUIRE_ERROR(leat_adopt_conn(hub, handle, 1, &options, &conn), LEAT_OK);
-    kit_raw_send(fd, kit_hello, sizeof kit_hello);
-    KIT_NEXT(hub, LEAT_EVENT_CONNECTED);
-    CHECK_INT(kit_raw_recv(fd, came, hello), hello);
+    int fd;
+    leat_conn conn = kit_raw_conn(hub, &options, &fd);
     lti_fault_reset();
     lti_fault_arm_nth(nth, fault, mode);
     for (int i = 0; i < TRIES && sent < MANY; i++) {

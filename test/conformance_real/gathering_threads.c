@@ -14,12 +14,6 @@ static void events_take(void *argument)
     while (event.type != LEAT_EVENT_WOKEN);
 }
 
-static bool somebody_waits(struct leat_hub *hub)
-{
-    struct leat_event event;
-    return leat_next(hub, &event, 0) == LEAT_E_BUSY;
-}
-
 TEST(gather_keeps_nothing_while_a_thread_waits)
 {
     struct leat_hub *hub = kit_begin(), *other = kit_hub(NULL);
@@ -27,7 +21,7 @@ TEST(gather_keeps_nothing_while_a_thread_waits)
     leat_conn ours, theirs;
     REQUIRE_ERROR(leat_pair(hub, other, &options, &ours, &theirs), LEAT_OK);
     struct kit_thread *thread = kit_thread_start(events_take, hub);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     for (int i = 0; i < ROUNDS; i++) {
         char back[3];
         size_t done;

@@ -62,12 +62,6 @@ static void events_take(void *argument)
     while (event.type != LEAT_EVENT_WOKEN);
 }
 
-static bool somebody_waits(struct leat_hub *hub)
-{
-    struct leat_event event;
-    return leat_next(hub, &event, 0) == LEAT_E_BUSY;
-}
-
 /* Takes all, until each has said its last; returns how many there were. */
 static uint64_t words_take(struct leat_hub *hub, leat_conn conn)
 {
@@ -110,7 +104,7 @@ static void senders_at_once(size_t gather_bytes, size_t outbox_bytes)
     REQUIRE_ERROR(leat_pair(hub, other, &options, &ours, &theirs), LEAT_OK);
     kit_drain(hub, other, NULL);
     struct kit_thread *waiter = kit_thread_start(events_take, hub);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     for (uint32_t i = 0; i < SENDERS; i++) {
         senders[i] = (struct sender){.hub = hub, .conn = ours, .number = i};
         threads[i] = kit_thread_start(sender_run, &senders[i]);
@@ -155,7 +149,7 @@ TEST(send_many_keep_nothing_while_a_thread_waits)
     REQUIRE_ERROR(leat_pair(hub, other, &options, &ours, &theirs), LEAT_OK);
     kit_drain(hub, other, NULL);
     struct kit_thread *waiter = kit_thread_start(events_take, hub);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     for (size_t i = 0; i < EACH; i++)
         slices[i] = (struct leat_slice){"some text", 9};
     for (int round = 0; round < 200; round++) {

@@ -29,19 +29,12 @@ static void waiter_run(void *argument)
     waiter->error = leat_next(waiter->hub, &waiter->event, waiter->timeout_ms);
 }
 
-/* True when a thread is inside leat_next or a wait: a second one is BUSY. */
-static bool somebody_waits(struct leat_hub *hub)
-{
-    struct leat_event event;
-    return leat_next(hub, &event, 0) == LEAT_E_BUSY;
-}
-
 TEST(threads_wake_ends_next)
 {
     struct leat_hub *hub = kit_begin();
     struct waiter waiter = {.hub = hub, .timeout_ms = LEAT_FOREVER};
     struct kit_thread *thread = kit_thread_start(waiter_run, &waiter);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     CHECK_ERROR(leat_wake(hub), LEAT_OK);
     kit_thread_join(thread);
     CHECK_ERROR(waiter.error, LEAT_OK);
@@ -92,7 +85,7 @@ TEST(threads_second_waiter_is_busy)
     struct kit_ends ends = kit_pair(hub, NULL);
     struct waiter waiter = {.hub = hub, .timeout_ms = LEAT_FOREVER};
     struct kit_thread *thread = kit_thread_start(waiter_run, &waiter);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     uint64_t undelivered = 77;
     intptr_t waitable = -1;
     size_t size = 0;
@@ -123,14 +116,14 @@ TEST(threads_what_others_start_ends_a_wait)
     kit_drain(hub, peer, NULL);
     struct waiter waiter = {.hub = hub, .timeout_ms = LEAT_FOREVER};
     struct kit_thread *thread = kit_thread_start(waiter_run, &waiter);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     CHECK_ERROR(leat_timer_start(hub, 1, 42, &timer), LEAT_OK);
     kit_thread_join(thread);
     CHECK_INT(waiter.event.type, LEAT_EVENT_TIMER);
     CHECK_INT(waiter.event.tag, 42);
     /* Bytes from the peer, and a write of ours while another thread waits. */
     thread = kit_thread_start(waiter_run, &waiter);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     kit_write_text(hub, a, "question");
     kit_read_text(peer, b, "question");
     kit_write_text(peer, b, "answer");
@@ -140,7 +133,7 @@ TEST(threads_what_others_start_ends_a_wait)
     /* A connection that is dialled meanwhile. */
     waiter.timeout_ms = KIT_SOON_MS;
     thread = kit_thread_start(waiter_run, &waiter);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     leat_conn nobody = kit_connect(hub, kit_plain("nobody"), 1, NULL);
     kit_thread_join(thread);
     CHECK_INT(waiter.event.type, LEAT_EVENT_CLOSED);
@@ -158,7 +151,7 @@ TEST(threads_resume_ends_a_wait)
     KIT_QUIET(hub);
     struct waiter waiter = {.hub = hub, .timeout_ms = LEAT_FOREVER};
     struct kit_thread *thread = kit_thread_start(waiter_run, &waiter);
-    CHECK_WITHIN(5000, somebody_waits(hub));
+    CHECK_WITHIN(5000, kit_somebody_waits(hub));
     CHECK_ERROR(leat_resume(hub, ends.accepted), LEAT_OK);
     kit_thread_join(thread);
     CHECK_INT(waiter.event.type, LEAT_EVENT_READABLE);
