@@ -218,12 +218,13 @@ enum leat_error lti_address_plain(const char *directory, const struct lti_name *
     size_t directory_size = strlen(directory);
     if (directory_size > 0 && directory[directory_size - 1] == '/')
         directory_size--;
-    if (directory_size > path_bytes_max || path_bytes_max - directory_size < name->size + 1)
+    size_t size = directory_size + 1 + name->size; /* no overflow: both are in memory */
+    if (size > path_bytes_max)
         return LEAT_E_NAME_TOO_LONG;
     memcpy(path_out, directory, directory_size);
     path_out[directory_size] = '/';
     memcpy(path_out + directory_size + 1, name->text, name->size);
-    *size_out = directory_size + 1 + name->size;
+    *size_out = size;
     return LEAT_OK;
 }
 

@@ -270,6 +270,10 @@ TEST(address_qt_lengths)
                     length + 3 <= 106 ? LEAT_OK : LEAT_E_NAME_TOO_LONG);
         CHECK_ERROR(lti_address_qt(folder, &name, 50, path, &size),
                     length + 3 <= 50 ? LEAT_OK : LEAT_E_NAME_TOO_LONG);
+        memcpy(folder, "/f/", 3); /* its second component is as long */
+        memset(folder + 3, 'f', length);
+        CHECK_ERROR(lti_address_qt(folder, &name, 50, path, &size),
+                    length + 5 <= 50 ? LEAT_OK : LEAT_E_NAME_TOO_LONG);
         free(path);
     }
 }
@@ -321,6 +325,14 @@ TEST(utf8_counts_all_short_sequences)
     CHECK_INT(counts[1], one);
     CHECK_INT(counts[2], one * one + two);
     CHECK_INT(counts[3], one * one * one + 2 * one * two + three);
+}
+
+TEST(utf8_ends_where_it_is_said_to)
+{
+    CHECK(lti_utf8_valid("\xFF", 0));
+    CHECK(lti_utf8_valid("ab\xFF", 2));
+    CHECK(lti_utf8_valid("\xC3\xA9\xFF", 2));
+    CHECK(!lti_utf8_valid("\xC3\xA9", 1));
 }
 
 TEST(utf8_refuses)
