@@ -71,7 +71,7 @@ size_t lti_utf8_from_utf16(const uint16_t *units, size_t count, char *text_out, 
         uint32_t point = units[i];
         if (point >= 0xD800 && point < 0xDC00 && i + 1 < count && units[i + 1] >= 0xDC00 &&
             units[i + 1] < 0xE000) {
-            point = 0x10000 + ((point - 0xD800) << 10) + (units[i + 1] - 0xDC00u);
+            point = 0x10000 + ((point & 0x3FF) << 10 | (units[i + 1] & 0x3FFu));
             i++;
         } else if (point >= 0xD800 && point < 0xE000) {
             point = REPLACEMENT;
