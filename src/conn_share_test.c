@@ -125,6 +125,21 @@ TEST(conn_share_turns_end)
     }
 }
 
+/* Who has the turn to write gives it back when no more than its floor is unsent: others come. */
+TEST(conn_share_turns_to_write_end)
+{
+    for (size_t unsent = FLOOR - 1; unsent <= FLOOR + 1; unsent++) {
+        struct stage stage;
+        stage_begin(&stage);
+        struct lti_conn *conn = &stage.conn;
+        lti_share_sends(conn, FLOOR + 1);
+        holds(conn, 0, unsent);
+        lti_share_changed(NULL, conn);
+        CHECK((stage.listener.turns[LTI_SHARE_WRITE] == NULL) == (unsent <= FLOOR));
+        CHECK_INT(lti_share_fits(&stage.other, FLOOR + 1), unsent <= FLOOR);
+    }
+}
+
 /* Who was held reads on when that need not be any more. */
 TEST(conn_share_is_held_no_longer_than_need_be)
 {
