@@ -73,7 +73,7 @@ bool lti_deadlines_reserve(struct lti_deadlines *heap, struct lti_pool *pool)
         struct lti_deadline **larger = lti_pool_alloc(pool, capacity * sizeof *larger);
         if (larger == NULL)
             return false;
-        if (heap->count > 0)
+        if (heap->nodes)
             memcpy(larger, heap->nodes, heap->count * sizeof *larger);
         lti_pool_free(pool, heap->nodes, heap->capacity * sizeof *larger);
         heap->nodes = larger;

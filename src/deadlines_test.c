@@ -45,6 +45,24 @@ TEST(deadlines_empty)
     heap_end(1);
 }
 
+/* A node begins in any memory, and one that was taken out keeps nothing. */
+TEST(deadlines_begin_alike)
+{
+    heap_begin(1);
+    memset(&nodes[0], 0xFF, sizeof nodes[0]);
+    lti_deadline_init(&nodes[0]);
+    const struct lti_deadline begun = nodes[0];
+    CHECK_INT(begun.time_ns, LTI_NEVER);
+    CHECK_INT(begun.order, 0);
+    CHECK_INT(begun.place, 0);
+    heap.order = 3;
+    lti_deadline_set(&heap, &nodes[0], 1);
+    CHECK_INT(nodes[0].order, 3);
+    CHECK(lti_deadlines_pop_due(&heap, 1) == &nodes[0]);
+    CHECK_MEM(&nodes[0], &begun, sizeof begun);
+    heap_end(1);
+}
+
 TEST(deadlines_come_in_order)
 {
     heap_begin(4);

@@ -116,8 +116,8 @@ void *lti_pool_alloc(struct lti_pool *pool, size_t size)
 uint32_t lti_pool_larger(uint32_t capacity, uint32_t first, uint32_t cap)
 {
     uint32_t more = capacity < TABLE_DOUBLES_BELOW ? capacity : capacity / 4;
-    if (capacity < first)
-        more = first - capacity;
+    if (capacity == 0)
+        more = first;
     return more < cap - capacity ? capacity + more : cap;
 }
 

@@ -39,8 +39,8 @@ static inline bool lti_pool_has_small(const struct lti_pool *pool)
     return pool->free_count[0] > 0;
 }
 
-/* The next capacity of a table that is full: twice as much at first, later a quarter more, so that
- * a large one has few places that nobody needs. At most `cap`. */
+/* The next capacity of a table that is full: `first` of one without any, then twice as much, later
+ * a quarter more, so that a large one has few places that nobody needs. At most `cap`. */
 uint32_t lti_pool_larger(uint32_t capacity, uint32_t first, uint32_t cap);
 
 #endif
