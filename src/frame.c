@@ -63,8 +63,10 @@ void lti_hello_encode(const struct lti_hello *hello, uint8_t bytes_out[LTI_HELLO
 enum leat_error lti_hello_decode(const uint8_t *bytes, size_t size, struct lti_hello *hello_out)
 {
     struct lti_hello hello;
+    if (size == 0)
+        return LEAT_E_EMPTY; /* and `bytes` may be null */
     size_t magic_size = size < sizeof hello_magic ? size : sizeof hello_magic;
-    if (magic_size > 0 && memcmp(bytes, hello_magic, magic_size) != 0)
+    if (memcmp(bytes, hello_magic, magic_size) != 0)
         return LEAT_E_PROTOCOL;
     if (size < HELLO_SIZE_AT)
         return LEAT_E_EMPTY;
