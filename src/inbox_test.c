@@ -419,6 +419,9 @@ TEST(inbox_traps)
     CHECK_TRAPS(lti_inbox_filled(&inbox, LTI_BLOCK_SMALL - 9));
     CHECK_TRAPS(lti_inbox_consume(&inbox, &pool, 11));
     CHECK_TRAPS(lti_inbox_room(&empty, &pool, SIZE_MAX, SIZE_MAX, &room));
+    CHECK_TRAPS(lti_inbox_room(&empty, &pool, SIZE_MAX, (1u << 30) + 1, &room));
+    pool.bytes_max = pool.bytes;
+    CHECK_INT(lti_inbox_room(&empty, &pool, SIZE_MAX, 1u << 30, &room), SIZE_MAX);
     lti_inbox_clear(&inbox, &pool);
     lti_pool_end(&pool);
 }
