@@ -52,7 +52,7 @@ static bool slots_grow(struct lti_slots *slots, struct lti_pool *pool)
     struct lti_slot *larger = lti_pool_alloc(pool, capacity * sizeof *larger);
     if (larger == NULL)
         return false;
-    if (slots->used > 0)
+    if (slots->slots)
         memcpy(larger, slots->slots, slots->used * sizeof *larger);
     lti_pool_free(pool, slots->slots, slots->capacity * sizeof *larger);
     slots->slots = larger;

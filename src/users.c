@@ -46,7 +46,7 @@ static bool users_grow(struct lti_users *users, struct lti_pool *pool)
     struct lti_users_place *places = lti_pool_alloc(pool, users_bytes(capacity));
     if (places == NULL)
         return false;
-    if (users->used > 0)
+    if (users->places)
         memcpy(places, users->places, users_bytes(users->used));
     lti_pool_free(pool, users->places, users_bytes(users->capacity));
     users->places = places;
