@@ -288,6 +288,33 @@ TEST(inbox_moves_little)
     expect_little_moved(1, 1);
 }
 
+/* Also when there is no memory for the larger block that each read would like to have. */
+TEST(inbox_moves_little_without_memory)
+{
+    const size_t held = 60000;
+    struct lti_pool pool;
+    struct lti_inbox inbox = {0};
+    uint64_t place = 0, moved = 0;
+    lti_pool_init(&pool, LTI_BLOCK_LARGE);
+    inbox_put(&inbox, &pool, held, 1000000, &place);
+    for (uint64_t step = 0; step < 100000; step++) {
+        uint8_t *room = NULL;
+        lti_inbox_consume(&inbox, &pool, 1);
+        const uint8_t *before = lti_inbox_bytes(&inbox);
+        size_t got = lti_inbox_room(&inbox, &pool, 40000, 1000000, &room);
+        REQUIRE(got > 0 && got != SIZE_MAX);
+        room[0] = byte_at(place++);
+        lti_inbox_filled(&inbox, 1);
+        if (lti_inbox_bytes(&inbox) != before)
+            moved += held;
+    }
+    inbox_expect(&inbox, 100000, held);
+    CHECK_INT(inbox.capacity, LTI_BLOCK_LARGE);
+    CHECK(moved <= 100000 * 8);
+    lti_inbox_clear(&inbox, &pool);
+    lti_pool_end(&pool);
+}
+
 struct model {
     struct lti_inbox inbox;
     struct lti_pool pool;
