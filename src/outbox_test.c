@@ -199,6 +199,17 @@ TEST(outbox_holds_what_32_bits_count)
     CHECK(!lti_outbox_reserve_piece(&outbox, &pool, UINT32_MAX - 999));
     CHECK_INT(pool.bytes_high, bytes);
     outbox_expect(&outbox, 0, 1000);
+    outbox.size = UINT32_MAX - 500; /* as if it held so much */
+    CHECK(lti_outbox_reserve(&outbox, &pool, 500));
+    CHECK(!lti_outbox_reserve(&outbox, &pool, 501));
+    outbox.size = 1000;
+    lti_outbox_clear(&outbox, &pool);
+    REQUIRE(lti_outbox_reserve_piece(&outbox, &pool, 1000));
+    outbox_put(&outbox, 1000, &place);
+    outbox.size = UINT32_MAX - 500;
+    CHECK(lti_outbox_reserve_piece(&outbox, &pool, 500));
+    CHECK(!lti_outbox_reserve_piece(&outbox, &pool, 501));
+    outbox.size = 1000;
     lti_outbox_clear(&outbox, &pool);
     lti_pool_end(&pool);
 }
