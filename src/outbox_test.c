@@ -214,6 +214,28 @@ TEST(outbox_holds_what_32_bits_count)
     lti_pool_end(&pool);
 }
 
+/* What a small block has room for counts: for the rest of an append another one is enough. */
+TEST(outbox_small_stays_small)
+{
+    struct lti_pool pool;
+    struct lti_outbox outbox = {0};
+    uint64_t place = 0;
+    lti_pool_init(&pool, SIZE_MAX);
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, 2000));
+    outbox_put(&outbox, 2000, &place);
+    CHECK_INT(pool.bytes, LTI_BLOCK_SMALL);
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, 3000));
+    outbox_put(&outbox, 3000, &place);
+    CHECK_INT(pool.bytes, 2 * LTI_BLOCK_SMALL);
+    outbox_expect(&outbox, 0, 5000);
+    lti_outbox_clear(&outbox, &pool);
+    lti_pool_end(&pool);
+    REQUIRE(lti_outbox_reserve(&outbox, &pool, LTI_BLOCK_SMALL - LTI_OUTBOX_HEADER_BYTES));
+    CHECK_INT(pool.bytes, LTI_BLOCK_SMALL); /* just what it holds */
+    lti_outbox_clear(&outbox, &pool);
+    lti_pool_end(&pool);
+}
+
 TEST(outbox_reserve_without_memory)
 {
     struct lti_pool pool;
