@@ -97,6 +97,19 @@ TEST(deadlines_equal_times_come_as_set)
     heap_end(20);
 }
 
+/* A heap that ended is as one that never was. */
+TEST(deadlines_begin_again)
+{
+    for (int lives = 0; lives < 2; lives++) {
+        heap_begin(1);
+        lti_deadline_set(&heap, &nodes[0], 1);
+        CHECK_INT(nodes[0].order, 0);
+        heap_end(1);
+        CHECK(heap.nodes == NULL);
+        CHECK_INT(heap.capacity, 0);
+    }
+}
+
 TEST(deadlines_reserve_without_memory)
 {
     lti_pool_init(&pool, 0);

@@ -39,6 +39,11 @@ TEST(slots_add_find_remove)
     lti_slots_remove(&slots, c);
     lti_slots_end(&slots, &pool);
     CHECK_INT(slots.capacity, 0);
+    a = lti_slots_add(&slots, &pool, &objects[0]); /* and again, with nothing of what was */
+    CHECK_INT(a, UINT64_C(0xBEEF800000100000));
+    CHECK(lti_slots_find(&slots, a) == &objects[0]);
+    lti_slots_remove(&slots, a);
+    lti_slots_end(&slots, &pool);
     lti_pool_end(&pool);
 }
 
