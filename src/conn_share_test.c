@@ -140,6 +140,26 @@ TEST(conn_share_turns_to_write_end)
     }
 }
 
+/* Who waits looks again when somebody leaves who had a turn, or both: it is no fuller then. */
+TEST(conn_share_turns_of_who_leaves)
+{
+    for (int turns = 0; turns < 4; turns++) {
+        struct stage stage;
+        struct leat_hub hub;
+        stage_begin(&stage);
+        memset(&hub, 0, sizeof hub);
+        lti_deadline_init(&stage.other.base.deadline);
+        CHECK(!lti_share_read(&stage.other, FLOOR + 1));
+        if (turns & 1)
+            stage.listener.turns[LTI_SHARE_READ] = &stage.conn;
+        if (turns & 2)
+            stage.listener.turns[LTI_SHARE_WRITE] = &stage.conn;
+        lti_share_leave(&hub, &stage.conn);
+        CHECK_INT(stage.other.share_held, turns == 0);
+        CHECK(!stage.listener.turns[LTI_SHARE_READ] && !stage.listener.turns[LTI_SHARE_WRITE]);
+    }
+}
+
 /* Who was held reads on when that need not be any more. */
 TEST(conn_share_is_held_no_longer_than_need_be)
 {
