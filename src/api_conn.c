@@ -170,7 +170,7 @@ enum leat_error leat_view_many(struct leat_hub *hub, leat_conn conn,
 enum leat_error leat_view(struct leat_hub *hub, leat_conn conn, const void **data_out,
                           size_t *size_out)
 {
-    struct leat_slice message;
+    struct leat_slice message = {0};
     size_t one = 0;
     if (!data_out || !size_out)
         return LEAT_E_ARGUMENT;

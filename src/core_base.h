@@ -230,6 +230,7 @@ struct lti_timer {
     uint64_t id;
 };
 
+/* What belongs together lies together. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct leat_hub {
     struct lti_port *port;
     struct lti_pool pool;

@@ -54,7 +54,7 @@ static bool inbox_grow(struct lti_inbox *inbox, struct lti_pool *pool, size_t ca
         return false;
     size_t size = lti_inbox_size(inbox);
     LTI_ASSERT(!inbox->pinned && capacity > size);
-    if (size > 0)
+    if (inbox->data)
         memcpy(data, inbox->data + inbox->head, size);
     lti_pool_free(pool, inbox->data, inbox->capacity);
     inbox->data = data;
@@ -102,6 +102,7 @@ size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t wan
         *room_out = inbox->data;
         return want;
     }
+    LTI_ASSERT(inbox->data || inbox->capacity == 0);
     size_t size = lti_inbox_size(inbox);
     if (size >= limit)
         return 0;

@@ -130,6 +130,7 @@ enum leat_error lti_listener_create(struct leat_hub *hub, const struct leat_list
 
 void lti_listener_end(struct leat_hub *hub, struct lti_listener *listener, bool forked)
 {
+    LTI_ASSERT(listener);
     /* Those that the user was told of live on without us; the others end with us. */
     uint32_t place = 0;
     struct lti_conn *conn;

@@ -22,8 +22,8 @@
 #include <sys/syscall.h>
 #include <unistd.h>
 
-#ifdef __has_include
-#if __has_include(<sys/single_threaded.h>)
+#ifdef __GLIBC_PREREQ
+#if __GLIBC_PREREQ(2, 32)
 #include <sys/single_threaded.h>
 #define MUTEX_ALONE (__libc_single_threaded != 0)
 #endif

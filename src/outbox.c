@@ -166,7 +166,7 @@ void lti_outbox_consume(struct lti_outbox *outbox, struct lti_pool *pool, size_t
     /* Bytes are left behind those that go, so no block that is freed here is the last or fill. */
     while (size > 0) {
         struct lti_outbox_block *block = outbox->first;
-        LTI_ASSERT(block != NULL && block->tail > block->head);
+        LTI_ASSERT(block->tail > block->head);
         size_t part = block->tail - block->head;
         if (size < part)
             part = size;

@@ -233,7 +233,7 @@ uint32_t lti_nt_read_done(struct lti_nt_stream *stream, int64_t result)
     return news;
 }
 
-_Static_assert(LTI_NT_READ_FIRST < TRADE_BYTES_MIN && LTI_NT_READ_MOST == LTI_BLOCK_LARGE,
+_Static_assert(LTI_NT_READ_FIRST < TRADE_BYTES_MIN,
                "so much is held by a buffer of the core's size only");
 
 /* All that is held goes with its buffer, and the core's block becomes the buffer. */

@@ -25,7 +25,7 @@ static char log_line[200];
 static void log_keep(void *context, const char *text)
 {
     (void)context;
-    strncpy(log_line, text, sizeof log_line - 1);
+    (void)snprintf(log_line, sizeof log_line, "%s", text);
 }
 
 static enum leat_error backend_try(enum leat_backend backend, struct leat_hub **hub_out)

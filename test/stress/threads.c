@@ -290,7 +290,7 @@ TEST_TIMEOUT(stress_all_calls_from_many_threads, 300)
     struct prng random = stress_random();
     leat_listener listener;
     char name[64] = {0};
-    strncpy(name, stress_name("party"), sizeof name - 1);
+    (void)snprintf(name, sizeof name, "%s", stress_name("party"));
     party.name = name;
     REQUIRE_ERROR(leat_listen(party.hub, name, NULL, &listener), LEAT_OK);
     atomic_store(&party.working, WORKERS);
