@@ -282,6 +282,8 @@ static inline void bench_value_option(struct bench *b, const char *option, const
         b->count_max = bench_number(value);
     else if (strcmp(option, "--gather") == 0)
         b->gather = (size_t)bench_number(value);
+    else if (strcmp(option, "--outbox") == 0)
+        b->outbox = (size_t)bench_number(value);
     else if (strcmp(option, "--many") == 0)
         b->many = (uint32_t)bench_number(value);
     else if (strcmp(option, "--spin") == 0)

@@ -71,6 +71,7 @@ struct bench {
     bool check_all, one_core, two_cores, messages, single_thread;
     size_t
         gather; /* a stream's chunks are gathered until there are so many bytes, where a peer can */
+    size_t outbox;       /* of leat's connections, in bytes; 0: its default */
     uint32_t many;       /* so many of a stream's chunks are handed over by one call; 0: one */
     const char *backend; /* leat's; null: its default */
     char role;           /* 's', 'c', or 0: both */

@@ -46,6 +46,7 @@ static struct leat_conn_options conn_options(const struct bench *b)
         .size = sizeof options,
         .protocol = b->messages ? LEAT_MESSAGES : LEAT_BYTES,
         .gather_bytes = b->gather,
+        .outbox_bytes = b->outbox,
     };
     if (b->kind == BENCH_BURST) { /* the outbox is what is measured */
         options.outbox_bytes = bench_high_water(b);

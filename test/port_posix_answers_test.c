@@ -202,15 +202,20 @@ static void place_leave_dead(const struct place *place)
     CHECK_INT(lti_os_close((int)fd), 0);
 }
 
+static enum leat_error place_open(struct place *place, struct lti_access *access)
+{
+    struct os_code code;
+    const struct lti_listen listen = {.access = access};
+    lti_link_init(&place->link);
+    return lti_port_listen(place->port, &place->link, &place->claim, &place->address, &listen,
+                           &code);
+}
+
 /* Listens, and stops again if that worked; what a strange answer made it leave is removed. */
 static enum leat_error place_listen(struct place *place, struct lti_access *access)
 {
-    struct os_code code;
     char lock[220];
-    const struct lti_listen listen = {.access = access};
-    lti_link_init(&place->link);
-    enum leat_error error =
-        lti_port_listen(place->port, &place->link, &place->claim, &place->address, &listen, &code);
+    enum leat_error error = place_open(place, access);
     if (error == LEAT_OK) {
         lti_answers_clear();
         CHECK(lti_port_end(place->port, &place->link, &place->claim, &place->address, false));
@@ -332,14 +337,9 @@ static void clients_connect(struct place *place, struct lti_link *links, int cou
 TEST(port_posix_answers_clients_that_are_turned_away)
 {
     struct place place;
-    struct os_code code;
     struct lti_link links[6];
-    const struct lti_listen listen = {.access = &same};
     place_begin(&place, "x");
-    lti_link_init(&place.link);
-    REQUIRE_ERROR(
-        lti_port_listen(place.port, &place.link, &place.claim, &place.address, &listen, &code),
-        LEAT_OK);
+    REQUIRE_ERROR(place_open(&place, &same), LEAT_OK);
     clients_connect(&place, links, 6);
     CHECK_INT(lti_port_turn_away(&place.link, &place.claim, 6), 0); /* nothing is in reserve */
     lti_answer("socket", 1, 1, fail(LTI_OS_DESCRIPTORS));
@@ -382,13 +382,8 @@ TEST(port_posix_answers_another_file_is_not_removed)
     for (int change = LTI_FILE_TYPE; change < LTI_FILE_CHANGES; change++) {
         for (int nth = 1; nth <= 5; nth++) {
             struct place place;
-            struct os_code code;
-            const struct lti_listen listen = {.access = &same};
             place_begin(&place, "x");
-            lti_link_init(&place.link);
-            REQUIRE_ERROR(lti_port_listen(place.port, &place.link, &place.claim, &place.address,
-                                          &listen, &code),
-                          LEAT_OK);
+            REQUIRE_ERROR(place_open(&place, &same), LEAT_OK);
             lti_answer_file(NULL, nth, 1, (enum lti_file_change)change);
             CHECK(lti_port_end(place.port, &place.link, &place.claim, &place.address, false));
             (void)place_listen(&place, &same); /* removes what stayed */
@@ -414,12 +409,8 @@ TEST(port_posix_answers_when_there_are_no_nodes)
 {
     struct place place;
     struct os_code code;
-    const struct lti_listen listen = {.access = &same};
     place_begin(&place, "x");
-    lti_link_init(&place.link);
-    REQUIRE_ERROR(
-        lti_port_listen(place.port, &place.link, &place.claim, &place.address, &listen, &code),
-        LEAT_OK);
+    REQUIRE_ERROR(place_open(&place, &same), LEAT_OK);
     place.address.guarded = false; /* so that who stands there is looked at */
     CHECK_ERROR(place_connect(&place, &same), LEAT_OK);
     lti_answer("open_node", 1, 1, fail(LTI_OS_UNSUPPORTED));
