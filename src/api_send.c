@@ -331,9 +331,10 @@ static enum leat_error message_one_of_many(struct leat_hub *hub, struct lti_conn
     const struct leat_conn_options *options = &conn->common->options;
     if (message_more(hub, conn, slice) || message_gather(hub, conn, slice, 1, slice->size))
         return LEAT_OK;
-    bool fits = slice->size <= COPY_BYTES_MAX &&
-                conn->outbox.size + LTI_FRAME_HEADER_BYTES + slice->size <= options->outbox_bytes &&
-                conn->outbox.messages < options->outbox_messages_max;
+    bool fits =
+        slice->size <= COPY_BYTES_MAX &&
+        conn->outbox.size + LTI_FRAME_HEADER_BYTES + slice->size <= options->outbox_stream_bytes &&
+        conn->outbox.messages < options->outbox_messages_max;
     /* Those before it are to be in nobody's way: alone, each would have left by now. */
     if (!fits && conn->outbox.size > 0 && many_may_hold(hub, conn))
         lti_conn_flush(hub, conn);

@@ -70,6 +70,7 @@ static bool options_equal(const struct leat_conn_options *a, const struct leat_c
 {
     return a->protocol == b->protocol && a->inbox_bytes == b->inbox_bytes &&
            a->inbox_low_bytes == b->inbox_low_bytes && a->outbox_bytes == b->outbox_bytes &&
+           a->outbox_stream_bytes == b->outbox_stream_bytes &&
            a->outbox_low_bytes == b->outbox_low_bytes &&
            a->outbox_messages_max == b->outbox_messages_max &&
            a->frame_bytes_max == b->frame_bytes_max && a->handshake_ms == b->handshake_ms &&
@@ -78,7 +79,7 @@ static bool options_equal(const struct leat_conn_options *a, const struct leat_c
            a->empty_is_finish == b->empty_is_finish;
 }
 /* A new option is to be compared, too: where pointers have 64 bits, the struct grows by it. */
-_Static_assert(sizeof(void *) != 8 || sizeof(struct leat_conn_options) == 88,
+_Static_assert(sizeof(void *) != 8 || sizeof(struct leat_conn_options) == 96,
                "options_equal compares every option");
 
 static bool address_equal(const struct lti_address *a, const struct lti_address *b)

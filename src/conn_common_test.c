@@ -58,7 +58,7 @@ TEST(conn_common_is_one_for_those_alike)
 
 TEST(conn_common_tells_any_difference)
 {
-    enum { KINDS = 13 };
+    enum { KINDS = 14 };
     struct leat_conn_options first_options;
     struct lti_address here, there;
     struct lti_common *first, *other;
@@ -80,6 +80,7 @@ TEST(conn_common_tells_any_difference)
         options.protocol = kind == 10 ? LEAT_PACKETS : options.protocol;
         options.empty_is_finish = kind == 11;
         options.gather_bytes = kind == 12 ? 1000 : 0;
+        options.outbox_stream_bytes += kind == 13;
         address_of(&there, kind == KINDS ? "unix:/b" : kind == KINDS + 1 ? "unix:/aa" : "unix:/a");
         there.guarded = kind == KINDS + 2;
         enum leat_who who = kind == KINDS + 3 ? LEAT_WHO_ADMIN : LEAT_WHO_SAME_USER;

@@ -233,7 +233,7 @@ bool lti_conn_packet_queue(struct leat_hub *hub, struct lti_conn *conn, uint8_t 
 enum leat_error lti_conn_packet_offer(struct leat_hub *hub, struct lti_conn *conn,
                                       const struct leat_slice *slices, size_t count, size_t total)
 {
-    size_t limit = conn->common->options.outbox_bytes;
+    size_t limit = lti_conn_outbox_limit(conn);
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     size_t whole = LTI_FRAME_HEADER_BYTES + total;
     if ((whole > room && conn->outbox.size > 0) || !lti_share_fits(conn, whole)) {

@@ -16,6 +16,7 @@
 
 #define GATHER_MAX 16
 #define RETRY_MS 20u
+#define PIECE_BYTES ((size_t)65536) /* what fits one block */
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
@@ -175,8 +176,7 @@ static bool write_begin(struct leat_hub *hub, struct lti_conn *conn)
 bool lti_conn_has_room(const struct lti_conn *conn)
 {
     size_t want = conn->want_writable ? conn->want_room : 0;
-    bool fits =
-        conn->outbox.size == 0 || conn->outbox.size + want <= conn->common->options.outbox_bytes;
+    bool fits = conn->outbox.size == 0 || conn->outbox.size + want <= lti_conn_outbox_limit(conn);
     return fits && conn->outbox.size <= conn->common->options.outbox_low_bytes &&
            conn->outbox.messages < conn->common->options.outbox_messages_max &&
            lti_share_fits(conn, want ? want : 1);
@@ -261,12 +261,14 @@ void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes,
         return;
     if (conn->protocol == LEAT_PACKETS) {
         lti_conn_packet_written(hub, conn, taken);
-        return;
+    } else {
+        conn->writing = false;
+        if (bytes)
+            first_sent(hub, conn, bytes);
+        lti_conn_flush(hub, conn);
     }
-    conn->writing = false;
-    if (bytes)
-        first_sent(hub, conn, bytes);
-    lti_conn_flush(hub, conn);
+    if (conn->outbox.size == 0) /* and nobody waits for room: that was all of it */
+        conn->streams = conn->want_writable || conn->writable_due;
 }
 
 static void slices_append(struct lti_conn *conn, const struct leat_slice *slices, size_t skip,
@@ -288,7 +290,7 @@ static void slices_append(struct lti_conn *conn, const struct leat_slice *slices
 
 void lti_conn_offer_full(struct lti_conn *conn, size_t want_room)
 {
-    conn->want_writable = true;
+    conn->want_writable = conn->streams = true;
     conn->want_room = (uint32_t)want_room;
     conn->writable_due = false;
     conn->stats.full++;
@@ -318,7 +320,7 @@ static void offer_rest(struct leat_hub *hub, struct lti_conn *conn, const struct
 static enum leat_error whole_begin(struct leat_hub *hub, struct lti_conn *conn, size_t total,
                                    bool direct)
 {
-    size_t limit = conn->common->options.outbox_bytes;
+    size_t limit = lti_conn_outbox_limit(conn);
     size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
     /* An empty outbox takes any message, so that the limit need not be that of the largest. */
     if ((total > room && conn->outbox.size > 0) ||
@@ -340,12 +342,17 @@ static enum leat_error offer_queue(struct leat_hub *hub, struct lti_conn *conn,
 {
     size_t rest = total - sent;
     if (!whole) {
-        size_t limit = conn->common->options.outbox_bytes;
+        size_t limit = lti_conn_outbox_limit(conn);
         size_t room = conn->outbox.size < limit ? limit - conn->outbox.size : 0;
         room = lti_share_room(conn, room);
         rest = rest < room ? rest : room;
     }
-    if (rest > 0 && !lti_outbox_reserve(&conn->outbox, &hub->pool, whole ? total : rest)) {
+    bool there = rest == 0 || lti_outbox_reserve(&conn->outbox, &hub->pool, whole ? total : rest);
+    if (!there && !whole && rest > PIECE_BYTES) { /* memory is short: less, then */
+        rest = PIECE_BYTES;
+        there = lti_outbox_reserve(&conn->outbox, &hub->pool, rest);
+    }
+    if (!there) {
         LTI_ASSERT(!whole); /* there is memory for it: see whole_begin */
         if (sent == 0)
             return LEAT_E_MEMORY;

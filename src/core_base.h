@@ -122,6 +122,7 @@ struct lti_conn {
             bool read_stalled : 1;  /* the inbox was full; until its low mark */
             bool writing : 1;       /* a write_start is under way */
             bool want_writable : 1; /* FULL was returned: one WRITABLE is due */
+            bool streams : 1;       /* FULL was returned, and not all is sent since */
             bool writable_due : 1;
             bool connected_due : 1;
             bool finish_wanted : 1; /* by us: after the outbox */
@@ -376,6 +377,12 @@ void lti_conn_fail(struct leat_hub *hub, struct lti_conn *conn, enum leat_operat
                    enum leat_error error, struct os_code code); /* the first error sticks */
 void lti_conn_bury(struct leat_hub *hub, struct lti_conn *conn);
 uint64_t lti_conn_unsent(const struct lti_conn *conn); /* what the user sent of the outbox */
+/* What may wait in its outbox: less of a stream, so that what it copies stays in the caches. */
+static inline size_t lti_conn_outbox_limit(const struct lti_conn *conn)
+{
+    const struct leat_conn_options *options = &conn->common->options;
+    return conn->streams ? options->outbox_stream_bytes : options->outbox_bytes;
+}
 enum leat_state lti_conn_public_state(const struct lti_conn *conn);
 
 /* conn_open.c */

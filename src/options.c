@@ -77,6 +77,16 @@ static bool box_take(size_t *high, size_t *low, size_t otherwise)
     return *low < *high;
 }
 
+/* Who names one bound means it for streams, too. */
+static bool outbox_take(struct leat_conn_options *to)
+{
+    size_t stream = to->outbox_bytes ? to->outbox_bytes : 128 * KIB;
+    if (to->outbox_bytes == 0)
+        to->outbox_bytes = 4 * MIB;
+    return box_take(&to->outbox_stream_bytes, &to->outbox_low_bytes, stream) &&
+           to->outbox_stream_bytes <= to->outbox_bytes && to->outbox_bytes <= BOX_BYTES_CAP;
+}
+
 enum leat_error lti_options_hub(const struct leat_hub_options *from, struct leat_hub_options *to)
 {
     enum leat_error error = options_take(to, sizeof *to, from);
@@ -109,9 +119,10 @@ enum leat_error lti_options_conn(const struct leat_conn_options *from, struct le
     size_t frame = messages ? to->frame_bytes_max + FRAME_ROOM : 1;
     size_t inbox = 256 * KIB > frame ? 256 * KIB : frame;
     good = good && box_take(&to->inbox_bytes, &to->inbox_low_bytes, inbox);
-    good = good && box_take(&to->outbox_bytes, &to->outbox_low_bytes, 128 * KIB);
+    good = outbox_take(to) && good;
     good = good && to->inbox_bytes >= frame;
-    good = good && to->gather_bytes <= GATHER_BYTES_CAP && to->gather_bytes <= to->outbox_bytes;
+    good = good && to->gather_bytes <= GATHER_BYTES_CAP;
+    good = good && to->gather_bytes <= to->outbox_stream_bytes;
     good = good && (to->gather_bytes == 0 || to->protocol != LEAT_PACKETS);
     number_default(&to->outbox_messages_max, 1024);
     good = number_take(&to->handshake_ms, 5000, HANDSHAKE_MS_CAP) && good;

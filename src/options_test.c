@@ -16,7 +16,9 @@ TEST(options_defaults_of_a_connection)
     REQUIRE_ERROR(lti_options_conn(NULL, &options), LEAT_OK);
     CHECK_INT(options.protocol, LEAT_BYTES);
     CHECK_INT(options.inbox_bytes, 256 * KIB);
-    CHECK_INT(options.outbox_bytes, 128 * KIB);
+    CHECK_INT(options.outbox_bytes, 4 * MIB);
+    CHECK_INT(options.outbox_stream_bytes, 128 * KIB);
+    CHECK_INT(options.outbox_low_bytes, 64 * KIB);
     CHECK_INT(options.outbox_messages_max, 1024);
     CHECK_INT(options.frame_bytes_max, MIB);
     CHECK_INT(options.handshake_ms, 5000);
@@ -25,6 +27,34 @@ TEST(options_defaults_of_a_connection)
     CHECK_INT(options.keepalive_ms, 0);
     REQUIRE_ERROR(lti_options_conn(&messages, &options), LEAT_OK);
     CHECK_INT(options.inbox_bytes, MIB + 8);
+}
+
+/* Who names the one bound means streams, too; a stream's is never the larger one. */
+TEST(options_of_a_stream_follow_those_of_the_outbox)
+{
+    struct leat_conn_options asked = {.size = sizeof asked, .outbox_bytes = 9 * MIB}, options;
+    REQUIRE_ERROR(lti_options_conn(&asked, &options), LEAT_OK);
+    CHECK_INT(options.outbox_stream_bytes, 9 * MIB);
+    CHECK_INT(options.outbox_low_bytes, 9 * MIB / 2);
+    asked.outbox_stream_bytes = 9 * MIB + 1;
+    CHECK_ERROR(lti_options_conn(&asked, &options), LEAT_E_OPTIONS);
+    asked.outbox_stream_bytes = 1000;
+    asked.gather_bytes = 1000;
+    REQUIRE_ERROR(lti_options_conn(&asked, &options), LEAT_OK);
+    CHECK_INT(options.outbox_bytes, 9 * MIB);
+    CHECK_INT(options.outbox_stream_bytes, 1000);
+    CHECK_INT(options.outbox_low_bytes, 500);
+    asked.gather_bytes = 1001;
+    CHECK_ERROR(lti_options_conn(&asked, &options), LEAT_E_OPTIONS);
+    asked.gather_bytes = 0;
+    asked.outbox_low_bytes = 1000;
+    CHECK_ERROR(lti_options_conn(&asked, &options), LEAT_E_OPTIONS);
+    asked.outbox_low_bytes = 999;
+    CHECK_ERROR(lti_options_conn(&asked, &options), LEAT_OK);
+    asked.outbox_bytes = 0;
+    REQUIRE_ERROR(lti_options_conn(&asked, &options), LEAT_OK);
+    CHECK_INT(options.outbox_bytes, 4 * MIB);
+    CHECK_INT(options.outbox_stream_bytes, 1000);
 }
 
 TEST(options_defaults_of_a_listener)

@@ -331,10 +331,14 @@ struct leat_conn_options {
                                    * frame_bytes_max + 8 if that is more, and never below it */
     size_t inbox_low_bytes;       /* reading resumes at or below; default inbox_bytes / 2, below
                                    * inbox_bytes */
-    size_t outbox_bytes;          /* writing is FULL here; default 128 KiB, [1 byte, 1 GiB];
+    size_t outbox_bytes;          /* writing is FULL here; default 4 MiB, [1 byte, 1 GiB];
                                    * messages: an empty outbox takes any one message */
-    size_t outbox_low_bytes;      /* WRITABLE comes at or below; default outbox_bytes / 2, below
-                                   * outbox_bytes */
+    size_t outbox_stream_bytes;   /* the same for a stream, which what fits no cache makes slower:
+                                   * from a FULL on, until all is sent and nobody waits for room;
+                                   * default 128 KiB, and where outbox_bytes is given as much;
+                                   * [1 byte, outbox_bytes] */
+    size_t outbox_low_bytes;      /* WRITABLE comes at or below; default outbox_stream_bytes / 2,
+                                   * below outbox_stream_bytes */
     uint32_t outbox_messages_max; /* messages waiting in the outbox: sending is FULL here, too;
                                    * default 1024. Those that only gather are sent first */
     uint32_t frame_bytes_max;     /* largest message, in bytes, that we accept; default 1 MiB,
@@ -351,7 +355,7 @@ struct leat_conn_options {
                                    * is never */
     size_t gather_bytes;  /* bytes, messages: small writes go to the system together, so many
                                    * bytes at a time: see leat_flush; default 0, each by itself;
-                                   * [0, 64 KiB], at most outbox_bytes */
+                                   * [0, 64 KiB], at most outbox_stream_bytes */
     bool empty_is_finish; /* packets: an empty one means that no more will come, in both
                                    * directions; leat_finish sends it */
 };

@@ -48,6 +48,7 @@ TEST(asking_for_the_options_in_force)
                                         .inbox_bytes = 1000,
                                         .inbox_low_bytes = 10,
                                         .outbox_bytes = 2000,
+                                        .outbox_stream_bytes = 200,
                                         .outbox_low_bytes = 20,
                                         .outbox_messages_max = 7,
                                         .handshake_ms = 100,
@@ -60,6 +61,7 @@ TEST(asking_for_the_options_in_force)
     CHECK_INT(in_force.inbox_bytes, 1000);
     CHECK_INT(in_force.inbox_low_bytes, 10);
     CHECK_INT(in_force.outbox_bytes, 2000);
+    CHECK_INT(in_force.outbox_stream_bytes, 200);
     CHECK_INT(in_force.outbox_low_bytes, 20);
     CHECK_INT(in_force.outbox_messages_max, 7);
     CHECK_INT(in_force.handshake_ms, 100);
@@ -71,7 +73,8 @@ TEST(asking_for_the_options_in_force)
     CHECK_INT(in_force.size, sizeof in_force);
     CHECK_INT(in_force.inbox_bytes, 256 * 1024);
     CHECK_INT(in_force.inbox_low_bytes, 128 * 1024);
-    CHECK_INT(in_force.outbox_bytes, 128 * 1024);
+    CHECK_INT(in_force.outbox_bytes, 4 * KIT_MIB);
+    CHECK_INT(in_force.outbox_stream_bytes, 128 * 1024);
     CHECK_INT(in_force.outbox_low_bytes, 64 * 1024);
     CHECK_INT(in_force.outbox_messages_max, 1024);
     CHECK_INT(in_force.frame_bytes_max, KIT_MIB);

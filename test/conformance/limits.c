@@ -143,6 +143,89 @@ TEST(limits_outbox_low_mark_of_the_user)
     kit_end(hub);
 }
 
+/* Fills it with what the protocol sends in one piece, and says how much waits when it is FULL. */
+static uint64_t fill(struct leat_hub *hub, leat_conn conn, enum leat_protocol protocol)
+{
+    static uint8_t block[50000];
+    enum leat_error error = LEAT_OK;
+    size_t accepted = 0;
+    for (uint32_t i = 0; i < 1000 && error == LEAT_OK; i++)
+        error = protocol == LEAT_BYTES ? leat_write(hub, conn, block, sizeof block, &accepted)
+                                       : leat_send(hub, conn, block, sizeof block);
+    REQUIRE_ERROR(error, LEAT_E_FULL);
+    return kit_info(hub, conn).outbox_bytes;
+}
+
+static bool all_taken(struct leat_hub *hub, const struct kit_ends *ends)
+{
+    return kit_info(hub, ends->dialled).outbox_bytes == 0 &&
+           kit_info(hub, ends->accepted).inbox_bytes == 0 &&
+           kit_stats(hub, ends->accepted).bytes_received ==
+               kit_stats(hub, ends->dialled).bytes_sent;
+}
+
+/* Until there is room for more, or until the other end has all. True: a WRITABLE came. */
+static bool take(struct leat_hub *hub, const struct kit_ends *ends, enum leat_protocol protocol)
+{
+    static uint8_t buffer[65536];
+    for (int i = 0; i < 100000 && !all_taken(hub, ends); i++) {
+        struct leat_event event = {0};
+        size_t size = 0;
+        enum leat_error error = leat_next(hub, &event, 10);
+        if (error == LEAT_E_TIMEOUT) /* what has left is noted without an event */
+            continue;
+        REQUIRE_ERROR(error, LEAT_OK);
+        if (event.type == LEAT_EVENT_WRITABLE)
+            return true;
+        if (event.type != LEAT_EVENT_READABLE)
+            continue;
+        error = protocol == LEAT_BYTES
+                    ? leat_read(hub, ends->accepted, buffer, sizeof buffer, &size)
+                    : leat_receive(hub, ends->accepted, buffer, sizeof buffer, &size);
+        REQUIRE_ERROR(error, LEAT_OK);
+    }
+    struct leat_event event = {0};
+    return leat_next(hub, &event, 0) == LEAT_OK && event.type == LEAT_EVENT_WRITABLE;
+}
+
+static bool full_at(uint64_t waits, uint64_t bound)
+{
+    return waits <= bound && waits > bound - 51000;
+}
+
+/* Who writes until FULL again and again has a smaller outbox than who wrote much once. */
+TEST(limits_outbox_of_a_stream)
+{
+    static const enum leat_protocol protocols[] = {LEAT_BYTES, LEAT_MESSAGES, LEAT_PACKETS};
+    for (size_t i = 0; i < sizeof protocols / sizeof protocols[0]; i++) {
+        struct leat_hub *hub = kit_begin();
+        const struct leat_conn_options options = {.size = sizeof options, .protocol = protocols[i]};
+        struct kit_ends ends = kit_pair(hub, &options);
+        CHECK(full_at(fill(hub, ends.dialled, protocols[i]), 4 * KIT_MIB));
+        for (int turn = 0; turn < 3; turn++) {
+            CHECK(take(hub, &ends, protocols[i]));
+            CHECK(full_at(fill(hub, ends.dialled, protocols[i]), (uint64_t)128 * 1024));
+        }
+        CHECK(take(hub, &ends, protocols[i]));
+        CHECK(!take(hub, &ends, protocols[i]));
+        /* What waits now is less than full, and nobody waits for room: that was no stream. */
+        uint64_t waits = 0;
+        for (uint32_t pieces = 0; waits == 0 && pieces < 100000; pieces++) {
+            if (protocols[i] == LEAT_BYTES)
+                kit_write_text(hub, ends.dialled, "some more");
+            else
+                REQUIRE_ERROR(leat_send(hub, ends.dialled, "some more", 9), LEAT_OK);
+            waits = kit_info(hub, ends.dialled).outbox_bytes;
+        }
+        CHECK(waits > 0);
+        CHECK(!take(hub, &ends, protocols[i]));
+        CHECK(full_at(fill(hub, ends.dialled, protocols[i]), 4 * KIT_MIB));
+        CHECK_INT(kit_stats(hub, ends.dialled).outbox_bytes_high,
+                  kit_info(hub, ends.dialled).outbox_bytes);
+        kit_end(hub);
+    }
+}
+
 TEST(limits_wait_writable_uses_the_event_up)
 {
     struct leat_hub *hub = kit_begin();

@@ -139,7 +139,7 @@ static void stall(const struct leat_conn_options *from)
     uint64_t begin = kit_now_ms();
     if (options.protocol == LEAT_MESSAGES)
         while (leat_send(hub, conn, block, sizeof block) == LEAT_OK)
-            CHECK(kit_info(hub, conn).outbox_bytes <= 128 * 1024);
+            CHECK(kit_info(hub, conn).outbox_bytes <= 4 * KIT_MIB);
     else
         (void)kit_fill(hub, conn, 0);
     uint64_t outbox = kit_info(hub, conn).outbox_bytes;

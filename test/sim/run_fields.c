@@ -31,6 +31,7 @@ struct field {
     FIELD(#side ".inbox", side.inbox_bytes, SIZE, 0),                                              \
         FIELD(#side ".inbox_low", side.inbox_low_bytes, SIZE, 0),                                  \
         FIELD(#side ".outbox", side.outbox_bytes, SIZE, 0),                                        \
+        FIELD(#side ".outbox_stream", side.outbox_stream_bytes, SIZE, 0),                          \
         FIELD(#side ".outbox_low", side.outbox_low_bytes, SIZE, 0),                                \
         FIELD(#side ".stall", side.write_stall_ms, U32, 0),                                        \
         FIELD(#side ".handshake", side.handshake_ms, U32, 0),                                      \

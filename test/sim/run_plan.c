@@ -123,6 +123,19 @@ static void draw_gather(struct run_random *random, struct leat_conn_options *opt
         options->gather_bytes = options->outbox_bytes;
 }
 
+/* In half of the runs whose outbox is bounded: a stream is, by less. */
+static void draw_stream(struct run_random *random, struct leat_conn_options *options)
+{
+    bool less = run_chance(random, 2);
+    if (options->outbox_bytes == 0 || !less)
+        return;
+    size_t low = options->outbox_low_bytes;
+    options->outbox_stream_bytes =
+        low + 1 + run_below(random, (uint32_t)(options->outbox_bytes - low));
+    if (options->gather_bytes > options->outbox_stream_bytes)
+        options->gather_bytes = options->outbox_stream_bytes;
+}
+
 static void draw_less(uint32_t *chunk_max, uint32_t buffer_bytes)
 {
     if (buffer_bytes != 0 && buffer_bytes < 20000 && *chunk_max > 2 * buffer_bytes + 100)
@@ -162,6 +175,8 @@ void run_plan_draw(uint64_t seed, struct run_plan *plan_out)
         plan_out->spin_us = 1 + run_below(&random, 200);
     draw_gather(&random, &plan_out->bytes);
     draw_gather(&random, &plan_out->messages);
+    draw_stream(&random, &plan_out->bytes);
+    draw_stream(&random, &plan_out->messages);
 }
 
 void run_plan_print(const struct run_plan *plan)

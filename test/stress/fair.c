@@ -179,7 +179,8 @@ static void hall_until(struct hall *hall, bool slow)
 
 static void hall_make(struct hall *hall, enum leat_protocol protocol)
 {
-    const struct leat_conn_options options = {.size = sizeof options, .protocol = protocol};
+    const struct leat_conn_options options = {
+        .size = sizeof options, .protocol = protocol, .outbox_bytes = 128 * STRESS_KIB};
     struct prng random = stress_random();
     bool messages = protocol == LEAT_MESSAGES;
     for (uint32_t i = 0; i < READERS; i++) {
