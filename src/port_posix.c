@@ -82,7 +82,7 @@ int lti_port_prepare(struct lti_port *port, struct lti_done *done_out)
 {
     (void)done_out;
     if (port->unasked)
-        lti_unasked_retry(port->unasked);
+        lti_unasked_turn(port->unasked);
     return 0;
 }
 
@@ -180,6 +180,7 @@ enum leat_error lti_link_watch(struct lti_port *port, struct lti_link *link,
         enum leat_error error = lti_unasked_begin(port);
         if (error != LEAT_OK)
             return error;
+        lti_unasked_opened(port->unasked);
         link->state = port->unasked;
     } else {
         link->state = port->ring;

@@ -79,14 +79,17 @@ enum leat_error
 lti_unasked_begin(struct lti_port *port); /* before the first link that is not PLAIN */
 void lti_unasked_end(struct lti_port *port);
 uint32_t lti_unasked_threads(const struct lti_unasked *unasked);
-void lti_unasked_retry(struct lti_unasked *unasked);
-/* Closes it soon, elsewhere; false: there is no room, it stays the caller's. */
+void lti_unasked_turn(struct lti_unasked *unasked); /* before the reads of a turn of the loop */
+void lti_unasked_opened(
+    struct lti_unasked *unasked); /* this process has one descriptor less left */
+/* Closes it soon, elsewhere; false: without memory, it stays the caller's. */
 bool lti_unasked_put(struct lti_unasked *unasked, int fd);
 void lti_unasked_put_all(struct lti_unasked *unasked, const struct lti_os_came *came);
 /* There is room for all that one receive may bring along. */
 bool lti_unasked_may_come(const struct lti_unasked *unasked);
-/* This process had no descriptor left: from now on nothing may come. It stays so, as nobody says
- * when there are enough again, and a look costs little. */
+/* So many wait that no more connections may come, which would wait there in the end. */
+bool lti_unasked_many(const struct lti_unasked *unasked);
+/* This process had no descriptor left: from now on nothing may come. */
 void lti_unasked_scarce(struct lti_unasked *unasked);
 
 /* Lets the poller watch a link's descriptor. */

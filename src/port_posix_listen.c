@@ -311,19 +311,28 @@ static int64_t listener_accept_again(const struct lti_link *listener)
     return fd;
 }
 
+/* Nobody waits here for what a client may have sent along: then its end is another thread's, and
+ * the descriptor is not there for the next one. */
+static void client_turn_away(struct lti_unasked *unasked, int fd)
+{
+    if (!unasked || !lti_os_recv_over(fd) || !lti_unasked_put(unasked, fd))
+        (void)lti_os_close(fd);
+}
+
 enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener,
                                 struct lti_link *link, const struct lti_access *access,
                                 enum lti_accept_next next, bool *more_out, struct os_code *code_out)
 {
     (void)access;
     *more_out = false;
-    int64_t fd = listener_accept_again(listener);
+    bool many = port->unasked && lti_unasked_many(port->unasked);
+    int64_t fd = many ? lti_os_fail(LTI_OS_DESCRIPTORS, 0) : listener_accept_again(listener);
     enum leat_error error = lti_port_error(fd, code_out);
     /* Systems look for a descriptor first, and for a client with it in hand. */
     if ((error == LEAT_E_LIMIT || error == LEAT_E_MEMORY) &&
         !lti_os_accept_more(lti_link_fd(listener)))
         error = LEAT_E_EMPTY;
-    if (error == LEAT_E_LIMIT && port->unasked)
+    if (error == LEAT_E_LIMIT && port->unasked && !many)
         lti_unasked_scarce(port->unasked);
     if (error != LEAT_OK)
         return error;
@@ -332,7 +341,7 @@ enum leat_error lti_port_accept(struct lti_port *port, struct lti_link *listener
     link->flags |= listener->flags & LTI_LINK_PLAIN; /* inherited */
     error = lti_link_watch(port, link, code_out);
     if (error != LEAT_OK) {
-        (void)lti_os_close((int)fd);
+        client_turn_away(lti_link_unasked(link), (int)fd);
         link->handle = -1;
     }
     return error;
@@ -345,18 +354,11 @@ void lti_port_reserve(struct lti_claim *claim)
         claim->reserve = (intptr_t)fd;
 }
 
-/* Nobody waits here for what a client may have sent along: then its end is another thread's, and
- * the descriptor is not there for the next one. */
-static void client_turn_away(struct lti_unasked *unasked, int fd)
-{
-    if (!unasked || !lti_os_recv_over(fd) || !lti_unasked_put(unasked, fd))
-        (void)lti_os_close(fd);
-}
-
 uint32_t lti_port_turn_away(struct lti_link *listener, struct lti_claim *claim, uint32_t most)
 {
     uint32_t count = 0;
-    if (claim->reserve < 0)
+    const struct lti_unasked *unasked = lti_link_unasked(listener);
+    if (claim->reserve < 0 || (unasked && lti_unasked_many(unasked)))
         return 0;
     (void)lti_os_close((int)claim->reserve);
     claim->reserve = -1;
@@ -382,7 +384,7 @@ static enum lti_os_kind unaccepted_end(struct lti_port *port, int listener)
 {
     int64_t fd = lti_os_accept(listener);
     if (fd >= 0 && !lti_unasked_put(port->unasked, (int)fd))
-        (void)lti_os_close((int)fd); /* hundreds wait there already */
+        (void)lti_os_close((int)fd); /* there is no memory */
     return lti_os_kind_of(fd);
 }
 

@@ -9,6 +9,11 @@
  */
 #include "os_fault_private.h"
 
+bool lti_os_descriptors_left(uint32_t want)
+{
+    return lti_real_descriptors_left(want);
+}
+
 bool lti_os_sockets_plain(void)
 {
     return lti_real_sockets_plain() || lti_fault_stand_in;

@@ -102,6 +102,7 @@ extern __typeof__(lti_os_turn_over) lti_real_turn_over;
 extern __typeof__(lti_os_share_over) lti_real_share_over;
 extern __typeof__(lti_os_turn_share) lti_real_turn_share;
 extern __typeof__(lti_os_unlock) lti_real_unlock;
+extern __typeof__(lti_os_descriptors_left) lti_real_descriptors_left;
 extern __typeof__(lti_os_sockets_plain) lti_real_sockets_plain;
 extern __typeof__(lti_os_accept_ready) lti_real_accept_ready;
 extern __typeof__(lti_os_accept_more) lti_real_accept_more;

@@ -28,6 +28,7 @@
 #define lti_os_end_copies lti_real_end_copies
 #define lti_os_close lti_real_close
 #define lti_os_recv lti_real_recv
+#define lti_os_descriptors_left lti_real_descriptors_left
 #define lti_os_sockets_plain lti_real_sockets_plain
 #define lti_os_ring_create lti_real_ring_create
 #define lti_os_ring_destroy lti_real_ring_destroy

@@ -19,6 +19,7 @@
 #include <unistd.h>
 
 #define STALL_MS 1000u
+#define LOOK_MS 50u /* how often that is looked at, and more */
 #define CLIENTS 3
 
 enum { AT_PATH, ABSTRACT, ADOPTED, KINDS };
@@ -171,10 +172,13 @@ static uint64_t cut_off(const struct victim *victim)
     return longest_ms;
 }
 
-/* The hub learns that there is none left from a client that it cannot accept, or from descriptors
- * that came cut off; and then it lets none come that take long. */
-static uint64_t cut_off_when_known(bool by_client)
+enum known { KNOWN_BY_CLIENT, KNOWN_BY_CUT, KNOWN_BY_LOOK };
+
+/* The hub learns that there is none left from a client that it cannot accept, from descriptors that
+ * came cut off, or by looking now and then; and then it lets none come that take long. */
+static uint64_t cut_off_when_known(enum known known)
 {
+    bool by_client = known == KNOWN_BY_CLIENT;
     const int fds[1] = {0};
     struct victim victim = victim_unprotected(), other = victim_of(victim.hub);
     struct lingering lingering = lingering_make();
@@ -186,7 +190,7 @@ static uint64_t cut_off_when_known(bool by_client)
     if (by_client) {
         client = attack_raw_connect(attack_path("server"));
         REQUIRE(client >= 0);
-    } else {
+    } else if (known == KNOWN_BY_CUT) {
         CHECK(victim_takes(&other, fds, 1));
     }
     rlim_t before = descriptors_end();
@@ -194,8 +198,10 @@ static uint64_t cut_off_when_known(bool by_client)
         REQUIRE_ERROR(leat_next(victim.hub, &event, ATTACK_SOON_MS), LEAT_OK);
         CHECK_INT(event.type, LEAT_EVENT_LISTEN_ERROR);
         CHECK_ERROR(event.error, LEAT_E_LIMIT);
-    } else {
+    } else if (known == KNOWN_BY_CUT) {
         (void)cut_off(&victim); /* it is the other one, and nothing that takes long */
+    } else {
+        CHECK_ERROR(leat_next(victim.hub, &event, LOOK_MS), LEAT_E_TIMEOUT);
     }
     CHECK(lingering_sent(&lingering, &victim));
     (void)descriptors_end(); /* it had a number of ours */
@@ -212,9 +218,12 @@ static uint64_t cut_off_when_known(bool by_client)
 TEST(attack_l24_descriptor_that_lingers_and_no_place)
 {
     victim_older_kernel();
-    uint64_t client_ms = cut_off_when_known(true), cut_ms = cut_off_when_known(false);
+    uint64_t client_ms = cut_off_when_known(KNOWN_BY_CLIENT);
+    uint64_t cut_ms = cut_off_when_known(KNOWN_BY_CUT);
+    uint64_t look_ms = cut_off_when_known(KNOWN_BY_LOOK);
     attack_seen("L24",
                 "and no place for it: %llu ms once a client could not be accepted, %llu ms once "
-                "others came cut off",
-                (unsigned long long)client_ms, (unsigned long long)cut_ms);
+                "others came cut off, %llu ms of a process that ran out by itself",
+                (unsigned long long)client_ms, (unsigned long long)cut_ms,
+                (unsigned long long)look_ms);
 }

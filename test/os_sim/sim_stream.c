@@ -329,6 +329,11 @@ static int64_t stream_recv(struct sim_object *stream, void *buffer, size_t size,
     return (int64_t)visible;
 }
 
+bool lti_os_descriptors_left(uint32_t want)
+{
+    return sim_world.options.descriptors_max - sim_process_now()->open >= want;
+}
+
 bool lti_os_sockets_plain(void)
 {
     (void)sim_process_now(); /* begins the world */
