@@ -12,11 +12,11 @@
  *             to linger (its other owners see that, and they are who sent it; not even this is done
  *             in the loop, as a socket may be busy for long), and closes it. A connection that ends
  *             over unread bytes is closed there, too: descriptors may be among them.
- * Fails:      what comes cut off, because this process may have no more, is closed by the system, and
- *             we would wait for that. So it is looked again and again whether there is room for all
- *             that may come, and more. While there is not, while the thread is stuck and some wait,
- *             and from the first time on that something came cut off all the same, none is taken:
- *             a look before each read tells whether something would come, and that ends the
+ * Fails:      what comes cut off, because this process may have no more, is closed by the system,
+ *             and we would wait for that. So it is looked again and again whether there is room for
+ *             all that may come, and more. While there is not, while the thread is stuck and some
+ *             wait, and from the first time on that something came cut off all the same, none is
+ *             taken: a look before each read tells whether something would come, and that ends the
  *             connection; others go on. A thread that cannot be started is tried again. Only
  *             without memory for the queue is one closed at once.
  * Invariants: the port alone puts, under the hub's lock; one thread at a time takes, and there is
