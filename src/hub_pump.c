@@ -283,15 +283,17 @@ enum leat_error lti_hub_pump(struct leat_hub *hub, uint64_t deadline_ns)
 {
     struct os_code code = {LTI_OS_NONE, 0};
     int prepared = lti_port_prepare(hub->port, hub->done);
-    batch_dispatch(hub, prepared);
+    if (prepared > 0)
+        batch_dispatch(hub, prepared);
     bool ask = !prepared || hub->ready.count == 0 || hub->unasked == TURNS_UNASKED_MAX ||
                time_is_over(hub, LTI_NEVER);
     hub->unasked = ask ? 0 : hub->unasked + 1;
     hub->changed = false;
     int count = ask ? port_ask(hub, prepared ? 0 : patience(hub, deadline_ns), &code) : 0;
-    if (count > 0)
+    if (count > 0) {
         hot_learn(hub, count);
-    batch_dispatch(hub, count);
+        batch_dispatch(hub, count);
+    }
     if (lti_port_unheard(hub->port) && time_is_over(hub, deadline_ns)) {
         count = port_ask(hub, 0, &code);
         batch_dispatch(hub, count);

@@ -97,8 +97,11 @@ size_t lti_inbox_room(struct lti_inbox *inbox, struct lti_pool *pool, size_t wan
     /* Most reads begin with nothing, and find a large block in the pool. */
     if (inbox->data == NULL && !inbox->pinned && want > LTI_BLOCK_SMALL &&
         want <= LTI_BLOCK_LARGE && limit >= LTI_BLOCK_LARGE) {
-        if (!inbox_grow(inbox, pool, LTI_BLOCK_LARGE))
+        inbox->data = lti_pool_alloc(pool, LTI_BLOCK_LARGE);
+        if (inbox->data == NULL)
             return SIZE_MAX;
+        inbox->capacity = LTI_BLOCK_LARGE;
+        inbox->head = inbox->tail = 0;
         *room_out = inbox->data;
         return want;
     }

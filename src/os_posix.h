@@ -193,6 +193,8 @@ int64_t lti_os_poller_close(int poller, bool forked);
 /* A descriptor that is readable while a wait would find something. LTI_OS_UNSUPPORTED. */
 int64_t lti_os_poller_waitable(int poller);
 int64_t lti_os_poller_add(int poller, int fd, uint32_t interest, uint64_t cookie);
+/* Tells the present state again. Else an edge is told once: of bytes, of room that there is again
+ * after a write that found too little. */
 int64_t lti_os_poller_modify(int poller, int fd, uint32_t interest, uint64_t cookie);
 int64_t lti_os_poller_remove(int poller, int fd);
 /* < 0: for ever */

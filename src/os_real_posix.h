@@ -81,8 +81,8 @@ bool lti_real_would_come(const struct msghdr *message);
 /* Close-on-exec and non-blocking, where no call makes a descriptor so; 0 or -1. */
 int lti_real_set_up(int fd);
 
-/* What the poller must hear of where the system does not tell it: that a descriptor goes, and that
- * somebody has looked what there is to read. With epoll there is neither. */
+/* What the poller must hear of where the system does not tell it: that a descriptor goes, that
+ * somebody has looked what there is to read, or has written. With epoll there is none of it. */
 #if LTI_REAL_POLLER == LTI_REAL_EPOLL
 static inline void lti_real_closing(int fd)
 {
@@ -97,8 +97,13 @@ int64_t lti_real_pipe(int ends_out[2]);
 #endif
 #if LTI_REAL_POLLER == LTI_REAL_POLL
 void lti_real_looked(int fd);
+void lti_real_wrote(int fd);
 #else
 static inline void lti_real_looked(int fd)
+{
+    (void)fd;
+}
+static inline void lti_real_wrote(int fd)
 {
     (void)fd;
 }

@@ -4,10 +4,10 @@
  * be waited on by another loop.
  *
  * Happy path: a table by descriptor says what is asked for and what was told since. What was told
- *             is not asked for again until somebody looks (lti_real_looked) or registers anew: so
- *             poll, which tells states, tells edges. A wait asks for a copy of the table, unlocked;
- *             a change meanwhile ends that poll by the poller's own pipe, and the wait goes on with
- *             the new table.
+ *             is not asked for again until somebody looks (lti_real_looked), writes or registers
+ *             anew: so poll, which tells states, tells edges. A wait asks for a copy of the table,
+ *             unlocked; a change meanwhile ends that poll by the poller's own pipe, and the wait
+ *             goes on with the new table.
  * Fails:      with the kind of errno; LTI_OS_MEMORY when the table cannot grow.
  * Invariants: an answer counts only for the registration that it was asked for (`serial`). What is
  *             over in both directions is told once per registration. The lock is held for short
@@ -154,18 +154,27 @@ void lti_real_closing(int fd)
     poll_leave();
 }
 
-void lti_real_looked(int fd)
+static void poll_tell_again(int fd, uint32_t again)
 {
     poll_enter();
     for (struct poller *it = poll_list; it; it = it->next) {
         struct poll_entry *entry = poll_entry_of(it, fd);
-        const uint32_t again = LTI_OS_IN | LTI_OS_READ_HANGUP | LTI_OS_ERROR | LTI_OS_URGENT;
         if (entry && (entry->told & again)) {
             entry->told &= ~again;
             poll_wake(it);
         }
     }
     poll_leave();
+}
+
+void lti_real_looked(int fd)
+{
+    poll_tell_again(fd, LTI_OS_IN | LTI_OS_READ_HANGUP | LTI_OS_ERROR | LTI_OS_URGENT);
+}
+
+void lti_real_wrote(int fd)
+{
+    poll_tell_again(fd, LTI_OS_OUT);
 }
 
 static bool poll_grow(struct poller *poller, int fd)

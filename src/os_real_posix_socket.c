@@ -359,6 +359,7 @@ int64_t lti_os_linger_none(int fd)
 
 int64_t lti_os_send(int fd, const struct leat_slice *slices, size_t count)
 {
+    lti_real_wrote(fd);
     if (count == 1)
         return lti_real_result(send(fd, slices->data, slices->size, SOCKET_QUIET));
     struct iovec pieces[LEAT_SLICES_MAX];

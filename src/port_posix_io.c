@@ -5,9 +5,9 @@
  * Happy path: the system call is tried at once; a read that fills less than its buffer has
  *             drained the socket, and the next edge will tell of more. Where the system may end a
  *             read early (descriptors, out-of-band data, the end), it is asked once more.
- * Fails:      EAGAIN asks the poller to report the present state again, so that an edge that
- *             came too early is never lost; interrupted calls are repeated a bounded number of
- *             times.
+ * Fails:      EAGAIN asks the poller to report the present state again, unless it watches for
+ *             room already, so that an edge that came too early is never lost; interrupted calls
+ *             are repeated a bounded number of times.
  * Invariants: interest in room exists only from write_start on, and goes when an edge for it
  *             comes while nothing is to be written.
  */
@@ -168,6 +168,11 @@ enum leat_error lti_port_write_start(struct lti_port *port, struct lti_link *lin
     (void)size;
     *done_out = false;
     *written_out = 0;
+    /* Each write that finds too little room is followed by an edge when there is some. */
+    if (link->flags & LTI_LINK_OUT) {
+        link->flags |= LTI_LINK_WRITING;
+        return LEAT_OK;
+    }
     int64_t result =
         lti_os_poller_modify(port->poller, lti_link_fd(link), LTI_OS_IN | LTI_OS_OUT, link->cookie);
     if (result < 0)

@@ -176,6 +176,26 @@ TEST(poller_tells_of_room_while_there_is_interest)
     pair_close(&pair);
 }
 
+/* Registered once: there is room again after each write that found too little. */
+TEST(poller_tells_of_room_after_each_write)
+{
+    struct pair pair;
+    pair_open(&pair, LTI_OS_IN | LTI_OS_OUT);
+    CHECK_INT(pair_flags(&pair), LTI_OS_OUT);
+    for (int turn = 0; turn < 4; turn++) {
+        uint64_t taken = fill(pair.fds[0]);
+        if (turn % 2 == 0) /* the room is gone again before anybody asks */
+            CHECK_INT(pair_flags(&pair), 0);
+        empty(pair.fds[1], taken);
+        if (turn % 2 == 0) {
+            CHECK_INT(pair_flags(&pair), LTI_OS_OUT);
+            CHECK_INT(pair_flags(&pair), 0);
+        }
+    }
+    CHECK_INT(pair_flags(&pair), LTI_OS_OUT);
+    pair_close(&pair);
+}
+
 /* A port that is told and does not look must not be woken again and again. */
 TEST(poller_tells_a_hangup_once)
 {
