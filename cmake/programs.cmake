@@ -253,8 +253,8 @@ endif()
 
 # What the real objects make of a C library that fails: the linker leads its calls to the tests.
 if(CMAKE_SYSTEM_NAME STREQUAL "Linux")
-    set(calls setsockopt getsockopt socketpair connect poll epoll_wait pipe read write chmod access
-        clock_gettime pthread_once pthread_atfork pthread_create kevent malloc
+    set(calls setsockopt getsockopt getrlimit socketpair connect poll epoll_wait pipe read write
+        chmod access clock_gettime pthread_once pthread_atfork pthread_create kevent malloc
         fcntl recvmsg abort sched_getaffinity syscall)
     if(LEAT_HAVE_URING)
         list(APPEND calls io_uring_queue_init io_uring_ring_dontfork io_uring_get_probe_ring

@@ -403,6 +403,42 @@ TEST(unasked_descriptors_of_hundreds_while_nothing_closes)
     kit_end(hub);
 }
 
+/* Without memory for more that wait there is no other way. */
+TEST(unasked_descriptors_without_memory_are_closed_at_once)
+{
+    static int clients[CLIENTS_MAX];
+    const struct lti_sim_faults no_memory = {.memory = 1000000, .resources = 1000000};
+    const int count = 256, place = 254;
+    if (!lti_sim_begin)
+        SKIP_NEEDS("the simulated kernel, where memory is short when a test says so");
+    struct leat_hub *hub = unasked_begin(4096);
+    leat_listener listener = crowd_listen(hub, "crowd", clients, count);
+    lti_sim_set_faults(&no_memory);
+    CHECK_ERROR(leat_listener_close(hub, listener), LEAT_OK);
+    for (int i = 0; i < count; i++) {
+        char byte;
+        CHECK_INT(kit_raw_recv(clients[i], &byte, 1), i < place ? 0 : -1);
+    }
+    lti_sim_set_faults(NULL);
+    crowd_close(clients, count);
+    kit_end(hub);
+    /* The same for what comes with bytes: two find no place. */
+    hub = unasked_begin(4096);
+    int fd = -1;
+    leat_conn conn = unasked_open(hub, false, &fd);
+    int64_t descriptors = lti_test_descriptors_live();
+    unasked_send(fd, "x", 1, RIGHTS_MAX);
+    kit_read_text(hub, conn, "x");
+    unasked_closed(hub, descriptors);
+    unasked_send(fd, "y", 1, (uint32_t)place - RIGHTS_MAX + 2);
+    lti_sim_set_faults(&no_memory);
+    kit_read_text(hub, conn, "y");
+    lti_sim_set_faults(NULL);
+    CHECK_INT(lti_test_descriptors_live(), descriptors + 1);
+    kit_raw_close(fd);
+    kit_end(hub);
+}
+
 /* No client can be accepted, because this process has no descriptor left: then it goes with the
  * listener, elsewhere; and a listener without clients goes as ever. */
 TEST(unasked_descriptors_of_clients_that_cannot_be_accepted)

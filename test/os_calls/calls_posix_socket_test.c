@@ -12,6 +12,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -197,6 +198,35 @@ TEST(calls_more_descriptors_than_there_is_room_for)
     CHECK_INT(flags, 0);
     CHECK_INT(came.count, 2);
     came_close(&came);
+    two_close(two);
+}
+
+static void limit_set(rlim_t count)
+{
+    struct rlimit limit;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &limit) == 0);
+    limit.rlim_cur = count;
+    REQUIRE(setrlimit(RLIMIT_NOFILE, &limit) == 0);
+}
+
+TEST(calls_how_many_descriptors_are_left)
+{
+    struct two two = two_open(false);
+    struct rlimit before;
+    REQUIRE(getrlimit(RLIMIT_NOFILE, &before) == 0);
+    CHECK(lti_os_descriptors_left(100));
+    lti_call_fails("getrlimit", 1, EPERM);
+    CHECK(!lti_os_descriptors_left(1));
+    lti_call_fails("poll", 1, EINTR);
+    CHECK(!lti_os_descriptors_left(1));
+    limit_set((rlim_t)two.fds[1] + 3); /* two are left, and what is not used below */
+    CHECK(lti_os_descriptors_left(2));
+    CHECK(!lti_os_descriptors_left((uint32_t)two.fds[1] + 2));
+    limit_set(before.rlim_max < 1200 ? before.rlim_max
+                                     : 1200); /* more than it looks at in one go */
+    CHECK(lti_os_descriptors_left(600));
+    CHECK(!lti_os_descriptors_left(1198));
+    limit_set(before.rlim_cur);
     two_close(two);
 }
 
