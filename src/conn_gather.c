@@ -89,8 +89,7 @@ void *lti_gather_room(struct leat_hub *hub, struct lti_conn *conn, size_t size)
 {
     size_t held = conn->outbox.size;
     /* While the system takes nothing, all gathers. */
-    size_t limit =
-        conn->writing ? lti_conn_outbox_limit(conn) : conn->common->options.gather_bytes;
+    size_t limit = conn->writing ? lti_conn_outbox_limit(conn) : conn->common->options.gather_bytes;
     bool fits = held > 0 && held + size <= limit && (conn->writing || !hub->waiter) &&
                 (!conn->listened || lti_share_fits(conn, size));
     void *room = fits ? lti_outbox_extend(&conn->outbox, size) : 0;

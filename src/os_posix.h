@@ -66,7 +66,7 @@ int64_t lti_os_recv(int fd, void *buffer, size_t size, struct lti_os_came *came_
                     uint32_t *flags); /* bytes; 0 at the end */
 /* Whether this process may have so many more descriptors; what others open meanwhile counts. */
 bool lti_os_descriptors_left(uint32_t want);
-bool lti_os_sockets_plain(void);      /* nobody can send descriptors over the sockets made here */
+bool lti_os_sockets_plain(void); /* nobody can send descriptors over the sockets made here */
 /* Nobody can send to it any more, where the system can see to that without closing what is queued.
  * 1: something is left that was not received. */
 int64_t lti_os_recv_over(int fd);
