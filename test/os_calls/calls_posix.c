@@ -120,8 +120,7 @@ WRAP(int, connect, (int fd, const struct sockaddr *name, socklen_t size), (fd, n
 WRAP(int, epoll_wait, (int poller, struct epoll_event *events, int count, int timeout_ms),
      (poller, events, count, timeout_ms))
 WRAP(int, pipe, (int ends[2]), (ends))
-WRAP(int, getrlimit, (__rlimit_resource_t resource, struct rlimit *limit_out),
-     (resource, limit_out))
+WRAP(int, getrlimit, (int resource, struct rlimit *limit_out), (resource, limit_out))
 WRAP(int, sched_getaffinity, (pid_t process, size_t size, cpu_set_t *set_out),
      (process, size, set_out))
 WRAP(ssize_t, read, (int fd, void *buffer, size_t size), (fd, buffer, size))
