@@ -13,7 +13,7 @@ import os
 import re
 import sys
 
-from support import Skip, expect, judge_doctor, wait_until
+from support import DEADLINE, Skip, expect, judge_doctor, wait_until
 from windows_support import WINDOWS, main, needs_windows, needs_wine, own_user, test
 
 TREE = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
@@ -43,7 +43,14 @@ def offer(place, kind, descriptor="-", instances=4, label="own"):
     name = "\\\\.\\pipe\\" + place.name("offer-%d" % place.count)
     if descriptor != "-" and label is not None:
         descriptor += "S:(ML;;NWNR;;;%s)" % (own_level(place) if label == "own" else label)
-    server = place.start(place.helper(), "offer", name, kind, descriptor, str(instances))
+    words = (place.helper(), "offer", name, kind, descriptor, str(instances))
+    server = place.start(*words)
+    # Wine has started a program that never came to its first word.
+    if not WINDOWS and not server.said(b"ready", DEADLINE / 3) and not server.err():
+        print("again: a foreign server said nothing, exit code %s" % server.popen.poll(),
+              flush=True)
+        server.kill()
+        server = place.start(*words)
     server.wait_out(b"ready")
     return server, name
 

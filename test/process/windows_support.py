@@ -13,8 +13,9 @@ import subprocess
 import sys
 import tempfile
 import threading
+import time
 
-from support import DEADLINE, Child, Skip, expect, run_tests, test, wait_until  # test: handed on
+from support import DEADLINE, Child, Skip, expect, run_tests, test  # test: handed on
 
 WINDOWS = os.name == "nt"
 WINE = [] if WINDOWS else [os.environ.get("LEAT_WINE", "wine")]
@@ -57,9 +58,18 @@ class Process:
         with open(self.err_path, "rb") as file:
             return file.read()
 
+    def said(self, wanted, seconds=DEADLINE):
+        """Whether it says that before it ends, or falls silent for so long."""
+        limit = time.monotonic() + seconds
+        while wanted not in self.out():
+            if time.monotonic() > limit or self.popen.poll() is not None:
+                return wanted in self.out()
+            threading.Event().wait(0.01)
+        return True
+
     def wait_out(self, wanted):
-        wait_until(lambda: wanted in self.out(), "%r never came; got %r, %r" %
-                   (wanted, self.out()[-200:], self.err()[-500:]))
+        assert self.said(wanted), "%r never came; got %r, %r, exit code %s" % (
+            wanted, self.out()[-200:], self.err()[-500:], self.popen.poll())
 
     def wait(self):
         """(exit code, output, errors)"""
