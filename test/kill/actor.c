@@ -89,16 +89,22 @@ static bool actor_right(const struct actor *actor, uint32_t number, uint32_t siz
 
 /* ---- Sending and receiving ------------------------------------------------------------------- */
 
-/* In two pieces first, so that each run makes the call for several, however fast the peer takes. */
+/* A byte by itself, then two pieces, then the rest: so each run makes the call for one and that for
+ * several, however fast the peer takes. */
 static enum leat_error bytes_send(const struct actor *actor, uint32_t size)
 {
-    const struct leat_slice halves[2] = {{actor->bytes, size / 2},
-                                         {actor->bytes + size / 2, size - size / 2}};
+    const uint8_t *bytes = actor->bytes;
     size_t done = 0, rest = 0;
-    enum leat_error error = leat_write_slices(actor->hub, actor->conn, halves, 2, &done);
-    if ((error != LEAT_OK && error != LEAT_E_FULL) || done == size)
+    enum leat_error error = leat_write(actor->hub, actor->conn, bytes, 1, &done);
+    if (error == LEAT_OK) {
+        const struct leat_slice halves[2] = {{bytes + 1, size / 2},
+                                             {bytes + 1 + size / 2, size - size / 2 - 1}};
+        error = leat_write_slices(actor->hub, actor->conn, halves, 2, &rest);
+    }
+    done += rest;
+    if (error != LEAT_OK && error != LEAT_E_FULL)
         return error;
-    return leat_write_full(actor->hub, actor->conn, actor->bytes + done, size - done,
+    return leat_write_full(actor->hub, actor->conn, bytes + done, size - done,
                            actor->part->patience_ms, &rest);
 }
 
