@@ -9,6 +9,7 @@
 #include "bench_loop.h"
 
 #define LINGER_MS 5000u
+#define VIEWED_MAX 16u
 #define SPIN_US 50u /* leat's default, also where a process may use one core only */
 
 struct loop {
@@ -168,9 +169,9 @@ static void loop_readable(struct bench *b, struct bench_conn *end)
 {
     struct leat_hub *hub = hub_of(b);
     leat_conn conn = conn_of(end);
-    const void *data;
-    size_t size;
     if (!b->messages) {
+        const void *data;
+        size_t size;
         check("peek", leat_peek(hub, conn, &data, &size));
         bench_data(b, end, data, size);
         if (end->handle == conn.id)
@@ -178,15 +179,10 @@ static void loop_readable(struct bench *b, struct bench_conn *end)
         return;
     }
     /* All that is there, rather than an event for each; the driver may close it in between. */
-    while (end->handle == conn.id && !b->many && leat_view(hub, conn, &data, &size) == LEAT_OK) {
-        bench_data(b, end, data, size);
-        if (end->handle == conn.id)
-            check("release", leat_release(hub, conn));
-    }
     struct leat_slice messages[BENCH_MANY_MAX];
-    size_t count;
-    while (end->handle == conn.id && b->many &&
-           leat_view_many(hub, conn, messages, b->many, &count) == LEAT_OK) {
+    size_t most = b->many ? b->many : VIEWED_MAX, count = most;
+    while (end->handle == conn.id && count == most &&
+           leat_view_many(hub, conn, messages, most, &count) == LEAT_OK) {
         for (size_t i = 0; i < count && end->handle == conn.id; i++)
             bench_data(b, end, messages[i].data, messages[i].size);
         if (end->handle == conn.id)

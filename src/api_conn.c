@@ -123,7 +123,7 @@ static void reader_leave(struct leat_hub *hub, struct lti_conn *conn, const stru
         before->size - taken == lti_inbox_size(&conn->inbox))
         lti_share_check(hub, conn);
     else
-        lti_conn_update(hub, conn);
+        lti_conn_update_inline(hub, conn);
     lti_hub_leave(hub);
 }
 

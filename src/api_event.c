@@ -24,6 +24,10 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
     uint32_t first = pending & (~pending + 1);
     event->conn.id = lti_conn_id(conn);
     event->tag = conn->base.tag;
+    if (LTI_LIKELY(first == LTI_PENDING_READABLE)) {
+        event->type = LEAT_EVENT_READABLE;
+        return true;
+    }
     switch (first) {
     case LTI_PENDING_CONNECTED:
         event->type = LEAT_EVENT_CONNECTED;
@@ -37,9 +41,6 @@ static bool conn_event(struct leat_hub *hub, struct lti_conn *conn, struct leat_
         event->type = LEAT_EVENT_HANGUP;
         conn->hangup_told = true;
         break;
-    case LTI_PENDING_READABLE:
-        event->type = LEAT_EVENT_READABLE;
-        return true;
     case LTI_PENDING_FINISHED:
         event->type = LEAT_EVENT_FINISHED;
         conn->finished_told = true;
@@ -107,7 +108,7 @@ static bool ready_event(struct leat_hub *hub, struct leat_event *event)
         struct lti_conn *conn = (struct lti_conn *)endpoint;
         if (endpoint->pending & LTI_PENDING_WORK)
             lti_conn_fill(hub, conn);
-        lti_conn_update(hub, conn);
+        lti_conn_update_inline(hub, conn);
         told = conn_event(hub, conn, event);
         /* It is the others' turn, if it has more to say. */
         if (endpoint == hub->ready.first && endpoint != hub->ready.last) {

@@ -12,6 +12,8 @@
 
 /* Messages up to this size are copied together with their header. */
 #define COPY_BYTES_MAX 8192u
+/* Most are smaller than this, and need little of the stack for it: what lies deep is cold. */
+#define SMALL_BYTES_MAX 256u
 
 static enum leat_error send_state(const struct lti_conn *conn, bool bytes)
 {
@@ -234,20 +236,40 @@ static inline bool message_more(struct leat_hub *hub, struct lti_conn *conn,
     return true;
 }
 
+static enum leat_error framed_offer(struct leat_hub *hub, struct lti_conn *conn,
+                                    const struct leat_slice *slices, size_t count, size_t total)
+{
+    struct framed framed;
+    size_t accepted = 0;
+    message_frame(&framed, slices, count, total);
+    return lti_conn_offer(hub, conn, framed.slices, framed.count, total + LTI_FRAME_HEADER_BYTES,
+                          true, &accepted);
+}
+
+static enum leat_error small_offer(struct leat_hub *hub, struct lti_conn *conn,
+                                   const struct leat_slice *slices, size_t count, size_t total)
+{
+    struct lti_frame frame = {.size = (uint32_t)total, .type = LTI_FRAME_MESSAGE};
+    uint8_t piece[LTI_FRAME_HEADER_BYTES + SMALL_BYTES_MAX];
+    struct leat_slice whole = {piece, LTI_FRAME_HEADER_BYTES + total};
+    size_t accepted = 0;
+    lti_frame_encode(&frame, piece);
+    slices_copy(piece + LTI_FRAME_HEADER_BYTES, slices, count);
+    return lti_conn_offer(hub, conn, &whole, 1, whole.size, true, &accepted);
+}
+
 /* One message, which leaves by itself, or behind what waits. */
 static enum leat_error message_put(struct leat_hub *hub, struct lti_conn *conn,
                                    const struct leat_slice *slices, size_t count, size_t total)
 {
-    struct framed framed;
-    size_t accepted = 0;
     enum leat_error error = message_check(conn, total);
     if (error != LEAT_OK)
         return error;
     if (conn->protocol == LEAT_PACKETS)
         return lti_conn_packet_offer(hub, conn, slices, count, total);
-    message_frame(&framed, slices, count, total);
-    return lti_conn_offer(hub, conn, framed.slices, framed.count, total + LTI_FRAME_HEADER_BYTES,
-                          true, &accepted);
+    if (total > SMALL_BYTES_MAX)
+        return framed_offer(hub, conn, slices, count, total);
+    return small_offer(hub, conn, slices, count, total);
 }
 
 static enum leat_error message_offer(struct leat_hub *hub, struct lti_conn *conn,

@@ -34,8 +34,8 @@ enum leat_error lti_conn_read_end(const struct lti_conn *conn)
     return conn->peer_finished || conn->state == LTI_CONN_ENDED ? LEAT_E_FINISHED : LEAT_E_EMPTY;
 }
 
-static void received_trace(struct leat_hub *hub, const struct lti_conn *conn, const void *data,
-                           size_t size)
+void lti_conn_received_trace(struct leat_hub *hub, const struct lti_conn *conn, const void *data,
+                             size_t size)
 {
     struct leat_trace record = {
         .kind = LEAT_TRACE_RECEIVED,
@@ -47,16 +47,6 @@ static void received_trace(struct leat_hub *hub, const struct lti_conn *conn, co
         .time_ns = lti_hub_now(hub),
     };
     hub->options.trace(hub->options.hook_context, &record);
-}
-
-void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *data, size_t size)
-{
-    conn->stats.reads++;
-    conn->stats.bytes_received += size;
-    conn->heard = true;
-    conn->asked = false;
-    if (hub->options.trace)
-        received_trace(hub, conn, data, size);
 }
 
 /* Both have said that they will send no more: an orderly end. */
@@ -213,25 +203,34 @@ static void read_into_inbox(struct leat_hub *hub, struct lti_conn *conn)
         lti_inbox_trim(&conn->inbox, &hub->pool);
 }
 
-void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
+/* Of one that is not plain, or shares a bound that is reached. True: its bytes are to be read. */
+static bool fill_other(struct leat_hub *hub, struct lti_conn *conn)
 {
-    if (conn->readable && lti_conn_may_hear(conn))
+    if (lti_conn_may_hear(conn))
         lti_conn_identify(hub, conn);
     if (!conn->readable || !lti_conn_may_read(conn) ||
         (!lti_share_free(conn) && !lti_share_read(conn, 0)))
-        return;
-    if (conn->closing && conn->state == LTI_CONN_LINGER) {
-        if (conn->protocol == LEAT_PACKETS)
-            lti_conn_packet_drop(hub, conn);
-        else
-            read_and_drop(hub, conn);
-        lti_conn_linger(hub, conn);
-        return;
-    }
-    if (conn->protocol == LEAT_PACKETS) {
+        return false;
+    bool dropped = conn->closing && conn->state == LTI_CONN_LINGER;
+    if (conn->protocol != LEAT_PACKETS && !dropped)
+        return true;
+    if (!dropped)
         lti_conn_packet_fill(hub, conn);
+    else if (conn->protocol == LEAT_PACKETS)
+        lti_conn_packet_drop(hub, conn);
+    else
+        read_and_drop(hub, conn);
+    if (dropped)
+        lti_conn_linger(hub, conn);
+    return false;
+}
+
+void lti_conn_fill(struct leat_hub *hub, struct lti_conn *conn)
+{
+    if (!conn->readable)
         return;
-    }
+    if (LTI_UNLIKELY(!lti_conn_plain(conn) || !lti_share_free(conn)) && !fill_other(hub, conn))
+        return;
     read_into_inbox(hub, conn);
     if (conn->protocol != LEAT_MESSAGES)
         return;
@@ -280,7 +279,8 @@ void lti_conn_drop_message(struct leat_hub *hub, struct lti_conn *conn)
     size_t behind = conn->inbox.behind;
     conn->inbox.behind = 0;
     lti_conn_consume(hub, conn, whole + behind);
-    if (conn->protocol == LEAT_MESSAGES)
+    if (conn->protocol == LEAT_MESSAGES &&
+        (lti_inbox_size(&conn->inbox) > 0 || !lti_conn_plain(conn)))
         lti_conn_parse(hub, conn);
 }
 

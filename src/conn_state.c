@@ -221,6 +221,20 @@ static bool is_chore(const struct lti_conn *conn, uint32_t pending)
            (conn->closing || !conn->announced || conn->state == LTI_CONN_HANDSHAKE);
 }
 
+static uint32_t pending_all(const struct lti_conn *conn)
+{
+    uint32_t pending = 0;
+    if (conn->state == LTI_CONN_GONE)
+        return conn->report ? LTI_PENDING_REPORT : 0;
+    if (conn->readable && (lti_conn_may_read(conn) || lti_conn_may_hear(conn)))
+        pending |= LTI_PENDING_WORK;
+    if (conn->ask_due)
+        pending |= LTI_PENDING_ASKED;
+    if (conn->announced && !conn->closing)
+        pending |= pending_events(conn);
+    return pending;
+}
+
 /* What holds of every connection whenever somebody has done something to it. */
 static void conn_check(const struct lti_conn *conn)
 {
@@ -240,20 +254,7 @@ static void conn_check(const struct lti_conn *conn)
     LTI_INVARIANT(conn->listened || !(conn->handshaking || conn->accepted_queue ||
                                       conn->user_counted || conn->share_waits));
     LTI_INVARIANT(!conn->share_held || conn->share_waits);
-}
-
-static uint32_t pending_all(const struct lti_conn *conn)
-{
-    uint32_t pending = 0;
-    if (conn->state == LTI_CONN_GONE)
-        return conn->report ? LTI_PENDING_REPORT : 0;
-    if (conn->readable && (lti_conn_may_read(conn) || lti_conn_may_hear(conn)))
-        pending |= LTI_PENDING_WORK;
-    if (conn->ask_due)
-        pending |= LTI_PENDING_ASKED;
-    if (conn->announced && !conn->closing)
-        pending |= pending_events(conn);
-    return pending;
+    LTI_INVARIANT(conn->base.pending == pending_all(conn));
 }
 
 static void update_all(struct leat_hub *hub, struct lti_conn *conn)
@@ -276,24 +277,10 @@ static void update_all(struct leat_hub *hub, struct lti_conn *conn)
         lti_hub_list(hub, &conn->base, list);
 }
 
-/* The same at less cost, where little can have changed: no time runs, and no other connection has
- * to do with it. */
 void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
 {
-    bool timed = (conn->limit_at | conn->attempt_at | conn->stall_at | conn->retry_at) != 0 ||
-                 conn->base.deadline.time_ns != LTI_NEVER;
+    if (!lti_conn_update_plain(hub, conn))
+        update_all(hub, conn);
     if (!conn->buried)
         conn_check(conn);
-    if (timed || !lti_conn_plain(conn) || !lti_share_counted(conn)) {
-        update_all(hub, conn);
-        return;
-    }
-    uint32_t pending = lti_conn_plain_pending(conn);
-    LTI_INVARIANT(pending == pending_all(conn) && !is_chore(conn, pending));
-    if (pending & ~conn->base.pending)
-        hub->changed = true;
-    conn->base.pending = (uint16_t)pending;
-    enum lti_listed list = pending ? LTI_LIST_READY : LTI_LIST_NONE;
-    if (conn->base.list != list)
-        lti_hub_list(hub, &conn->base, list);
 }

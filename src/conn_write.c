@@ -20,8 +20,8 @@
 
 static const struct os_code no_code = {LTI_OS_NONE, 0};
 
-static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
-                       const struct leat_slice *slices, size_t count, size_t size)
+void lti_conn_sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
+                         const struct leat_slice *slices, size_t count, size_t size)
 {
     for (size_t i = 0; i < count && size > 0; i++) {
         size_t part = slices[i].size < size ? slices[i].size : size;
@@ -38,15 +38,6 @@ static void sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
             hub->options.trace(hub->options.hook_context, &record);
         size -= part;
     }
-}
-
-void lti_conn_sent(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
-                   size_t count, size_t size)
-{
-    conn->stats.writes++;
-    conn->stats.bytes_sent += size;
-    if (hub->options.trace)
-        sent_trace(hub, conn, slices, count, size);
 }
 
 static inline enum leat_error port_write(struct leat_hub *hub, struct lti_conn *conn,

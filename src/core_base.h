@@ -231,14 +231,26 @@ struct lti_timer {
     uint64_t id;
 };
 
-/* What belongs together lies together. NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
+/* What each message touches comes first, on few cache lines.
+ * NOLINTNEXTLINE(clang-analyzer-optin.performance.Padding) */
 struct leat_hub {
     struct lti_port *port;
-    struct lti_pool pool;
-    struct lti_deadlines deadlines;
-    struct lti_slots conns, listeners, timers;
     struct lti_os_mutex *mutex; /* null: single_thread */
-    struct leat_hub_options options;
+    uint32_t fork_count;
+    bool waiter;     /* a thread is inside leat_next or a wait */
+    bool waiting;    /* it has let the lock go and asks the port */
+    bool foreign;    /* the waitable was handed out */
+    bool changed;    /* something became ready or due: a waiter must look again */
+    bool woken_last; /* a wake-up was told, and nothing since: it is the others' turn */
+    bool may_ahead;  /* no backend was asked for, and none was tried */
+    bool gathered;   /* something does wait */
+    atomic_bool woken;
+    struct lti_conn *graveyard; /* to be freed when nobody holds a pointer to it */
+    uint64_t retire;            /* the conn whose CLOSED was handed out */
+    uint32_t gatherers_count, gatherers_room;
+    uint32_t round_left; /* of the ready list, until the port is asked again */
+    uint32_t unasked;    /* turns in a row that had an event without asking the port */
+    uint64_t waits;
     union {
         struct lti_list lists[LTI_LISTS]; /* by enum lti_listed */
         struct {
@@ -247,38 +259,28 @@ struct leat_hub {
             struct lti_list chores; /* has work that no event comes from: handshakes, lingering */
         };
     };
-    struct lti_common *commons[LTI_COMMONS_RECENT]; /* null: none; held by others */
-    uint32_t commons_next;                          /* place of the one to be forgotten next */
-    struct lti_conn *graveyard;                     /* to be freed when nobody holds a pointer */
-    uint32_t round_left;         /* of the ready list, until the port is asked again */
-    struct lti_conn **gatherers; /* what they write now waits for the next
-                                                     * turn; null: no room yet */
-    uint32_t gatherers_count, gatherers_room;
-    bool gathered; /* something does wait */
-    uint32_t conns_used, listeners_used, timers_used;
-    uint64_t now_ns; /* at the last look at the clock */
-    uint64_t retire; /* the conn whose CLOSED was handed out */
-    uint64_t random; /* state of the generator for jitter */
-    uint64_t waits;
-    bool may_ahead; /* no backend was asked for, and none was tried */
-    struct lti_spin spin;
+    struct lti_deadlines deadlines;
+    uint64_t wait_end_ns;   /* until when the waiter, or a foreign loop, means to wait */
     uint64_t hot, hot_last; /* who spoke alone, twice in a row; and in the last wait; 0: nobody */
     uint32_t hot_turns;     /* in a row that began with reading from it */
     uint32_t full_batches;  /* in a row */
-    uint32_t unasked;       /* turns in a row that had an event without asking the port */
+    struct lti_slots conns;
+    struct leat_hub_options options;
+    struct lti_spin spin;
+    struct lti_pool pool;
+    struct lti_slots listeners, timers;
+    struct lti_common *commons[LTI_COMMONS_RECENT]; /* null: none; held by others */
+    uint32_t commons_next;                          /* place of the one to be forgotten next */
+    struct lti_conn **gatherers;                    /* what they write now waits for the next
+                                                     * turn; null: no room yet */
+    uint32_t conns_used, listeners_used, timers_used;
+    uint64_t now_ns;        /* at the last look at the clock */
+    uint64_t random;        /* state of the generator for jitter */
     struct os_code os_code; /* of the last call that failed by the system's word */
     uint64_t log_second;
     uint32_t log_count;
-    uint32_t fork_count;
     uint64_t owner_thread; /* single_thread: the first that came */
     uint64_t loop_thread;  /* who called leat_next or leat_hub_deadline last */
-    bool waiter;           /* a thread is inside leat_next or a wait */
-    bool waiting;          /* it has let the lock go and asks the port */
-    uint64_t wait_end_ns;  /* until when the waiter, or a foreign loop, means to wait */
-    bool foreign;          /* the waitable was handed out */
-    bool changed;          /* something became ready or due: a waiter must look again */
-    bool woken_last;       /* a wake-up was told, and nothing since: it is the others' turn */
-    atomic_bool woken;
     struct lti_done done[LTI_DONE_MAX];
 };
 
@@ -331,7 +333,8 @@ static inline bool lti_conn_may_hear(const struct lti_conn *conn)
 }
 
 /* hub.c */
-void lti_hub_leave_told(struct leat_hub *hub); /* lti_hub_leave, in full */
+enum leat_error lti_hub_enter_other(struct leat_hub *hub); /* lti_hub_enter, in full */
+void lti_hub_leave_told(struct leat_hub *hub);             /* lti_hub_leave, in full */
 void lti_hub_reap(struct leat_hub *hub);
 uint64_t lti_hub_now(struct leat_hub *hub);                /* looks at the clock */
 uint64_t lti_hub_after(struct leat_hub *hub, uint32_t ms); /* LTI_NEVER for LEAT_FOREVER */
@@ -434,7 +437,8 @@ void lti_conn_drop_message(struct leat_hub *hub, struct lti_conn *conn);
 enum leat_error lti_conn_find(struct leat_hub *hub, struct lti_conn *conn, char delimiter,
                               size_t limit, size_t *size_out);
 enum leat_error lti_conn_read_end(const struct lti_conn *conn); /* why nothing is there */
-void lti_conn_received(struct leat_hub *hub, struct lti_conn *conn, const void *data, size_t size);
+void lti_conn_received_trace(struct leat_hub *hub, const struct lti_conn *conn, const void *data,
+                             size_t size);
 /* A read brought nothing; `error` says why. */
 void lti_conn_read_over(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
                         struct os_code code);
@@ -456,8 +460,8 @@ void lti_conn_written(struct leat_hub *hub, struct lti_conn *conn, size_t bytes,
 void lti_conn_write_waits(struct leat_hub *hub, struct lti_conn *conn); /* a write is under way */
 void lti_conn_write_dead(struct leat_hub *hub, struct lti_conn *conn, enum leat_error error,
                          struct os_code code); /* the link takes nothing more */
-void lti_conn_sent(struct leat_hub *hub, struct lti_conn *conn, const struct leat_slice *slices,
-                   size_t count, size_t size);       /* counts and traces */
+void lti_conn_sent_trace(struct leat_hub *hub, const struct lti_conn *conn,
+                         const struct leat_slice *slices, size_t count, size_t size);
 void lti_conn_check_writable(struct lti_conn *conn); /* there may be room now */
 /* One WRITABLE is owed from now on. */
 void lti_conn_offer_full(struct lti_conn *conn, size_t want_room);

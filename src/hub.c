@@ -147,10 +147,10 @@ enum leat_error leat_hub_destroy(struct leat_hub *hub)
         return LEAT_OK;
     bool forked = hub->fork_count != lti_os_fork_count();
     /* A child may have inherited the lock while another thread of the parent held it. */
-    if (hub->mutex && !forked) {
-        lti_os_mutex_lock(hub->mutex);
-        bool busy = hub->waiter;
-        lti_os_mutex_unlock(hub->mutex);
+    if (!forked) {
+        lti_hub_lock(hub);
+        bool busy = hub->mutex && hub->waiter;
+        lti_hub_unlock(hub);
         if (busy)
             return LEAT_E_BUSY;
     }
@@ -173,6 +173,25 @@ enum leat_error leat_hub_destroy(struct leat_hub *hub)
     return LEAT_OK;
 }
 
+/* Nobody says that this process has one thread, or it was forked. */
+enum leat_error lti_hub_enter_other(struct leat_hub *hub)
+{
+    if (hub->fork_count != lti_os_fork_count())
+        return LEAT_E_FORKED;
+    if (hub->mutex) {
+        lti_hub_lock(hub);
+        return LEAT_OK;
+    }
+#ifndef NDEBUG
+    /* Without a lock a second thread is a race: stop at the call that makes it. */
+    uint64_t thread = lti_os_thread_id();
+    if (hub->owner_thread == 0)
+        hub->owner_thread = thread;
+    LTI_ASSERT(hub->owner_thread == thread);
+#endif
+    return LEAT_OK;
+}
+
 /* Somebody waits, or died. */
 void lti_hub_leave_told(struct leat_hub *hub)
 {
@@ -185,8 +204,7 @@ void lti_hub_leave_told(struct leat_hub *hub)
         hub->changed = false;
         wake = hub->waiting || (waited && lti_os_thread_id() != hub->loop_thread);
     }
-    if (hub->mutex)
-        lti_os_mutex_unlock(hub->mutex);
+    lti_hub_unlock(hub);
     if (wake)
         (void)lti_port_wake(hub->port);
 }

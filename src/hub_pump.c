@@ -56,7 +56,7 @@ static void conn_readable(struct leat_hub *hub, struct lti_conn *conn)
     if (!(conn->base.pending & LTI_PENDING_WORK))
         hub->changed = true;
     conn->base.pending |= LTI_PENDING_WORK;
-    lti_hub_list(hub, &conn->base, LTI_LIST_READY);
+    lti_hub_list_ready(hub, &conn->base);
 }
 
 static void conn_done(struct leat_hub *hub, struct lti_conn *conn, const struct lti_done *done)
@@ -163,8 +163,7 @@ static void hot_learn(struct leat_hub *hub, int count)
 static bool hot_read(struct leat_hub *hub)
 {
     bool news = false;
-    if (hub->mutex)
-        lti_os_mutex_lock(hub->mutex);
+    lti_hub_lock(hub);
     struct lti_conn *conn = lti_hub_conn_at(hub, hub->hot);
     if (conn && lti_conn_plain(conn) && !conn->base.pending) {
         conn->readable = true;
@@ -174,8 +173,7 @@ static bool hot_read(struct leat_hub *hub)
     } else {
         hub->hot = 0;
     }
-    if (hub->mutex)
-        lti_os_mutex_unlock(hub->mutex);
+    lti_hub_unlock(hub);
     return news;
 }
 
@@ -256,11 +254,11 @@ static int port_ask(struct leat_hub *hub, int64_t timeout_ns, struct os_code *co
     enum lti_spin_plan plan = hub->foreign ? LTI_SPIN_SLEEP : lti_spin_next(&hub->spin);
     if (hub->mutex) {
         hub->waiting = true;
-        lti_os_mutex_unlock(hub->mutex);
+        lti_hub_unlock(hub);
     }
     int count = port_sleep(hub, timeout_ns, plan, &asking, &gap_ns, code_out);
     if (hub->mutex) {
-        lti_os_mutex_lock(hub->mutex);
+        lti_hub_lock(hub);
         hub->waiting = false;
     }
     if (plan == LTI_SPIN_TRY)

@@ -8,10 +8,17 @@
 
 #include "os_code.h"
 
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 
-struct lti_os_mutex;
+/* A lock begins with what its users look at first: while this process has one thread, which some
+ * systems tell, to take it and to give it back are stores. */
+struct lti_os_mutex {
+    const char *alone;        /* what it points at is not 0: one thread */
+    const atomic_uint *forks; /* alone: what lti_os_fork_count says */
+    atomic_uint state;        /* alone: 1 taken, 0 free */
+};
 
 void *lti_os_alloc(size_t size); /* not cleared; null when there is none */
 void lti_os_free(void *memory);  /* null is allowed */

@@ -2,9 +2,9 @@
  *
  * The real lock of Linux: one word, and a futex for who has to wait.
  *
- * Happy path: a process with one thread stores; with several, one locked instruction takes a free
- *             lock and one gives it back. Every call of the library takes it once, so that it is
- *             what most of them cost: docs/adr/0011-lock.md.
+ * Happy path: a process with one thread stores, which the lock's users do by themselves; with
+ *             several, one locked instruction takes a free lock and one gives it back. Every call
+ *             of the library takes it once: docs/adr/0011-lock.md.
  * Fails:      creating, without memory. A kernel that lets nobody wait makes who waits ask again.
  * Invariants: CONTENDED when anybody may sleep: who unlocks then wakes one. Whoever slept takes the
  *             lock as contended, because there may be others. While the C library knows of one
@@ -25,12 +25,13 @@
 #ifdef __GLIBC_PREREQ
 #if __GLIBC_PREREQ(2, 32)
 #include <sys/single_threaded.h>
-#define MUTEX_ALONE (__libc_single_threaded != 0)
+#define MUTEX_ALONE (&__libc_single_threaded)
 #endif
 #endif
 #ifndef MUTEX_ALONE
-#define MUTEX_ALONE 0
+#define MUTEX_ALONE (&mutex_never)
 #endif
+static const char mutex_never;
 
 #ifndef SYS_futex /* newer systems of 32 bits; without a time there is no difference */
 #define SYS_futex SYS_futex_time64
@@ -42,15 +43,13 @@
 
 enum { MUTEX_FREE, MUTEX_TAKEN, MUTEX_CONTENDED };
 
-struct lti_os_mutex {
-    atomic_uint state;
-};
-
 int64_t lti_os_mutex_create(struct lti_os_mutex **mutex_out)
 {
     struct lti_os_mutex *mutex = lti_os_alloc(sizeof *mutex);
     if (!mutex)
         return lti_real_errno(ENOMEM);
+    mutex->forks = lti_real_forks();
+    mutex->alone = mutex->forks ? MUTEX_ALONE : &mutex_never;
     atomic_init(&mutex->state, MUTEX_FREE);
     *mutex_out = mutex;
     return 0;
@@ -76,12 +75,6 @@ static void mutex_wait(struct lti_os_mutex *mutex)
 void lti_os_mutex_lock(struct lti_os_mutex *mutex)
 {
     unsigned expected = MUTEX_FREE;
-    if (MUTEX_ALONE) {
-        /* Taken: a hook calls what called it, which may be anywhere. */
-        LTI_ASSERT(atomic_load_explicit(&mutex->state, memory_order_relaxed) == MUTEX_FREE);
-        atomic_store_explicit(&mutex->state, MUTEX_TAKEN, memory_order_relaxed);
-        return;
-    }
     if (!atomic_compare_exchange_strong_explicit(&mutex->state, &expected, MUTEX_TAKEN,
                                                  memory_order_acquire, memory_order_relaxed))
         mutex_wait(mutex);
@@ -96,10 +89,8 @@ static void mutex_wake(struct lti_os_mutex *mutex)
 
 void lti_os_mutex_unlock(struct lti_os_mutex *mutex)
 {
-    if (MUTEX_ALONE)
-        atomic_store_explicit(&mutex->state, MUTEX_FREE, memory_order_relaxed);
-    else if (atomic_exchange_explicit(&mutex->state, MUTEX_FREE, memory_order_release) ==
-             MUTEX_CONTENDED)
+    if (atomic_exchange_explicit(&mutex->state, MUTEX_FREE, memory_order_release) ==
+        MUTEX_CONTENDED)
         mutex_wake(mutex);
 }
 

@@ -14,9 +14,11 @@
 #define NS_PER_SECOND UINT64_C(1000000000)
 #define RANDOM_BYTES_MAX 0x40000000u
 
-struct lti_os_mutex {
+struct nt_mutex {
+    struct lti_os_mutex base;
     SRWLOCK native;
 };
+static const char mutex_never; /* nobody says how many threads there are */
 
 int64_t lti_real_last(void)
 {
@@ -81,11 +83,12 @@ int64_t lti_os_random(void *buffer, size_t size)
 
 int64_t lti_os_mutex_create(struct lti_os_mutex **mutex_out)
 {
-    struct lti_os_mutex *mutex = lti_os_alloc(sizeof *mutex);
+    struct nt_mutex *mutex = lti_os_alloc(sizeof *mutex);
     if (!mutex)
         return lti_nt_fail(LTI_NT_NOT_ENOUGH_MEMORY);
     InitializeSRWLock(&mutex->native);
-    *mutex_out = mutex;
+    mutex->base.alone = &mutex_never;
+    *mutex_out = &mutex->base;
     return 0;
 }
 
@@ -96,12 +99,12 @@ void lti_os_mutex_destroy(struct lti_os_mutex *mutex)
 
 void lti_os_mutex_lock(struct lti_os_mutex *mutex)
 {
-    AcquireSRWLockExclusive(&mutex->native);
+    AcquireSRWLockExclusive(&((struct nt_mutex *)mutex)->native);
 }
 
 void lti_os_mutex_unlock(struct lti_os_mutex *mutex)
 {
-    ReleaseSRWLockExclusive(&mutex->native);
+    ReleaseSRWLockExclusive(&((struct nt_mutex *)mutex)->native);
 }
 
 uint64_t lti_os_thread_id(void)

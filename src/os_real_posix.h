@@ -63,6 +63,8 @@ int lti_real_milliseconds(int64_t timeout_ns);
 #define LTI_REAL_PROC "/proc/self/fd/"
 #define LTI_REAL_PROC_BYTES (sizeof LTI_REAL_PROC + 10)
 
+/* What lti_os_fork_count says, to be looked at; null: only that can tell. */
+const atomic_uint *lti_real_forks(void);
 bool lti_real_has_forked(void); /* since the first hub; nothing is told of exec without fork */
 
 /* Tells the system, where it can be told, that no descriptor may be sent to this socket. */

@@ -219,6 +219,12 @@ uint32_t lti_os_fork_count(void)
     return atomic_load_explicit(&base_forks, memory_order_relaxed);
 }
 
+const atomic_uint *lti_real_forks(void)
+{
+    (void)lti_os_fork_count();
+    return base_forks_unseen ? NULL : &base_forks;
+}
+
 bool lti_real_has_forked(void)
 {
     return base_forks_unseen || atomic_load_explicit(&base_has_forked, memory_order_relaxed);

@@ -63,6 +63,8 @@ int64_t lti_os_poller_remove(int poller, int fd)
 static uint32_t epoll_flags(uint32_t events)
 {
     uint32_t flags = 0;
+    if (events == EPOLLIN) /* nearly always */
+        return LTI_OS_IN;
     if (events & EPOLLIN)
         flags |= LTI_OS_IN;
     if (events & EPOLLOUT)

@@ -26,10 +26,6 @@ struct sim_block {
     size_t size;
 };
 
-struct lti_os_mutex {
-    uint32_t owner; /* fiber + 1; 0: free */
-};
-
 /* ---- Descriptors
  * ------------------------------------------------------------------------------ */
 
@@ -203,19 +199,22 @@ void lti_os_free(void *memory)
 /* ---- Locks
  * ------------------------------------------------------------------------------------ */
 
+static const char mutex_never; /* fibers are threads */
+
 int64_t lti_os_mutex_create(struct lti_os_mutex **mutex_out)
 {
     struct lti_os_mutex *mutex = lti_os_alloc(sizeof *mutex);
     if (!mutex)
         return sim_fail(ENOMEM);
-    mutex->owner = 0;
+    mutex->alone = &mutex_never;
+    atomic_init(&mutex->state, 0); /* whose it is: fiber + 1 */
     *mutex_out = mutex;
     return 0;
 }
 
 void lti_os_mutex_destroy(struct lti_os_mutex *mutex)
 {
-    if (mutex->owner != 0)
+    if (mutex->state != 0)
         sim_fatal("a lock that is held is destroyed");
     lti_os_free(mutex);
 }
@@ -223,10 +222,10 @@ void lti_os_mutex_destroy(struct lti_os_mutex *mutex)
 void lti_os_mutex_lock(struct lti_os_mutex *mutex)
 {
     struct sim_fiber *self = sim_fiber_now();
-    if (mutex->owner == sim_world.running + 1)
+    if (mutex->state == sim_world.running + 1)
         sim_fatal("%s locks what it holds", self->name);
     sim_fiber_maybe_yield();
-    while (mutex->owner != 0) {
+    while (mutex->state != 0) {
         if (sim_world.running == 0) {
             if (!sim_world.threaded || !sim_fibers_turn())
                 sim_fatal("deadlock: nobody is there to unlock");
@@ -236,16 +235,16 @@ void lti_os_mutex_lock(struct lti_os_mutex *mutex)
         self->state = SIM_LOCKING;
         sim_fiber_block();
     }
-    mutex->owner = sim_world.running + 1;
+    mutex->state = sim_world.running + 1;
     self->locks++;
 }
 
 void lti_os_mutex_unlock(struct lti_os_mutex *mutex)
 {
     struct sim_fiber *self = sim_fiber_now();
-    if (mutex->owner != sim_world.running + 1)
+    if (mutex->state != sim_world.running + 1)
         sim_fatal("%s unlocks what it does not hold", self->name);
-    mutex->owner = 0;
+    mutex->state = 0;
     self->locks--;
     for (uint32_t i = 1; i <= sim_world.fiber_count; i++) {
         struct sim_fiber *it = &sim_world.fibers[i];
