@@ -32,6 +32,10 @@ PEERS = {peer.name: peer for peer in (
          "--spin", "off", family="leat"),
     Peer("leat-messages-many", "leat_loop", "--messages", "--gather", "65536", "--many", "64",
          "--single-thread", "--spin", "off", family="leat"),
+    Peer("leat-bytes-many-spin", "leat_loop", "--gather", "65536", "--many", "64",
+         "--single-thread", "--spin", "on", family="leat"),
+    Peer("leat-messages-many-spin", "leat_loop", "--messages", "--gather", "65536", "--many", "64",
+         "--single-thread", "--spin", "on", family="leat"),
     Peer("libuv", "libuv"),
     Peer("asio", "asio"),
     Peer("libevent", "libevent"),
@@ -47,7 +51,7 @@ SPINNING = tuple(name + "-spin" for name in LEAT)
 LOOPS = ("raw-epoll", *QUIET, "leat-bytes-spin", *LIBRARIES)
 ALL = ("raw", "raw-epoll", "raw-spin", *LEAT, *SPINNING, *LIBRARIES)
 GATHERING = tuple(name + "-gather" for name in QUIET)
-MANY = tuple(name + "-many" for name in QUIET)
+MANY = tuple(name + way for name in QUIET for way in ("-many", "-many-spin"))
 STREAM = ("raw", "raw-epoll", "raw-batch", *LEAT, "leat-bytes-spin", "leat-messages-spin",
           *GATHERING, *LIBRARIES)
 WINDOWS = ("raw-overlapped", *LEAT)

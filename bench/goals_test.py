@@ -21,7 +21,7 @@ def made_run(factor, growth):
 def made_runs(peer, case, factor, growth):
     if PEERS[peer].family != "leat":
         factor, growth = 1, 1
-    elif peer.endswith(("-gather", "-many")) and factor < 1:
+    elif peer.endswith(("-gather", "-many", "-many-spin")) and factor < 1:
         factor /= 10
     runs = Runs()
     for number in range(3):
