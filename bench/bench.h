@@ -258,10 +258,10 @@ static inline uint64_t bench_number(const char *text)
 /* Options without a value; false: it is another one. */
 static inline bool bench_flag_option(struct bench *b, const char *option)
 {
-    static const char *const names[] = {"--check", "--one-core", "--two-cores", "--messages",
-                                        "--single-thread"};
-    bool *const flags[] = {&b->check_all, &b->one_core, &b->two_cores, &b->messages,
-                           &b->single_thread};
+    static const char *const names[] = {"--check",    "--one-core",      "--two-cores",
+                                        "--messages", "--single-thread", "--judge"};
+    bool *const flags[] = {&b->check_all, &b->one_core,      &b->two_cores,
+                           &b->messages,  &b->single_thread, &b->judge};
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(option, names[i]) == 0)
             return *flags[i] = true;

@@ -68,7 +68,7 @@ struct bench {
     size_t size;
     uint32_t conns, depth;
     uint64_t run_ns, count_max; /* a run ends by time, or after so many operations if not 0 */
-    bool check_all, one_core, two_cores, messages, single_thread;
+    bool check_all, one_core, two_cores, messages, single_thread, judge;
     size_t
         gather; /* a stream's chunks are gathered until there are so many bytes, where a peer can */
     size_t outbox;       /* of leat's connections, in bytes; 0: its default */

@@ -2,16 +2,22 @@
  *
  * The peer `raw-epoll`, the reference: what one writes by hand around a level-triggered epoll, with
  * nothing but what the case needs. With --spin on it is `raw-spin`: before it sleeps it asks again
- * and again for 50 us, with a read where there is one connection only, else with epoll_wait.
+ * and again for 50 us, with a read where there is one connection only, else with epoll_wait. With
+ * --judge it is `raw-judged`: it asks what leat asks about who is there, at both ends.
  */
 #include "bench_loop.h"
 
+#include <fcntl.h>
 #include <sys/epoll.h>
 #include <sys/socket.h>
+#include <sys/stat.h>
 #include <sys/un.h>
 
 #define EVENTS_MAX 128
 #define SPIN_NS 50000u
+#ifndef SO_PASSRIGHTS
+#define SO_PASSRIGHTS 83
+#endif
 
 struct loop {
     int poller, listener;
@@ -74,12 +80,45 @@ static void peer_listen(struct bench *b)
     loop_watch(loop, EPOLL_CTL_ADD, loop->listener, EPOLLIN, NULL);
 }
 
+static bool is_ours(uid_t uid)
+{
+    return uid == 0 || uid == geteuid();
+}
+
+/* Connects to a node that was looked at, and to no other. */
+static void dial_judged(const struct bench *b, int fd)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct stat facts;
+    int refused = 0; /* descriptors are; an older kernel does not know that */
+    (void)setsockopt(fd, SOL_SOCKET, SO_PASSRIGHTS, &refused, sizeof refused);
+    int node = open(b->path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    bench_need(node >= 0 && fstat(node, &facts) == 0, "the node");
+    bench_need(S_ISSOCK(facts.st_mode) && is_ours(facts.st_uid), "a node of somebody else");
+    snprintf(address.sun_path, sizeof address.sun_path, "/proc/self/fd/%d", node);
+    bench_need(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "connect");
+    close(node);
+}
+
+static void peer_judge(int fd)
+{
+    struct ucred peer;
+    socklen_t size = sizeof peer;
+    bench_need(getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &size) == 0 && is_ours(peer.uid),
+               "somebody else");
+}
+
 static void peer_dial(struct bench *b, struct bench_conn *end)
 {
     struct sockaddr_un address;
     int fd = epoll_socket(b, &address);
-    bench_need(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "connect");
+    if (b->judge)
+        dial_judged(b, fd);
+    else
+        bench_need(connect(fd, (struct sockaddr *)&address, sizeof address) == 0, "connect");
     loop_add(b, end, fd);
+    if (b->judge)
+        peer_judge(fd);
     bench_opened(b, end);
 }
 
@@ -131,8 +170,11 @@ static void epoll_accept(struct bench *b)
     struct loop *loop = b->loop;
     int fd = accept4(loop->listener, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
     bench_need(fd >= 0 || errno == EAGAIN, "accept");
-    if (fd >= 0)
-        loop_add(b, bench_accepted(b), fd);
+    if (fd < 0)
+        return;
+    if (b->judge)
+        peer_judge(fd);
+    loop_add(b, bench_accepted(b), fd);
 }
 
 /* Asks for up to 50 us. Gives how many events there are; -1: one was read already. */
