@@ -80,7 +80,8 @@ static bool gather_anew(struct leat_hub *hub, struct lti_conn *conn, size_t size
         return false;
     if (conn->outbox.size > 0)
         lti_conn_flush(hub, conn);
-    return size <= conn->common->options.gather_bytes && conn->gathering && !conn->writing &&
+    /* One of which two do not fit is no small write: copying it would be for nothing. */
+    return size <= conn->common->options.gather_bytes / 2 && conn->gathering && !conn->writing &&
            conn->write_error == LEAT_OK && lti_share_fits(conn, size) &&
            (conn->outbox.size > 0 || gather_open(hub, conn));
 }

@@ -145,6 +145,31 @@ TEST_POSIX(gather_leaves_when_there_is_enough)
     kit_end(hub);
 }
 
+/* What does not fit behind others, and is more than half of what gathers, is not copied. */
+TEST(gather_large_ones_leave_at_once)
+{
+    struct leat_hub *hub = kit_begin();
+    char buffer[16];
+    int fd;
+    leat_conn conn = raw_pair(hub, 10, &fd);
+    kit_write_text(hub, conn, "a");
+    kit_write_text(hub, conn, "bc");
+    kit_write_text(hub, conn, "too large");
+    if (KIT_PIPES)
+        comes(hub, fd, "abctoo large");
+    else
+        CHECK_INT(came(fd, buffer, sizeof buffer), 12);
+    kit_write_text(hub, conn, "d");
+    kit_write_text(hub, conn, "small");
+    if (!KIT_PIPES) {
+        CHECK_INT(kit_info(hub, conn).outbox_bytes, 6);
+        CHECK_INT(came(fd, buffer, sizeof buffer), 0);
+    }
+    comes(hub, fd, "dsmall");
+    kit_raw_close(fd);
+    kit_end(hub);
+}
+
 /* One that is too large for what gathers leaves behind it. */
 TEST(gather_keeps_order_with_large_ones)
 {
@@ -376,11 +401,12 @@ TEST(gather_leaves_with_finish_and_close)
 /* The peer goes while 900 bytes gather. */
 static leat_conn raw_pair_gone(struct leat_hub *hub)
 {
-    static const char data[900];
+    static const char data[450];
     char byte;
     int fd;
     leat_conn conn = raw_pair(hub, 1000, &fd);
     kit_write_text(hub, conn, "a");
+    kit_write(hub, conn, data, sizeof data);
     kit_write(hub, conn, data, sizeof data);
     CHECK_INT(came(fd, &byte, 1), 1);
     kit_raw_close(fd);
