@@ -782,10 +782,11 @@ LEAT_API LEAT_CHECKED enum leat_error leat_send_many(struct leat_hub *hub, leat_
  * A connection with gather_bytes keeps what is written or sent to it, but for the first since the
  * hub last turned, until there are so many bytes, or the user next calls leat_next or a wait on the
  * hub (before it looks for anything), leat_flush, leat_finish or leat_close. While a thread is
- * inside leat_next or a wait, nothing is kept; nor is one of more than half of gather_bytes that does
- * not fit behind others. leat_hub_deadline says 0 while something is. So it is for whoever calls one
- * of these soon; nobody else sends what is kept. leat_abort and leat_hub_destroy drop it. A system call then moves a thousand messages, not one. Named pipes
- * gather by themselves while a write is under way.
+ * inside leat_next or a wait, nothing is kept; nor is one of more than half of gather_bytes that
+ * does not fit behind others. leat_hub_deadline says 0 while something is. So it is for whoever
+ * calls one of these soon; nobody else sends what is kept. leat_abort and leat_hub_destroy drop it.
+ * A system call then moves a thousand messages, not one. Named pipes gather by themselves while a
+ * write is under way.
  *
  * Waits:   never.
  * Thread:  any.
