@@ -600,7 +600,9 @@ def exec_children_end_with_the_server(place):
 def signals_end_serve(place):
     for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
         for words in (["--echo"], [], ["--exec", "cat"], ["--echo", "--messages"], ["--keep-open"]):
-            server = place.serve("sig", *words)
+            # Whoever runs the tests with nohup means them, not what they test.
+            server = place.serve("sig", *words, preexec_fn=lambda: signal.signal(signal.SIGHUP,
+                                                                                 signal.SIG_DFL))
             client = None
             if words != ["--echo", "--messages"]:
                 client = dial(place.address("sig"))
