@@ -235,6 +235,13 @@ static uint32_t pending_all(const struct lti_conn *conn)
     return pending;
 }
 
+static enum lti_listed list_for(const struct lti_conn *conn, uint32_t pending)
+{
+    if (pending == 0)
+        return LTI_LIST_NONE;
+    return is_chore(conn, pending) ? LTI_LIST_CHORES : LTI_LIST_READY;
+}
+
 /* What holds of every connection whenever somebody has done something to it. */
 static void conn_check(const struct lti_conn *conn)
 {
@@ -255,6 +262,7 @@ static void conn_check(const struct lti_conn *conn)
                                       conn->user_counted || conn->share_waits));
     LTI_INVARIANT(!conn->share_held || conn->share_waits);
     LTI_INVARIANT(conn->base.pending == pending_all(conn));
+    LTI_INVARIANT(conn->base.list == list_for(conn, conn->base.pending));
 }
 
 static void update_all(struct leat_hub *hub, struct lti_conn *conn)
@@ -270,11 +278,7 @@ static void update_all(struct leat_hub *hub, struct lti_conn *conn)
     if (pending & ~conn->base.pending)
         hub->changed = true;
     conn->base.pending = (uint16_t)pending;
-    enum lti_listed list = LTI_LIST_NONE;
-    if (pending)
-        list = is_chore(conn, pending) ? LTI_LIST_CHORES : LTI_LIST_READY;
-    if (conn->base.list != list)
-        lti_hub_list(hub, &conn->base, list);
+    lti_hub_list(hub, &conn->base, list_for(conn, pending));
 }
 
 void lti_conn_update(struct leat_hub *hub, struct lti_conn *conn)
