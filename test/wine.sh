@@ -53,10 +53,15 @@ unset DISPLAY
 folder=$(mktemp -d)
 running=
 
+# Waits for its end, too.
+end_server() {
+    [ -z "$server" ] || timeout -s KILL 30 "$server" -k 9>&- >/dev/null 2>&1 </dev/null || true
+}
+
 finish() {
     trap '' HUP INT TERM # a second one must not cut this short
     [ -z "$running" ] || kill "$running" 2>/dev/null || true
-    [ -z "$server" ] || timeout -s KILL 30 "$server" -k 9>&- >/dev/null 2>&1 </dev/null || true
+    end_server
     rm -rf "$folder"
 }
 trap finish EXIT
@@ -89,8 +94,15 @@ if [ ! -f "$WINEPREFIX/ready" ]; then
 fi
 
 # The server stays until the end: by itself it would go three seconds after a program, and a program
-# that begins just then can end with 1 and without a word.
-[ -z "$server" ] || timeout -s KILL 30 "$server" -p 9>&- >/dev/null 2>&1 </dev/null || true
+# that begins just then can end with 1, with or without a word. One that runs already (the Windows
+# was just made, or a run before was killed) cannot be told to stay.
+if [ -n "$server" ]; then
+    end_server
+    if ! timeout -s KILL 30 "$server" -p 9>&- >/dev/null 2>&1 </dev/null; then
+        echo "wine's server does not start in $WINEPREFIX"
+        exit 1
+    fi
+fi
 
 result=0
 if [ "$1" = --script ]; then

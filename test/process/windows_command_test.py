@@ -397,9 +397,13 @@ def exec_inherits_its_streams_only(place):
 def exec_ends_with_its_client(place):
     name = place.name("tell")
     mark = place.file("mark")
-    server = place.serve(name, "--exec", "set /p x=& echo over > " + plain_path(mark))
-    client = place.leat_start("connect", name)
-    client.write(b"half a line")
+    line = "set /p x=& echo up& set /p x=& echo over > " + plain_path(mark)
+    # To look whether it listens would start a command of its own, which would leave the mark.
+    server = place.leat_start("serve", name, "--exec", line)
+    client = place.leat_start("connect", name, "--wait", "--timeout", "50s")
+    client.write(b"a line\r\n")
+    client.wait_out(b"up")
+    assert not os.path.exists(mark)
     client.kill()
     wait_until(lambda: os.path.exists(mark), "the command did not see the end")
     end(server)
@@ -409,12 +413,14 @@ def exec_ends_with_its_client(place):
 def exec_children_end_with_the_server(place):
     name, sink = place.name("sleep"), place.name("sink")
     helper = plain_path(place.helper())
-    peer = place.start(place.helper(), "server", "\\\\.\\pipe\\" + sink, "2", "", "stay")
-    server = place.serve(name, "--exec", "echo up& %s client \\\\.\\pipe\\%s xy" % (helper, sink))
-    client = place.leat_start("connect", name)
-    client.wait_out(b"up")
+    peer = place.start(place.helper(), "server", "\\\\.\\pipe\\" + sink, "2", "there", "stay")
+    line = "echo up& %s client \\\\.\\pipe\\%s xy" % (helper, sink)
+    # To look whether it listens would start a command of its own: serve() is not for it.
+    server = place.leat_start("serve", name, "--exec", line)
+    client = place.leat_start("connect", name, "--wait", "--timeout", "50s")
+    client.wait_out(b"up\r\nthere")  # which the command's own child was told, so it is there
     end(server)
-    expect(client.wait(), 9, b"up\r\n", b"the end of the input")
+    expect(client.wait(), 9, b"up\r\nthere", b"the end of the input")
     expect(peer.wait(), 0, b"left\n")  # the command's own child has gone too
 
 

@@ -375,6 +375,7 @@ static int client(char **words)
     need(WriteFile(pipe, words[1], (DWORD)strlen(words[1]), &done, NULL), "write");
     while (ReadFile(pipe, piece, sizeof piece, &done, NULL)) {
         fwrite(piece, 1, done, stdout);
+        fflush(stdout);
     }
     CloseHandle(pipe);
     return 0;
