@@ -13,12 +13,15 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ACTOR_MESSAGES_MAX 5u
 #define ACTOR_BYTES_MAX 300000u
 #define ACTOR_DESCRIPTORS 128
+#define ACTOR_CLOSING_S 10
 #ifndef SYS_close_range
 #define SYS_close_range 436 /* since Linux 5.9, on every machine */
 #endif
@@ -288,6 +291,16 @@ static int actor_descriptors(void)
     return open;
 }
 
+/* On older kernels a thread may still be closing what came with a connection, where the system
+ * refused to let the hub's end wait for it. The folder of tasks has two links, and one for each. */
+static void actor_wait_for_threads(void)
+{
+    time_t limit = time(NULL) + ACTOR_CLOSING_S;
+    struct stat tasks;
+    while (stat("/proc/self/task", &tasks) == 0 && tasks.st_nlink > 2 + 1 && time(NULL) < limit)
+        continue;
+}
+
 void kill_act(const struct kill_part *part)
 {
     static struct actor actor;
@@ -305,5 +318,6 @@ void kill_act(const struct kill_part *part)
         (void)end_well(part->end, "leat_hub_destroy", leat_hub_destroy(actor.hub));
     }
     atomic_store(&part->end->over, true); /* what follows is not the library's */
+    actor_wait_for_threads();
     atomic_store(&part->end->descriptors, actor_descriptors() - before);
 }
